@@ -1,0 +1,1 @@
+"""Deciding, apart from doing: items, plans and the pubsub's state machines; no I/O, no clock."""
