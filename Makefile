@@ -1,0 +1,83 @@
+# netnsmgr: everything that a developer does.  `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.stamp
+# How many test processes; the tests make their own namespaces and do not meet.
+WORKERS ?= 2
+# Extra arguments for pytest: make test ARGS='-k dhcp -x'
+ARGS    ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The first interpreter that is new enough and can make a virtual environment; the system's own is preferred,
+# because it is the one that a packaged netnsmgr would run on.
+FIND_PYTHON = for p in $(PYTHON) /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
+  "$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Debian packages that are missing (as root; otherwise says which)
+	@packaging/debian-packages.sh
+
+# A phony order-only prerequisite: packages are looked at each time, the environment is rebuilt only when one
+# of its two files changed.
+$(STAMP): pyproject.toml constraints.txt | deps
+	@python=$$($(FIND_PYTHON)); \
+	[ -n "$$python" ] || { echo 'no python >= 3.11 with venv: apt-get install python3 python3-venv' >&2; exit 1; }; \
+	echo "virtual environment: $$python -> $(VENV)"; \
+	"$$python" -m venv --clear $(VENV)
+	@# The build backend first and by the same pins, so that nothing is fetched unpinned behind our back.
+	$(BIN)/pip install -q -c constraints.txt hatchling editables
+	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+.PHONY: venv
+venv: $(STAMP) ## the virtual environment .venv with netnsmgr and all tools
+
+.PHONY: demo
+demo: $(STAMP) ## bring up colliding network instances on a device made for it, and check them
+	@$(BIN)/python poc/demo.py $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## all tests: unit, golden, kernel, scenarios
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: unit
+unit: $(STAMP) ## only the tests that need no kernel (seconds)
+	$(BIN)/pytest tests/unit tests/golden $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff check, ruff format --check, mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## let ruff format and repair what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP) ## measure, beside the same work by a shell script; prints a table, writes JSON
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: constraints
+constraints: deps ## renew constraints.txt with the newest versions of everything
+	@python=$$($(FIND_PYTHON)); rm -rf build/constraints; "$$python" -m venv build/constraints
+	build/constraints/bin/pip install -q hatchling editables
+	build/constraints/bin/pip install -q --no-build-isolation -e '.[dev]'
+	@{ echo "# The exact versions that netnsmgr is built and tested with.  Renew with: make constraints"; \
+	  build/constraints/bin/pip freeze --exclude-editable; } > build/constraints.txt
+	@mv build/constraints.txt constraints.txt; rm -rf build/constraints; echo "constraints.txt renewed"
+
+.PHONY: clean
+clean: ## remove the virtual environment, caches and build products
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs the Debian packages that netnsmgr, its demo and its tests use; only what is missing.
+#
+#   debian-packages.sh            install what is missing (as root), or say what to install
+#   debian-packages.sh --list     print the names
+set -eu
+
+# What the daemon itself runs or loads, then what the demo, the tests and the benchmark use beside it.
+runtime="
+  dnsmasq-base    DHCP and DNS of an instance
+  dnsmasq-utils   dhcp_release: an application that leaves gives its lease back
+  iproute2        ip: for the operator, tests and the demo
+  libnftables1    packet filter and NAT, loaded as a library
+  nftables        nft: for the operator, tests and the demo
+  python3         the interpreter
+  python3-venv    the virtual environment
+"
+tools="
+  ca-certificates pip fetches over TLS
+  curl            HTTP through an instance
+  bind9-dnsutils  dig: DNS through an instance
+  graphviz        netnsmgr graph --format svg
+  iperf3          throughput in make bench
+  iputils-ping    reachability
+  procps          ps, sysctl
+  tcpdump         who sees whose packets
+  udhcpc          the applications' DHCP client
+  util-linux      unshare, nsenter: the device made for the tests
+"
+
+names=$(printf '%s%s' "$runtime" "$tools" | awk 'NF {print $1}')
+if [ "${1:-}" = --list ]; then
+    printf '%s\n' $names
+    exit 0
+fi
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "not a Debian system: see to it that these programs are there ('netnsmgr doctor' checks):" >&2
+    printf '%s%s\n' "$runtime" "$tools" >&2
+    exit 0
+fi
+
+missing=
+for name in $names; do
+    status=$(dpkg-query -W -f '${Status}' "$name" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $name"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    # Not an error: much (lint, unit tests) works without, and doctor says what does not.
+    echo "missing Debian packages; as root: apt-get install -y --no-install-recommends$missing" >&2
+    exit 0
+fi
+echo "installing Debian packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q </dev/null
+# --no-install-recommends: dnsmasq-base recommends nothing that starts, and nothing may start by itself here.
+apt-get install -y -q --no-install-recommends $missing </dev/null
