@@ -1,0 +1,173 @@
+"""A host of the lab: the device, the router, the internet, an application; what can be done from there."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.lab.holder import Holder
+from tests.lab.process import LabError, Process, run
+from tests.lab.site import WEB
+
+
+class HttpFailed(LabError):
+    """No HTTP answer; ``code`` is curl's exit code (6: no such name, 7: refused, 28: silence)."""
+
+    def __init__(self, url: str, code: int, said: str) -> None:
+        self.code = code
+        super().__init__(f"{url}: {said.strip() or f'curl ended with {code}'}")
+
+
+class Host:
+    """One network namespace of the lab.  ``netns``: where it is pinned, inside the lab (none: the device)."""
+
+    def __init__(self, holder: Holder, name: str, netns: str | None) -> None:
+        self.holder = holder
+        self.name = name
+        self.netns = netns
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        check: bool = True,
+        text: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program here to its end.  CommandFailed unless it ends with 0 (or ``check`` is off)."""
+        return run(self.enter(), argv, timeout=timeout, check=check, text=text, env=env)
+
+    def popen(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: str | None = None
+    ) -> Process:
+        """Start a program here; ``log``: the name of a log of the lab to write to, instead of a pipe."""
+        place = None if log is None else self.holder.path(f"/run/lab/log/{log}")
+        return Process(self.enter(), argv, env=env, log=place)
+
+    def enter(self) -> list[str]:
+        """The start of a command line that runs its rest here."""
+        return self.holder.enter(self.netns)
+
+    # --- asking
+
+    def http(self, url: str, *, interface: str | None = None, timeout: float = 5.0) -> str:
+        """The answer's text; through the given interface only, if there is one.  HttpFailed otherwise."""
+        choice = [] if interface is None else ["--interface", interface]
+        return self._curl(url, choice, timeout)
+
+    def _curl(self, url: str, options: Sequence[str], timeout: float) -> str:
+        argv = ["curl", "-sS", "--fail", "--max-time", str(timeout), *options, url]
+        result = self.run(argv, timeout=timeout + 5, check=False)
+        if result.returncode != 0:
+            raise HttpFailed(url, result.returncode, result.stderr)
+        return result.stdout
+
+    def resolve(self, name: str, server: str, *, kind: str = "A", timeout: int = 2) -> list[str]:
+        """What the DNS server answers (nothing: it knows no such name); LabError when it doesn't answer."""
+        argv = ["dig", f"@{server}", "+short", f"+time={timeout}", "+tries=2", name, kind]
+        result = self.run(argv, timeout=2.0 * timeout + 5, check=False)
+        if result.returncode != 0:
+            raise LabError(f"{server} says nothing about {name}: {result.stdout}{result.stderr}".rstrip())
+        return result.stdout.split()
+
+    def ping(self, address: str, *, count: int = 1, interface: str | None = None, timeout: int = 2) -> bool:
+        """Whether all of ``count`` pings are answered."""
+        choice = [] if interface is None else ["-I", interface]
+        argv = ["ping", "-n", "-q", "-i", "0.2", "-c", str(count), "-W", str(timeout), *choice, address]
+        said = self.run(argv, timeout=count + timeout + 5.0, check=False).stdout
+        return f" {count} received" in said
+
+    def serve_http(self, port: int = 80, *, name: str | None = None, address: str = "0.0.0.0") -> Process:
+        """An HTTP server here that says ``I am NAME, you are CLIENT``; it listens when this returns."""
+        argv = [sys.executable, "-I", "-S", str(WEB), f"{name or self.name}@{address}:{port}"]
+        server = Process(self.holder.enter(self.netns), argv)
+        server.wait_line("listening")
+        return server
+
+    def capture(self, interface: str = "any", expression: str = "") -> Capture:
+        """A capture that is running when this returns."""
+        return Capture(self, interface, expression)
+
+    # --- links
+
+    def link(self, name: str) -> dict[str, Any] | None:
+        """The link as ``ip -json`` shows it, or nothing if there is none."""
+        result = self._ip("-json", "link", "show", "dev", name)
+        return None if result.returncode != 0 else dict(json.loads(result.stdout)[0])
+
+    def addresses(self, name: str) -> list[str]:
+        """The IPv4 addresses of a link, with their prefix lengths."""
+        shown = json.loads(self._ip("-json", "-4", "address", "show", "dev", name).stdout or "[]")
+        return [f"{a['local']}/{a['prefixlen']}" for link in shown for a in link.get("addr_info", ())]
+
+    def _ip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # Straight into the namespace: an application's name server doesn't matter to ip.
+        prefix = self.holder.enter(self.netns)
+        return run(prefix, ["ip", *arguments], timeout=10.0, check=False, text=None, env=None)
+
+    def wait_link(self, name: str, *, timeout: float = 10.0, up: bool = False) -> dict[str, Any]:
+        """Wait until a link is there (``up``: and has its carrier), woken by the kernel's messages.
+
+        ``ip monitor`` doesn't tell when it has begun to listen; so we look again now and then without being told.
+        """
+        if found := self._wanted(name, up):
+            return found
+        monitor = Process(self.holder.enter(self.netns), ["ip", "monitor", "link"])
+        assert monitor.popen.stdout is not None
+        deadline = time.monotonic() + timeout
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if found := self._wanted(name, up):
+                    return found
+                if select.select([monitor.popen.stdout], [], [], min(0.2, left))[0]:
+                    monitor.popen.stdout.read1(65536)  # type: ignore[attr-defined]
+        finally:
+            monitor.stop(signal.SIGKILL)
+        raise LabError(f"{self.name} has no link {name} after {timeout} s:\n{self._ip('-br', 'link').stdout}")
+
+    def _wanted(self, name: str, up: bool) -> dict[str, Any] | None:
+        found = self.link(name)
+        return found if found and (not up or "LOWER_UP" in found["flags"]) else None
+
+
+class Capture:
+    """tcpdump at work.  ``stop`` ends it; as a context manager, so does the end of the block."""
+
+    def __init__(self, host: Host, interface: str, expression: str) -> None:
+        self._file = f"/run/lab/{host.name}.{interface}.{time.monotonic_ns()}.pcap"
+        self._host = host
+        # --immediate-mode: without it the last packets stay in the kernel's ring when tcpdump is told to end.
+        argv = ["tcpdump", "--immediate-mode", "-U", "-n", "-i", interface, "-w", self._file, "-Z", "root"]
+        # -Z needs to change the user, which a user namespace of one user doesn't allow, nor ask for.
+        self._tcpdump = Process(
+            host.holder.enter(host.netns), [*(argv[:-2] if host.holder.rootless else argv), expression]
+        )
+        self._tcpdump.wait_line("listening on")
+        self._packets: list[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def file(self) -> Path:
+        """The file of packets, readable from outside."""
+        return self._host.holder.path(self._file)
+
+    def stop(self) -> list[str]:
+        """End it; the packets as tcpdump prints them, one line each, with link-level addresses."""
+        if self._packets is None:
+            self._tcpdump.stop(signal.SIGINT)
+            said = self._host.run(["tcpdump", "-n", "-e", "-r", self._file], timeout=20.0)
+            self._packets = said.stdout.splitlines()
+        return self._packets

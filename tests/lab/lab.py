@@ -1,0 +1,106 @@
+"""The lab: a device with ports, the site's router, the internet, and the applications put into it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from tests.lab.app import AppHost
+from tests.lab.daemon import Daemon
+from tests.lab.holder import Holder
+from tests.lab.host import Host
+from tests.lab.site import Site
+from tests.lab.tap import TapApp
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Lab:
+    """A context manager; nothing of it outlives it, nor the process that made it.
+
+    ``device`` is where netnsmgr runs, ``gw`` the site's router (192.168.n.1 on the n-th port), ``internet`` holds
+    github.com and google.com.  Ports, and what the device finds configured: see ``Site``.
+    """
+
+    #: The labs that exist now, for whoever reports a failure.
+    current: ClassVar[list[Lab]] = []
+
+    def __init__(
+        self,
+        ports: Sequence[str] = ("eth0", "eth1"),
+        *,
+        addressed: bool = False,
+        dhcp_ports: Sequence[str] = (),
+    ) -> None:
+        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports))
+        self.apps: dict[str, AppHost] = {}
+        self.daemons: list[Daemon] = []
+
+    def __enter__(self) -> Self:
+        self.holder = Holder(self.site.script())
+        try:
+            self.holder.wait_ready()
+        except BaseException:
+            self.holder.close()
+            raise
+        self.device = Host(self.holder, "device", None)
+        self.gw = Host(self.holder, "gw", "/run/lab/gw")
+        self.internet = Host(self.holder, "internet", "/run/lab/internet")
+        Lab.current.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            print(self.logs(), file=sys.stderr)
+        Lab.current.remove(self)
+        self.holder.close()
+
+    def app(self, name: str) -> AppHost:
+        """The application in the named network namespace ``name``, which is made on first use."""
+        if name not in self.apps:
+            self.apps[name] = AppHost(self.holder, name)
+        return self.apps[name]
+
+    def tap_app(self, name: str) -> TapApp:
+        """A stand-in for a virtual machine; see ``TapApp.plug``."""
+        if name not in self.apps:
+            self.apps[name] = TapApp(self.holder, name)
+        app = self.apps[name]
+        assert isinstance(app, TapApp)
+        return app
+
+    def instance(self, name: str) -> Host:
+        """The inside of a network instance, as it is pinned in /run/netns."""
+        return Host(self.holder, name, f"/run/netns/{name}")
+
+    def daemon(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 20.0) -> Daemon:
+        """Start ``netnsmgr daemon`` in the device and wait until it says that it is ready."""
+        daemon = Daemon(self.holder, ROOT, arguments, env or {}, number=len(self.daemons))
+        self.daemons.append(daemon)
+        daemon.start(timeout)
+        return daemon
+
+    def netnsmgr(
+        self, *arguments: str, timeout: float = 60.0, check: bool = False, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The command line in the device, e.g. ``lab.netnsmgr("apply", "-f", path)``; ``text`` is its input."""
+        argv = [sys.executable, "-m", "netnsmgr", *arguments]
+        return self.device.run(argv, timeout=timeout, check=check, text=text, env={"PYTHONPATH": str(ROOT)})
+
+    def path(self, inside: str | Path) -> Path:
+        """Where a file of the lab (/run, /etc, /var/lib are its own) is reached from outside."""
+        return self.holder.path(inside)
+
+    def logs(self, lines: int = 200) -> str:
+        """The ends of all logs kept in the lab."""
+        parts = []
+        for log in sorted(self.path("/run/lab/log").glob("*")):
+            text = log.read_text(errors="replace").splitlines()[-lines:]
+            parts.append(f"--- {log.name}\n" + "\n".join(text))
+        return "\n".join(parts)
