@@ -87,6 +87,7 @@ class TestSite:
             assert str(lab.app("app").dhcp("eth1").address).startswith("192.168.1.")
 
 
+@pytest.mark.root  # dnsmasq, which drops its groups
 class TestApp:
     def test_a_real_lease_configures_address_routes_names_and_mtu(self) -> None:
         with Lab() as lab:

@@ -76,7 +76,9 @@ class AppHost(Host):
         """
         self.wait_link(interface, timeout=timeout)
         self._ip("link", "set", "dev", interface, "up")
-        self.wait_link(interface, timeout=timeout, up=True)  # a discover sent before is lost, and costs a second
+        self.wait_link(
+            interface, timeout=timeout, up=True
+        )  # a discover sent before is lost, and costs a second
         place = self.holder.path(f"/run/lab/leases/{self.name}.{interface}")
         place.unlink(missing_ok=True)
         ends = ["-t", "1000"] if stay else ["-q", "-n", "-t", str(timeout)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ class Lab:
         addressed: bool = False,
         dhcp_ports: Sequence[str] = (),
     ) -> None:
-        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports))
+        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0)
         self.apps: dict[str, AppHost] = {}
         self.daemons: list[Daemon] = []
 

@@ -103,9 +103,16 @@ touch /run/lab/gw /run/lab/internet"""
                 if port in self.dhcp_ports
             ),
         ]
+        # As a daemon dnsmasq drops its groups, which a user namespace of one user doesn't allow; debugging, it doesn't.
+        start = (
+            f"nsenter --net=/run/lab/gw {' '.join(dns)}"
+            if not self.rootless
+            else f"nsenter --net=/run/lab/gw {' '.join(dns)} --no-daemon 2>/dev/null &\n"
+            "until grep -q started, /run/lab/log/gw-dns 2>/dev/null; do sleep 0.01; done"
+        )
         return f"""\
 mkfifo /run/lab/web
 nsenter --net=/run/lab/internet {python} -I -S {shlex.quote(str(WEB))} {servers} >/run/lab/web 2>&1 &
-nsenter --net=/run/lab/gw {" ".join(dns)}
+{start}
 read answer </run/lab/web
 [ "$answer" = listening ] || {{ echo "web.py: $answer"; exit 1; }}"""
