@@ -125,7 +125,8 @@ class Replica:
     def _end_of_snapshot(self, m: Msg) -> bool:
         self._restage(m)
         if b"%d" % len(self._staged) != m.body:
-            return not self.synchronized  # rows were lost; what is here may still be completed by the next answer
+            # Rows were lost.  What is here stays: the next answer may complete it.
+            return not self.synchronized
         rows, self._staged, self._stage = self._staged, {}, (b"", -1)
         if self.synchronized and m.epoch == self.epoch and m.seq <= self.seq:
             return False  # a late answer to a question that another answer has settled

@@ -88,6 +88,9 @@ def check_changes(changes: Iterable[object]) -> tuple[Change, ...]:
         table, key, value = change
         if value is not None and not isinstance(value, dict):
             raise WireError("a row's value is a JSON object, or null")
+        # Now and not when it is stored: half a transaction must not fail.  JSON can be read that cannot be
+        # written: 1e999 is infinity.
+        dump(value, MAX_ROW)
         checked.append(Change(check_name("a table", table), check_name("a key", key), value))
     if not 0 < len(checked) <= MAX_CHANGES:
         raise WireError(f"a put has 1 to {MAX_CHANGES} rows, this one has {len(checked)}")

@@ -19,11 +19,13 @@ no peer, however broken, brings a process down.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from netnsmgr.core.clone import Cmd, Msg
-from netnsmgr.errors import Problem
+from netnsmgr.errors import NetnsmgrError, Problem
 from netnsmgr.pubsub.row import MAX_NAME, MAX_ROW, Change, WireError, check_changes, check_name, dump, load
 
 HUB_SOCKET = "hub.sock"
@@ -36,6 +38,14 @@ CONTROL = ""
 MARK = "\0"
 """First character of the key of a *mark*, a row that says "writer X has put everything it knew".  A mark is a row
 so that snapshots, sequence and heartbeats hold for it as for the rest; no row of a user can have such a key."""
+
+
+def socket_path(run_dir: str | os.PathLike[str], name: str) -> Path:
+    """Where the socket is; NetnsmgrError if its path is too long for the kernel, for which ZeroMQ has no words."""
+    path = Path(run_dir) / name
+    if len(os.fsencode(path)) > 107:
+        raise NetnsmgrError(f"{path}: a socket's path has at most 107 bytes; choose a shorter run directory")
+    return path
 
 
 class Snapshot(NamedTuple):
@@ -180,8 +190,7 @@ def encode_request(request: Request) -> list[bytes]:
         case Snapshot(table):
             return [b"SNAPSHOT", table.encode()]
         case Put(id, writer, instance, changes, takeover):
-            for change in check_changes(changes):
-                dump(change.value, MAX_ROW)
+            check_changes(changes)
             return [b"PUT", id, writer.encode(), instance, b"takeover" if takeover else b"", dump(changes)]
         case Restarted(writer, instance, table):
             return [b"RESTARTED", writer.encode(), instance, table.encode()]
@@ -204,7 +213,9 @@ def decode_request(frames: Sequence[bytes]) -> Request:
             return Restarted(_name("a writer", writer), _id(instance), _name("a table", table))
         case [b"CALL", id, name, body]:
             return Call(_id(id), _name("a call", name), load(body))
-    raise WireError(f"not a request: {len(frames)} frames, the first is {bytes(frames[0][:20]) if frames else b''!r}")
+    raise WireError(
+        f"not a request: {len(frames)} frames, the first is {bytes(frames[0][:20]) if frames else b''!r}"
+    )
 
 
 # -- Replies -------------------------------------------------------------------------------------------------

@@ -1,0 +1,180 @@
+"""The hub's two sockets, and nothing of what the messages mean.
+
+ZeroMQ's file descriptors are *edge-triggered*, and any call on the socket may consume the edge: reading until
+there is nothing more is not enough, after a send there may be something to read of which no descriptor tells.
+Hence ``_look_again`` after each use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+import zmq
+
+from netnsmgr.core.clone import Msg
+from netnsmgr.errors import NetnsmgrError
+from netnsmgr.pubsub import tables, wire
+from netnsmgr.pubsub.row import MAX_FRAME, WireError
+
+QUEUE = 100_000
+"""Messages that may wait for one peer.  Beyond it ROUTER and PUB *drop*.  A snapshot is sent in one go, one message
+a row, so the queue has to hold the largest table, or that table could never be had.  Lost updates would be
+noticed and repaired, but by yet another snapshot, which a slow peer needs least."""
+BACKLOG = 1024
+"""Connections waiting to be accepted.  ZeroMQ's 100 is less than what comes at once when a hub returns and all
+agents reconnect; a refused one tries again only after a while."""
+SLICE = 256
+"""Messages read before others have their turn in the loop."""
+TOPICS = 10_000
+"""Subscribed tables that are known by name; a bound on what a peer can make us remember."""
+
+log = structlog.get_logger("netnsmgr.hub")
+
+
+class Door:
+    """Owns ``hub.sock`` and ``updates.sock`` in ``run_dir``; the caller holds the lock that makes them ours.
+
+    ``request(peer, request)`` is called for each request, ``hugz(table)`` gives a table's heartbeat.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        group: int | None,
+        request: Callable[[bytes, wire.Request], None],
+        hugz: Callable[[str], Msg],
+    ) -> None:
+        self._request = request
+        self._hugz = hugz
+        self._topics: set[str] = set()
+        self._greet: set[str] = set()
+        self._again = False
+        self._listening = True
+        self._complained: deque[bytes] = deque(maxlen=1000)
+        self._complain_after = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        # XPUB rather than PUB: it tells of subscriptions.  A client subscribes and asks for the snapshot on two
+        # connections, and an update may pass between the snapshot's making and the subscription's arrival; a
+        # heartbeat when the subscription has arrived shows the client what it missed, at once and not in ten seconds.
+        self._xpub = self._context.socket(zmq.XPUB)
+        self._xpub.setsockopt(zmq.XPUB_VERBOSE, 1)  # of the second subscriber of a table, too
+        try:
+            for sock, name in (self._router, wire.HUB_SOCKET), (self._xpub, wire.UPDATES_SOCKET):
+                sock.setsockopt(zmq.SNDHWM, QUEUE)
+                sock.setsockopt(zmq.BACKLOG, BACKLOG)
+                sock.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+                sock.setsockopt(zmq.LINGER, 200)  # ms: what is answered last should still arrive
+                _bind(sock, wire.socket_path(run_dir, name), group)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        self._fds = [sock.fileno() for sock in (self._router, self._xpub)]
+        for fd in self._fds:
+            self._loop.add_reader(fd, self._drain)
+        self._look_again()
+
+    def reply(self, peer: bytes, frames: Sequence[bytes]) -> None:
+        """Send to one client; to one that has gone, nowhere."""
+        self._send(self._router, [peer, *frames])
+
+    def publish(self, frames: Sequence[bytes]) -> None:
+        """Send to all subscribers of the topic."""
+        self._send(self._xpub, frames)
+
+    def beat(self) -> None:
+        """A heartbeat for each table that somebody listens to."""
+        for table in self._topics:
+            self.publish(wire.encode_update(table, self._hugz(table)))
+
+    def stop_listening(self) -> None:
+        """Take no more requests; answers can still be sent."""
+        self._listening = False
+        for fd in self._fds:
+            self._loop.remove_reader(fd)
+
+    async def close(self) -> None:
+        """Send what is waiting, close, remove the socket files."""
+        self.stop_listening()
+        self._router.close()
+        self._xpub.close()
+        await asyncio.to_thread(self._context.term)  # waits for the linger time
+
+    def _send(self, sock: zmq.Socket[bytes], frames: Sequence[bytes]) -> None:
+        # Neither kind of socket ever blocks or fails for a peer that is slow or gone: they drop.
+        sock.send_multipart(frames, zmq.NOBLOCK)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Read once more, later: see the top of the file."""
+        if not self._again and self._listening:
+            self._again = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._again = False
+        if not self._listening:
+            return
+        # Requests first, so that the greeting of a new subscriber tells where the table stands after them.
+        more = self._read(self._router, self._take_request)
+        more |= self._read(self._xpub, self._take_subscription)
+        for table in self._greet:
+            self.publish(wire.encode_update(table, self._hugz(table)))
+        self._greet.clear()
+        if more:
+            self._look_again()
+
+    def _read(self, sock: zmq.Socket[bytes], take: Callable[[list[bytes]], None]) -> bool:
+        """Read a slice; True if there may be more."""
+        for _ in range(SLICE):
+            try:
+                frames = sock.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return False
+            try:
+                take(frames)
+            except WireError as e:
+                self._complain(frames[0], str(e))
+        return True
+
+    def _take_request(self, frames: list[bytes]) -> None:
+        self._request(frames[0], wire.decode_request(frames[1:]))
+
+    def _take_subscription(self, frames: list[bytes]) -> None:
+        start, table = frames[0][:1], wire.table_of(frames[0][1:])
+        if start not in (b"\0", b"\1"):
+            raise WireError("a subscriber subscribes and says nothing else")
+        if table != wire.CONTROL and not tables.is_table(table):
+            raise WireError(f"there is no table {table!r} to subscribe to")
+        if start == b"\0":
+            self._topics.discard(table)  # told only when the last subscriber has left
+        elif table in self._topics or len(self._topics) < TOPICS:
+            self._topics.add(table)
+            self._greet.add(table)  # once for all who came together
+
+    def _complain(self, peer: bytes, cause: str) -> None:
+        """Log once for a peer and once a second at most: a broken client must not fill the disk."""
+        now = self._loop.time()
+        if peer not in self._complained and now >= self._complain_after:
+            self._complained.append(peer)
+            self._complain_after = now + 1
+            log.warning("a message is malformed and was dropped", peer=peer[:20].hex(), cause=cause)
+
+
+def _bind(sock: zmq.Socket[bytes], path: Path, group: int | None) -> None:
+    path.unlink(missing_ok=True)  # left by a hub that was killed; we hold the lock, so nobody listens there
+    before = os.umask(0o117)  # so that there is no moment at which everybody could connect
+    try:
+        sock.bind(f"ipc://{path}")
+    except zmq.ZMQError as e:
+        raise NetnsmgrError(f"cannot listen at {path}: {e}") from e
+    finally:
+        os.umask(before)
+    if group is not None:
+        os.chown(path, -1, group)
