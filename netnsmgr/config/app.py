@@ -1,0 +1,86 @@
+"""The kind App: something that is attached to networks, and how."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt, field_validator, model_validator
+
+from netnsmgr.config.common import Address, Document, Label, LinkName, Mac, Model, NetnsName
+
+
+def mac_of(app: str, network: str, interface: str) -> str:
+    """Return the MAC address that an interface has when its author gave none: always the same."""
+    tail = hashlib.sha256(f"{app}/{network}/{interface}".encode()).digest()[:3]
+    return "02:16:3e:" + tail.hex(":")
+
+
+class Attach(Model):
+    """Where the far end of the app's interfaces goes: exactly one of the fields."""
+
+    netns: NetnsName | None = Field(default=None, examples=["app1"])
+    """Into the named network namespace (`/run/netns/<name>`, as made by `ip netns add`)."""
+
+    pid: Annotated[StrictInt, Field(ge=2, le=2**22)] | None = Field(default=None, examples=[4711])
+    """Into the network namespace of the process with this id."""
+
+    tap: Literal[True] | None = Field(default=None, examples=[True])
+    """Nowhere: each interface is a TAP device for a virtual machine."""
+
+    @field_validator("tap", mode="before")
+    @classmethod
+    def _only_true(cls, value: object) -> object:
+        if value is not True and value is not None:
+            raise ValueError("must be true; leave it out to attach in another way")
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Attach:
+        given = [name for name in ("netns", "pid", "tap") if getattr(self, name) is not None]
+        if len(given) != 1:
+            what = " and ".join(given) + " exclude each other" if given else "is empty"
+            raise ValueError(f"{what}; write exactly one of netns: NAME, pid: NUMBER, tap: true")
+        return self
+
+
+class AppInterface(Model):
+    """One interface of an app in one network."""
+
+    name: LinkName = Field(examples=["eth0"])
+    """Name of the interface inside the app, at most 15 bytes, unique within the app."""
+
+    network: Label = Field(examples=["ni1"])
+    """Name of the network instance to join."""
+
+    mac: Mac | None = Field(default=None, examples=["02:16:3e:00:00:01"])
+    """MAC address. Default: one made from the names of app, network and interface, the same each time."""
+
+    address: Address | None = Field(default=None, examples=["10.10.1.20"])
+    """Static IPv4 address in the network's subnet, outside its DHCP range; reserved for this interface.
+    Default: one from the DHCP range."""
+
+    def mac_for(self, app_name: str) -> str:
+        """Return the MAC address, given or made."""
+        return self.mac or mac_of(app_name, self.network, self.name)
+
+
+class AppSpec(Model):
+    """The app's attachment as it is to be."""
+
+    attach: Attach
+    """Where the far end of the app's interfaces goes: exactly one of `netns`, `pid`, `tap`."""
+
+    interfaces: Annotated[tuple[AppInterface, ...], Field(min_length=1)]
+    """The app's interfaces. The first one in a network carries the app's name in that network's DNS,
+    each further one `<app>-<interface>`."""
+
+
+class App(Document):
+    """An application: a container, process or virtual machine that is attached to networks."""
+
+    kind: Literal["App"] = "App"
+    """`App`."""
+
+    spec: AppSpec
+    """The app's attachment as it is to be."""

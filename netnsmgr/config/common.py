@@ -1,0 +1,75 @@
+"""What the kinds share: the base of all models, the types of their fields, and the metadata."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictInt, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from netnsmgr.config import values
+from netnsmgr.config.values import AddressRange
+
+API_VERSION: Literal["netnsmgr/v1alpha1"] = "netnsmgr/v1alpha1"
+
+
+class Model(BaseModel):
+    """Base of all models: immutable, no unknown fields, camelCase in YAML and snake_case in Python."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _schema(example: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "examples": [example], **more})
+
+
+_TEXT = PlainSerializer(str, return_type=str, when_used="json")
+
+Address = Annotated[IPv4Address, PlainValidator(values.address), _TEXT, _schema("10.10.1.1", format="ipv4")]
+Network = Annotated[IPv4Network, PlainValidator(values.network), _TEXT, _schema("10.10.1.0/24")]
+Subnet = Annotated[IPv4Network, PlainValidator(values.subnet), _TEXT, _schema("10.10.1.0/24")]
+HostAddress = Annotated[IPv4Interface, PlainValidator(values.host_address), _TEXT, _schema("192.168.0.2/24")]
+Range = Annotated[
+    AddressRange, PlainValidator(values.address_range), _TEXT, _schema("10.10.1.50-10.10.1.150")
+]
+Mac = Annotated[str, PlainValidator(values.mac_address), _schema("02:16:3e:00:00:01")]
+Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLength=63)]
+HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]
+SimpleName = Annotated[str, PlainValidator(values.simple_name), _schema("eth0", maxLength=63)]
+NetnsName = Annotated[str, PlainValidator(values.netns_name), _schema("app1", maxLength=255)]
+LinkName = Annotated[str, PlainValidator(values.link_name), _schema("eth0", maxLength=15)]
+LeaseTime = Annotated[str, PlainValidator(values.lease_time), _schema("1h", pattern="^[1-9][0-9]*[smhd]$")]
+Mtu = Annotated[StrictInt, Field(ge=1280, le=9216)]
+
+
+class Metadata(Model):
+    """The name of a document, and labels to find it by."""
+
+    name: Label
+    """Name of the object, unique within its kind: a DNS label (at most 63 of a-z, 0-9 and '-')."""
+
+    labels: dict[str, str] = Field(default={}, examples=[{"site": "north"}])
+    """Words of your own to select objects by; netnsmgr attaches no meaning to them."""
+
+
+class Document(Model):
+    """What every document has."""
+
+    api_version: Literal["netnsmgr/v1alpha1"] = API_VERSION
+    """Version of this format: `netnsmgr/v1alpha1`."""
+
+    metadata: Metadata
+    """Name and labels of the object."""
+
+    @property
+    def name(self) -> str:
+        """Name of the object, unique within its kind."""
+        return self.metadata.name
