@@ -1,0 +1,70 @@
+"""``netnsmgr apply``: files in, one transaction, and waiting until it is true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from netnsmgr.cli import output
+from netnsmgr.cli.changes import Delta, deltas
+from netnsmgr.cli.files import read, refusal
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import CONFIG_TABLES
+from netnsmgr.cli.options import file_arguments, timeout_option
+from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.errors import ConfigError
+
+COLOURS = {"created": "green", "changed": "yellow", "pruned": "red"}
+
+
+@click.command("apply")
+@file_arguments
+@click.option("--no-wait", is_flag=True, help="Return when the configuration is accepted and on disk.")
+@timeout_option()
+@click.option("--prune", is_flag=True, help="Delete whatever is configured and not in the files; says what.")
+@click.option("--takeover", is_flag=True, help="Take over objects that another program configured before.")
+@pass_place
+def command(
+    place: Place,
+    files: tuple[str, ...],
+    more: tuple[str, ...],
+    no_wait: bool,
+    timeout: float,
+    prune: bool,
+    takeover: bool,
+) -> int:
+    """Bring network instances and applications to the state that FILES describe.
+
+    All files are one transaction: with any error in them nothing is changed.  What the files say is the whole
+    state of the objects in them; objects that they do not name stay as they are (but see --prune).
+    """
+    loaded = read(files, more)
+    with Daemon(place) as daemon:
+        changes = deltas(loaded.documents, daemon.rows(*CONFIG_TABLES), prune=prune)
+        try:
+            revision = daemon.put([delta.change() for delta in changes], takeover=takeover)
+        except ConfigError as error:
+            raise refusal(loaded, changes, error.problems) from None
+        _report(changes, revision)
+        if no_wait:
+            return 0
+        from netnsmgr.cli.follow import wait
+        from netnsmgr.cli.readiness import deleted_target, targets
+
+        changed = {delta.label for delta in changes if delta.action in ("created", "changed")}
+        wanted = targets(loaded.documents, revision, changed)
+        wanted += [deleted_target(delta.kind, delta.name) for delta in changes if delta.action == "pruned"]
+        return wait(daemon, wanted, timeout)
+
+
+def _report(changes: Sequence[Delta], revision: int) -> None:
+    for delta in changes:
+        if delta.action != "unchanged":
+            output.say(f"{delta.label} {click.style(delta.action, fg=COLOURS[delta.action])}")
+    same = Counter(delta.action for delta in changes)["unchanged"]
+    if same == len(changes):
+        output.say(f"nothing to change: all {same} documents are in place already (revision {revision})")
+    elif same:
+        output.say(f"{same} unchanged (revision {revision})")

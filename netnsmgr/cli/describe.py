@@ -1,0 +1,122 @@
+"""``netnsmgr describe``: everything about one object, for somebody who wants to know why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from netnsmgr.cli import output
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, KindType
+from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
+from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.cli.readiness import Rows, interfaces
+
+LATER = ("name", "state", "reasons", "items", "since")
+"""Fields of a status that have a place of their own in the text."""
+
+
+@click.command("describe")
+@click.argument("kind", type=KindType(agents=True))
+@click.argument("name", shell_complete=complete_names)
+@pass_place
+def command(place: Place, kind: Kind, name: str) -> None:
+    """Show everything about one object: configuration, status, items with what they lack, reasons."""
+    with Daemon(place) as daemon:
+        rows = daemon.rows(*TABLES)
+    known(kind, name, rows)
+    output.say(click.style(kind.label(name), bold=True))
+    document = rows.get(kind.config, {}).get(name)
+    if document:
+        labels = document["metadata"].get("labels")
+        if labels:
+            _section("Labels", labels)
+        _section("Configuration", document["spec"])
+    elif kind is not AGENT:
+        output.say("\nNot in the configuration any more: it is being deleted.")
+    statuses = status_rows(kind, name, rows)
+    if not statuses:
+        output.say("\nNo status yet: no agent has taken it up.")
+    for key, row in statuses.items():
+        _status(key if kind is APP else "", row)
+    if kind is INSTANCE:
+        _used_by(name, rows)
+    if kind in (DEVICE, INSTANCE):
+        _agent("uplink" if kind is DEVICE else name, rows)
+
+
+def _status(key: str, row: Mapping[str, Any]) -> None:
+    since = row.get("since")
+    age = f", since {output.time_of(since)}" if isinstance(since, (int, float)) else ""
+    title = f"Status of {key}" if key else "Status"
+    output.say(
+        f"\n{click.style(title, bold=True)}: {output.state_word(str(row.get('state', 'unknown')))}{age}"
+    )
+    for reason in row.get("reasons") or ():
+        output.say(f"  because {reason}")
+    rest = {
+        field: value for field, value in row.items() if field not in LATER and value not in (None, [], {}, "")
+    }
+    if rest:
+        _indented(rest)
+    if row.get("items"):
+        _items(row["items"])
+
+
+def _items(items: list[Mapping[str, Any]]) -> None:
+    """List the items: what is wrong first, because that is what one looks for."""
+    fine = ("created", "external")
+    output.say(
+        f"\n{click.style('Items', bold=True)}: {sum(i.get('state') in fine for i in items)} of {len(items)} in place"
+    )
+    for item in sorted(items, key=lambda item: (item.get("state") in fine, str(item.get("ref")))):
+        state = str(item.get("state", "unknown"))
+        lacks = ", ".join(map(str, item.get("lacks") or ()))
+        notes = [f"lacks {lacks}" if lacks else "", str(item.get("error") or "")]
+        note = "; ".join(filter(None, notes))
+        output.say(
+            f"  {output.state_word(state)}{' ' * (10 - len(state))} {item.get('ref')}"
+            + (f"   {note}" if note else "")
+        )
+
+
+def _used_by(name: str, rows: Rows) -> None:
+    lines = []
+    for app, document in sorted(rows.get(APP.config, {}).items()):
+        for interface in interfaces(document):
+            if interface.get("network") == name:
+                row = rows.get(APP.status, {}).get(f"{name}/{app}/{interface['name']}", {})
+                held = ", ".join(a["address"] for a in row.get("addresses") or ()) or "no address"
+                lines.append(
+                    f"  {app}/{interface['name']}: {output.state_word(str(row.get('state', 'pending')))}, {held}"
+                )
+    output.say(f"\n{click.style('Used by', bold=True)}: {'' if lines else 'no application'}")
+    for line in lines:
+        output.say(line)
+
+
+def _agent(name: str, rows: Rows) -> None:
+    row = rows.get(AGENT.status, {}).get(name)
+    if row is None:
+        output.say(f"\n{click.style('Agent', bold=True)}: none")
+        return
+    words = [
+        output.state_word(str(row.get("state"))),
+        f"pid {row.get('pid')}",
+        f"{row.get('restarts', 0)} restarts",
+    ]
+    output.say(f"\n{click.style('Agent', bold=True)}: {', '.join(words)}")
+    if row.get("cause"):
+        output.say(f"  last ended by {row['cause']}")
+
+
+def _section(title: str, value: Any) -> None:
+    output.say(f"\n{click.style(title, bold=True)}:")
+    _indented(value)
+
+
+def _indented(value: Any) -> None:
+    for line in output.yaml_text(value).splitlines():
+        output.say(f"  {line}")

@@ -1,0 +1,137 @@
+"""Waiting with something to look at: live on a terminal, a line for each step otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from netnsmgr.cli import output
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import STATUS_TABLES
+from netnsmgr.cli.readiness import Progress, Target, progress
+
+
+class Display(Protocol):
+    """Shows the progress of targets while it is entered."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """End; what was shown last stays."""
+        ...
+
+    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
+        """Show this."""
+        ...
+
+
+class Lines:
+    """A line when a target gets there: for logs, pipes and continuous integration."""
+
+    def __init__(self) -> None:
+        """Start with nothing said."""
+        self._said: set[Target] = set()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """End."""
+
+    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
+        """Say what got there since the last time."""
+        for target, state in states:
+            if state.done and target not in self._said:
+                self._said.add(target)
+                output.say(f"{target.label} {output.state_word(state.state)}")
+
+
+class Screen:
+    """A table that renews itself, those that are waited for first."""
+
+    def __init__(self) -> None:
+        """Load rich, which only a terminal needs."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(no_color=not output.colourful(), highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=10)
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """End; the last table stays on the screen."""
+        self._live.stop()
+
+    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
+        """Draw the table anew."""
+        self._live.update(self._draw(states))
+
+    def _draw(self, states: Sequence[tuple[Target, Progress]]) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        done = sum(state.done for _, state in states)
+        room = max(self._console.height - 3, 5)
+        shown = sorted(states, key=lambda entry: entry[1].done)[:room]
+        grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+        for target, state in shown:
+            word = Text(state.state, style=output.COLOURS.get(state.state, ""))
+            grid.add_row(target.label, word, "" if state.done else "; ".join(state.reasons))
+        hidden = len(states) - len(shown)
+        seconds = time.monotonic() - self._began
+        footer = f"{done} of {len(states)} done, {seconds:.1f} s" + (
+            f" ({hidden} not shown)" if hidden else ""
+        )
+        return Group(grid, Text(footer, style="bold"))
+
+
+def display() -> Display:
+    """Return the display that fits standard output."""
+    return Screen() if sys.stdout.isatty() else Lines()
+
+
+def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
+    """Wait until all targets are there; say which are not when ``timeout`` (seconds) is over.
+
+    Returns the exit code.
+    """
+    states = {target: Progress(False, "pending") for target in wanted}
+    with display() as shown:
+        for rows in daemon.watch(*STATUS_TABLES, timeout=timeout):
+            # Those that were not there are looked at first: with many, most of the news is about few.
+            for target, state in states.items():
+                if not state.done:
+                    states[target] = progress(target, rows)
+            done = all(state.done for state in states.values())
+            if done:
+                states = {target: progress(target, rows) for target in wanted}
+                done = all(state.done for state in states.values())
+            shown.update(list(states.items()))
+            if done:
+                return 0
+    output.say(f"not done after {timeout:g} s:", err=True)
+    for target, state in states.items():
+        if not state.done:
+            output.say(f"  {target.label}: {state}", err=True)
+    return 1

@@ -1,0 +1,77 @@
+"""Objects as programs read them, and as commands name them: a document with its status beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import AGENT, APP, CONFIG_TABLES, STATUS_TABLES, Kind, KindType
+from netnsmgr.cli.place import Place
+from netnsmgr.cli.readiness import Rows
+
+TABLES = (*CONFIG_TABLES, *STATUS_TABLES)
+
+
+def status_rows(kind: Kind, name: str, rows: Rows) -> dict[str, Mapping[str, Any]]:
+    """Return the status rows of an object by key; an application has one for each interface."""
+    table = rows.get(kind.status, {})
+    if kind is APP:
+        return {key: row for key, row in sorted(table.items()) if key.split("/")[1:2] == [name]}
+    return {name: table[name]} if name in table else {}
+
+
+def names(kind: Kind, rows: Rows) -> list[str]:
+    """Return all objects of a kind: configured ones, and those that are still being deleted."""
+    found = set(rows.get(kind.config, {}))
+    for key in rows.get(kind.status, {}):
+        found.add(key.split("/")[1] if kind is APP and key.count("/") >= 2 else key)
+    return sorted(found)
+
+
+def record(kind: Kind, name: str, rows: Rows) -> dict[str, Any]:
+    """Return one object as data: its document, and its status beneath ``status``."""
+    status = status_rows(kind, name, rows)
+    if kind is AGENT:
+        return {"kind": AGENT.name, "metadata": {"name": name}, "status": dict(status.get(name, {}))}
+    document = dict(rows.get(kind.config, {}).get(name) or {"kind": kind.name, "metadata": {"name": name}})
+    if kind is APP:
+        document["status"] = {"interfaces": [dict(row) for row in status.values()]}
+    else:
+        document["status"] = dict(status.get(name, {}))
+    return document
+
+
+def known(kind: Kind, name: str, rows: Rows) -> str:
+    """Return the name if there is such an object; else an error that lists those that there are."""
+    there = names(kind, rows)
+    if name not in there:
+        raise click.UsageError(
+            f"there is no {kind.noun} {name!r}; those that exist: {', '.join(there) or 'none'}"
+        )
+    return name
+
+
+def parse(label: str, kinds: KindType) -> tuple[Kind, str]:
+    """Return what ``kind/name`` names."""
+    word, slash, name = label.partition("/")
+    if not slash or not name:
+        raise click.UsageError(f"{label!r}: write KIND/NAME, such as ni/ni1 or app/app1")
+    return kinds.convert(word, None, None), name
+
+
+def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of an object of the kind given before; without a daemon there is nothing to offer."""
+    kind = ctx.params.get("kind")
+    place = ctx.find_object(Place)
+    if not isinstance(kind, Kind) or place is None:
+        return []
+    try:
+        with Daemon(place, timeout=0.5) as daemon:
+            tables = [table for table in (kind.config, kind.status) if table]
+            return [name for name in names(kind, daemon.rows(*tables)) if name.startswith(incomplete)]
+    except Exception:
+        # Whatever goes wrong, a traceback between the user's keystrokes helps nobody.
+        return []

@@ -1,0 +1,120 @@
+"""How results are printed: tables for people, JSON and YAML for programs, colour only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLOURS = {
+    "ready": "green",
+    "up": "green",
+    "running": "green",
+    "created": "green",
+    "ok": "green",
+    "external": "bright_black",
+    "reconciling": "yellow",
+    "pending": "yellow",
+    "starting": "yellow",
+    "creating": "yellow",
+    "modifying": "yellow",
+    "deleting": "yellow",
+    "absent": "yellow",
+    "degraded": "red",
+    "failed": "red",
+    "down": "red",
+    "missing": "red",
+    "backing-off": "red",
+}
+"""The colour of a state's word, wherever it is printed."""
+
+
+def formats(*names: str, default: str = "table") -> Callable[[F], F]:
+    """Return the ``-o`` option with these formats."""
+    return click.option(
+        "-o",
+        "--output",
+        "fmt",
+        type=click.Choice(names),
+        default=default,
+        show_default=True,
+        help="How to print: for people, or for programs.",
+    )
+
+
+def colourful(stream: Any = None) -> bool:
+    """Whether to colour: on a terminal, unless NO_COLOR or TERM=dumb say otherwise (https://no-color.org)."""
+    stream = stream or sys.stdout
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print one line, without its colours where they are not wanted."""
+    click.echo(text, err=err, color=colourful(sys.stderr if err else sys.stdout))
+
+
+def state_word(word: str) -> str:
+    """Return a state's word in its colour; ``say`` takes the colour off where it is not wanted."""
+    return click.style(word, fg=COLOURS[word]) if word in COLOURS else word
+
+
+def data(value: Any, fmt: str) -> None:
+    """Print a value as ``json`` or ``yaml``."""
+    if fmt == "json":
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False), color=False)
+    else:
+        click.echo(yaml_text(value), nl=False, color=False)
+
+
+def yaml_text(value: Any) -> str:
+    """Return block-style YAML with the order of the fields kept."""
+    import yaml
+
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return text
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned columns; words of state get their colour.
+
+    Without a terminal every line is as long as it needs to be: whoever greps gets whole rows.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [[str(cell) for cell in row] for row in rows]
+    grid = Table(box=None, pad_edge=False, header_style="bold" if colourful() else "", padding=(0, 2, 0, 0))
+    for heading in headings:
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for row in listed:
+        grid.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    wide = None if sys.stdout.isatty() else 10_000
+    console = Console(no_color=not colourful(), width=wide, highlight=False, soft_wrap=False)
+    with console.capture() as capture:
+        console.print(grid)
+    # rich fills each line up to the column's width; trailing blanks help nobody.
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip(), color=colourful())
+
+
+def time_of(epoch: float) -> str:
+    """Return a time in epoch seconds as local date and time."""
+    import datetime as dt
+
+    return dt.datetime.fromtimestamp(epoch).astimezone().isoformat(" ", "seconds")
+
+
+def span(seconds: float) -> str:
+    """Return a time span as people write it: 45s, 12m, 3h, 5d; none is negative."""
+    seconds = max(0.0, seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"

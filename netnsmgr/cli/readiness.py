@@ -1,0 +1,119 @@
+"""What a user waits for, and how far it is: pure functions of documents and status rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, identity
+
+Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Table → key → row."""
+
+READY, DELETED = "ready", "deleted"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to wait for: a status row that becomes ready, or an object of which nothing is left.
+
+    ``revision`` is the least configuration that the row has to speak of, 0 where what was applied did not
+    touch the object: then its readiness is enough.  For ``DELETED``, ``key`` is the object's name.
+    """
+
+    kind: Kind
+    key: str
+    label: str
+    revision: int = 0
+    goal: str = READY
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a target is: its state in the status's words, and why it is not there yet."""
+
+    done: bool
+    state: str
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.state}: {'; '.join(self.reasons)}" if self.reasons else self.state
+
+
+def targets(documents: Iterable[Mapping[str, Any]], revision: int, changed: Collection[str]) -> list[Target]:
+    """Return what has to become ready after these documents were accepted as ``revision``.
+
+    ``changed`` holds the labels of the documents that the transaction really changed.  An application's
+    interface makes its network's agent act, so an instance is changed by its applications too.
+    """
+    listed = [(*identity(document), document) for document in documents]
+    touched = set(changed)
+    for kind, name, document in listed:
+        if kind is APP and APP.label(name) in changed:
+            touched |= {INSTANCE.label(interface["network"]) for interface in interfaces(document)}
+    wanted = []
+    for kind, name, document in listed:
+        label = kind.label(name)
+        needed = revision if label in touched else 0
+        wanted += ready_targets(kind, name, document, needed)
+    return wanted
+
+
+def ready_targets(kind: Kind, name: str, document: Mapping[str, Any], revision: int = 0) -> list[Target]:
+    """Return the status rows that tell whether one object is ready; an app has one for each interface."""
+    label = kind.label(name)
+    if kind is not APP:
+        return [Target(kind, name, label, revision)]
+    return [
+        Target(
+            APP,
+            f"{interface['network']}/{name}/{interface['name']}",
+            f"{label}/{interface['name']}",
+            revision,
+        )
+        for interface in interfaces(document)
+    ]
+
+
+def deleted_target(kind: Kind, name: str) -> Target:
+    """Return the target that nothing is left of an object."""
+    return Target(kind, name, kind.label(name), goal=DELETED)
+
+
+def interfaces(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an application's interfaces."""
+    return list(document["spec"].get("interfaces") or ())
+
+
+def progress(target: Target, rows: Rows) -> Progress:
+    """Return how far a target is, from the status tables (AgentStatus among them)."""
+    if target.goal == DELETED:
+        left = _left(target, rows)
+        return Progress(False, "deleting", left) if left else Progress(True, DELETED)
+    trouble = _trouble(target, rows)
+    row = rows.get(target.kind.status, {}).get(target.key)
+    if row is None:
+        return Progress(False, "pending", trouble or ("not taken up yet",))
+    if row.get("revision", 0) < target.revision:
+        return Progress(False, "reconciling", trouble or ("the previous configuration is still in place",))
+    state = str(row.get("state", "unknown"))
+    return Progress(state == READY and not trouble, state, trouble + tuple(map(str, row.get("reasons", ()))))
+
+
+def _trouble(target: Target, rows: Rows) -> tuple[str, ...]:
+    """Say that the agent behind a row cannot live: then the row is what it said last, and may be untrue."""
+    name = "uplink" if target.kind is DEVICE else target.key.partition("/")[0]
+    agent = rows.get(AGENT.status, {}).get(name, {})
+    if agent.get("state") != "backing-off":
+        return ()
+    return (f"its agent fails again and again: {agent.get('cause') or 'no cause known'}",)
+
+
+def _left(target: Target, rows: Rows) -> tuple[str, ...]:
+    """Return the status rows that still speak of an object."""
+    keys = rows.get(target.kind.status, {})
+    if target.kind is APP:
+        keys = {key: row for key, row in keys.items() if key.split("/")[1:2] == [target.key]}
+        return tuple(f"{key} is still there" for key in keys)
+    return tuple(map(str, keys[target.key].get("reasons") or ["still there"])) if target.key in keys else ()

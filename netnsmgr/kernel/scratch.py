@@ -1,0 +1,183 @@
+"""Trying kernel features where nobody is disturbed: in a network namespace of a short-lived child.
+
+The namespace is never pinned: it and everything in it vanish when the child ends, however it ends.  Without
+root the child first takes a user namespace, so that an unprivileged user learns about the kernel too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+
+TIMEOUT = 30
+"""Seconds after which a child that hangs in the kernel is killed."""
+
+Outcome = tuple[bool | None, str]
+"""Whether it works (None: not tried) and the error's text, or empty."""
+
+
+class Probe(NamedTuple):
+    """One feature of the kernel, how to try it, and what its absence costs."""
+
+    name: str
+    costs: str
+    fix: str
+    attempt: Callable[[], None]
+    required: bool = True
+
+
+def probe_all() -> dict[Probe, Outcome]:
+    """Try all features, in order; what was not reached has the outcome None."""
+    outcomes = _in_child()
+    return {probe: outcomes.get(probe.name, (None, "not tried")) for probe in PROBES}
+
+
+def _in_child() -> dict[str, Outcome]:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reader)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(TIMEOUT)
+            with os.fdopen(writer, "w") as pipe:
+                _attempt_all(lambda name, outcome: print(json.dumps([name, *outcome]), file=pipe, flush=True))
+            code = 0
+        finally:
+            # Not sys.exit: the parent's buffers and exit handlers are the parent's.
+            os._exit(code)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        lines = [json.loads(line) for line in pipe]
+    os.waitpid(pid, 0)
+    return {name: (ok, detail) for name, ok, detail in lines}
+
+
+def _attempt_all(report: Callable[[str, Outcome], None]) -> None:
+    for probe in PROBES:
+        try:
+            probe.attempt()
+            report(probe.name, (True, ""))
+        except Exception as error:
+            report(probe.name, (False, str(error) or type(error).__name__))
+            if probe.attempt is _namespace:
+                # Never go on in the machine's own namespace.
+                return
+
+
+def _namespace() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    root = os.geteuid() == 0
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(CLONE_NEWNET | (0 if root else CLONE_NEWUSER)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    if not root:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def _link(kind: str, **arguments: str) -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as ip:
+        ip.link("add", ifname=f"try-{kind}"[:15], kind=kind, **arguments)
+
+
+def _policy_routing() -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as ip:
+        loopback = ip.link_lookup(ifname="lo")[0]
+        ip.link("set", index=loopback, state="up")
+        ip.route("add", dst="198.51.100.0/24", oif=loopback, table=20000)
+        ip.rule("add", table=20000, priority=20000, src="198.51.100.1/32", iifname="lo")
+
+
+def _tap() -> None:
+    interface = struct.pack("16sH22x", b"try-tap", 0x1002)  # IFF_TAP | IFF_NO_PI
+    with open("/dev/net/tun", "r+b", buffering=0) as tun:
+        fcntl.ioctl(tun, 0x400454CA, interface)  # TUNSETIFF
+
+
+def _nft(body: str) -> None:
+    import nftables
+
+    nft = nftables.Nftables()
+    code, _, error = nft.cmd(f"table inet try {{ chain c {{ {body} }}\n}}\ndelete table inet try")
+    if code != 0:
+        raise OSError(error.strip().splitlines()[0])
+
+
+def _sysctl() -> None:
+    # /proc/sys/net shows the namespace of whoever opens it.
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+
+MODULE = "a kernel with {0} (built in or as a module: modprobe {1})"
+
+PROBES = (
+    Probe(
+        "network namespaces",
+        "nothing works",
+        "a kernel with CONFIG_NET_NS; in a container: CAP_SYS_ADMIN and no seccomp filter on unshare",
+        _namespace,
+    ),
+    Probe(
+        "veth",
+        "no instance has links",
+        MODULE.format("CONFIG_VETH", "veth"),
+        lambda: _link("veth", peer="try-peer"),
+    ),
+    Probe("bridge", "no instance works", MODULE.format("CONFIG_BRIDGE", "bridge"), lambda: _link("bridge")),
+    Probe(
+        "policy routing",
+        "instances cannot choose their ports",
+        "a kernel with CONFIG_IP_MULTIPLE_TABLES",
+        _policy_routing,
+    ),
+    Probe(
+        "sysctl",
+        "instances do not forward packets",
+        "in a container: /proc/sys must be writable (--security-opt systempaths=unconfined)",
+        _sysctl,
+    ),
+    Probe(
+        "nftables NAT",
+        "instances cannot reach the outside",
+        MODULE.format("CONFIG_NF_TABLES_INET and CONFIG_NFT_NAT", "nft_nat"),
+        lambda: _nft("type nat hook postrouting priority 100; masquerade;"),
+    ),
+    Probe(
+        "conntrack",
+        "no NAT, no stateful filter",
+        MODULE.format("CONFIG_NF_CONNTRACK and CONFIG_NFT_CT", "nft_ct"),
+        lambda: _nft("type filter hook forward priority 0; ct state established,related accept;"),
+    ),
+    Probe(
+        "TCP MSS clamping",
+        "TCP stalls where a port's MTU is smaller and ICMP is filtered",
+        MODULE.format("CONFIG_NFT_EXTHDR and CONFIG_NFT_RT", "nft_exthdr"),
+        lambda: _nft("type filter hook forward priority 0; tcp flags syn tcp option maxseg size set rt mtu;"),
+        False,
+    ),
+    Probe(
+        "tun/tap",
+        "no applications with 'attach: {tap: true}' (virtual machines)",
+        MODULE.format("CONFIG_TUN", "tun") + "; in a container: --device /dev/net/tun",
+        _tap,
+        False,
+    ),
+)
