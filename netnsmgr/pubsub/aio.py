@@ -140,7 +140,10 @@ class AsyncClient:
 
         request.done = done
         self._pump_soon()
-        await future
+        try:
+            await future
+        finally:
+            self._client.forget(request)  # for the case that the caller was cancelled
         return request.result()
 
     def _pump_soon(self) -> None:

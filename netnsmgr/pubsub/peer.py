@@ -125,6 +125,10 @@ class Client:
         self._said[check_name("a table", table)] = self._unsaid[table] = None
         self._listen(wire.CONTROL)
 
+    def forget(self, request: Request) -> None:
+        """Nobody waits for the answer any more; a request that has not been sent will not be."""
+        self._requests.pop(request.id, None)
+
     def _listen(self, table: str) -> None:
         if not self._listening:
             self._listening = True
@@ -182,7 +186,10 @@ class Client:
         return True
 
     def close(self) -> None:
-        """Close the sockets; waits 200 ms at most for what is being sent.  Unanswered requests stay unanswered."""
+        """Close the sockets; waits 200 ms at most for what is being sent.  Unanswered requests fail."""
+        for request in self._requests.values():
+            request.error = Unreachable("the connection was closed before the answer came")
+            request.finish()
         self._dealer.close()
         self._sub.close()
         if self._owns_context:

@@ -86,7 +86,7 @@ class Store:
             "complete": state.complete,
             "rows": state.rows,
         }
-        text = json.dumps(document, indent=1).encode("ascii")
+        text = json.dumps(document).encode("ascii")
         directory = self.path.parent
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
         temporary = self.path.with_name("rows.json.tmp")
