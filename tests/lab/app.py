@@ -68,11 +68,13 @@ class AppHost(Host):
     def enter(self) -> list[str]:
         return [*self.holder.enter(), "ip", "netns", "exec", self.name]
 
-    def dhcp(self, interface: str = "eth0", *, timeout: int = 10, stay: bool = False) -> Lease:
+    def dhcp(
+        self, interface: str = "eth0", *, timeout: int = 10, stay: bool = False, request: str | None = None
+    ) -> Lease:
         """Take a lease with udhcpc and configure address, routes and name servers from it.
 
         A discover is sent each second.  ``stay``: the client keeps running and renews; otherwise it ends, and the
-        addresses stay as they are.  NoLease if no server grants one within ``timeout`` seconds.
+        addresses stay as they are.  ``request``: the address to ask for.  NoLease if no server grants one within ``timeout`` seconds.
         """
         self.wait_link(interface, timeout=timeout)
         self._ip("link", "set", "dev", interface, "up")
@@ -83,8 +85,22 @@ class AppHost(Host):
         place.unlink(missing_ok=True)
         ends = ["-t", "1000"] if stay else ["-q", "-n", "-t", str(timeout)]
         options = [f"-O{option}" for option in ("staticroutes", "mtu", "ntpsrv", "search")]
+        wish = ["-r", request] if request else []
         hostname = ["-x", f"hostname:{self.name}"]
-        argv = ["udhcpc", "-f", "-i", interface, "-s", str(SCRIPT), *ends, "-T", "1", *options, *hostname]
+        argv = [
+            "udhcpc",
+            "-f",
+            "-i",
+            interface,
+            "-s",
+            str(SCRIPT),
+            *ends,
+            "-T",
+            "1",
+            *options,
+            *hostname,
+            *wish,
+        ]
         client = Process(self.holder.enter(self.netns), argv, env={"LAB_HOST": self.name})
         try:
             client.wait_line("configured", timeout + 2.0)

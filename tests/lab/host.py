@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,6 +95,15 @@ class Host:
     def capture(self, interface: str = "any", expression: str = "") -> Capture:
         """A capture that is running when this returns."""
         return Capture(self, interface, expression)
+
+    def eventually(self, seen: Callable[[], object], *, timeout: float = 5.0, pause: float = 0.05) -> bool:
+        """Ask until the answer is true, for what sends no event that a test could wait for."""
+        deadline = time.monotonic() + timeout
+        while not seen():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause)
+        return True
 
     # --- links
 

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""The demonstration: colliding network instances on a device made for the purpose, checked by using them.
+
+``make demo``, or ``python poc/demo.py [--json FILE]``; as root.  The machine's own network is not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.lab.checks import Outcome, run_all
+from tests.lab.collisions import CONFIGURATION, Collisions
+from tests.lab.lab import Lab
+
+WIDTHS = (6, 52, 40)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Bring up colliding network instances and check them.")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write what was checked to FILE as well")
+    parser.add_argument("--logs", action="store_true", help="print the daemon's log at the end in any case")
+    options = parser.parse_args()
+    console = Console(highlight=False)
+    start = time.monotonic()
+    outcomes: list[Outcome] = []
+    with Lab() as lab:
+        console.print(f"device and site: {time.monotonic() - start:.2f} s; applying {CONFIGURATION.name}\n")
+        console.print(line("row", "what", "expected", "seen", "", style="bold"))
+        for outcome in run_all(Collisions(lab).checks()):
+            outcomes.append(outcome)
+            mark = "[green]ok[/]" if outcome.passed else "[bold red]FAILED[/]"
+            seen = outcome.seen if len(outcome.seen) < 200 else outcome.seen[:200] + " …"
+            console.print(line(outcome.row, outcome.what, outcome.expected, seen, mark))
+        failed = sum(not outcome.passed for outcome in outcomes)
+        if failed or options.logs:
+            console.print(f"\n{lab.logs()}", markup=False)
+    console.print(f"\n{len(outcomes) - failed} passed, {failed} failed in {time.monotonic() - start:.1f} s")
+    if options.json:
+        options.json.write_text(
+            json.dumps({"checks": [outcome.record() for outcome in outcomes], "failed": failed}, indent=2)
+            + "\n"
+        )
+    return 1 if failed else 0
+
+
+def line(row: str, what: str, expected: str, seen: str, mark: str, style: str = "") -> Table:
+    """One line of a table that is printed as it grows; what was as expected word by word isn't said twice."""
+    grid = Table.grid(padding=(0, 2), expand=False)
+    for width in WIDTHS:
+        grid.add_column(width=width, overflow="fold")
+    grid.add_column(width=6)
+    grid.add_column(overflow="fold")
+    shown = "" if seen == expected else seen
+    grid.add_row(row, Text(what), Text(expected), Text.from_markup(mark), Text(shown), style=style)
+    return grid
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""How the scenario's checks look: at captures, at pings under way, at what is left of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+from tests.lab.app import AppHost
+from tests.lab.host import Host
+from tests.lab.process import Process
+
+
+def begins(start: str, seen: str) -> bool:
+    return seen.startswith(start)
+
+
+def in_range(prefix: str, seen: str) -> bool:
+    """Whether "10.10.1.77/24 via 10.10.1.1" lies in the range that the file gives."""
+    interface, _, router = seen.partition(" via ")
+    address, _, length = interface.partition("/")
+    low, high = IPv4Address(f"{prefix}.50"), IPv4Address(f"{prefix}.150")
+    return low <= IPv4Address(address) <= high and length == "24" and router == f"{prefix}.1"
+
+
+def both(address: Callable[[str], str]) -> str:
+    first, second = address("app1"), address("app3")
+    return first if first == second else f"{first} and {second}"
+
+
+def overheard(places: dict[str, tuple[Host, str]], talk: Callable[[], None]) -> dict[str, str]:
+    """Who is heard where while ``talk`` runs: "app1 only", "app1, app3", or "nobody"."""
+    captures = {place: host.capture(interface) for place, (host, interface) in places.items()}
+    try:
+        talk()
+    finally:
+        for capture in captures.values():
+            capture.stop()
+    result = {}
+    for place, capture in captures.items():
+        data = capture.file.read_bytes()
+        heard = [app for app in ("app1", "app3") if f"spoken-by-{app}-".encode() in data]
+        result[place] = ", ".join(heard) + (" only" if len(heard) == 1 else "") if heard else "nobody"
+    return result
+
+
+def pinging(app: AppHost, interface: str, address: str) -> Process:
+    """50 pings a second until SIGINT, at most 30 seconds."""
+    argv = ["ping", "-n", "-q", "-i", "0.02", "-c", "1500", "-W", "1", "-I", interface, address]
+    process = app.popen(argv)
+    process.wait_line("PING")
+    return process
+
+
+def lost(ping: Process) -> str:
+    """ "all" when none of the pings was lost; otherwise how many."""
+    ping.stop(2)
+    line = next((line for line in ping.output.splitlines() if " received" in line), ping.output)
+    sent, received = (int(part.split()[0]) for part in line.split(",")[:2])
+    # The last one may be under way when ping is told to end.
+    return "all" if sent > 50 and sent - received <= 1 else line
+
+
+def ended(download: Process) -> str:
+    download.wait(30.0)
+    return download.output
+
+
+def without(text: str, instance: str) -> str:
+    """The file without an instance, the interfaces in it, and the applications that have no other."""
+    import yaml
+
+    kept = []
+    for document in yaml.safe_load_all(text):
+        if document["kind"] == "NetworkInstance" and document["metadata"]["name"] == instance:
+            continue
+        if document["kind"] == "App":
+            spec = document["spec"]
+            spec["interfaces"] = [i for i in spec["interfaces"] if i["network"] != instance]
+            if not spec["interfaces"]:
+                continue
+        kept.append(document)
+    return str(yaml.safe_dump_all(kept, sort_keys=False))
