@@ -7,6 +7,8 @@ Rules of the order:
    removed item outlives its last user (no moment without a firewall rule that is only replaced).
 3. Replacing an item takes down all that stands on it and brings it back.
 4. An item that lacks a foundation is *blocked*: left out, reported, and removed where it exists.
+5. An item whose foundation vanished under it and has to be made again is replaced, even if it looks intact:
+   a socket bound to a link that was deleted is bound to nothing.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def plan(current: State, intended: State, external: frozenset[Ref] = frozenset()
     Raises ``Cycle`` when intended items stand on each other in a circle.
     """
     wanted, blocked = _satisfiable(intended, external)
-    gone = _going(current, wanted)
+    gone = _going(current, wanted, external)
 
     delete = {ref: Op(Verb.DELETE, ref, old=current[ref]) for ref in gone}
     make: dict[Ref, Op] = {}
@@ -130,13 +132,15 @@ def _satisfiable(
     return wanted, blocked
 
 
-def _going(current: State, wanted: State) -> set[Ref]:
+def _going(current: State, wanted: State, external: frozenset[Ref]) -> set[Ref]:
     """Return what has to be deleted: replaced items with all that stands on them, and unwanted ones."""
-    going = {
-        ref
-        for ref, old in current.items()
-        if (new := wanted.get(ref)) is not None and new != old and new.must_replace(old)
-    }
+    going: set[Ref] = set()
+    for ref, old in current.items():
+        new = wanted.get(ref)
+        if new is None:
+            continue
+        if new.must_replace(old) if new != old else any(d not in current and d not in external for d in new.deps()):
+            going.add(ref)
     while standing := {ref for ref, old in current.items() if not going.isdisjoint(old.deps())} - going:
         going |= standing
     return going | (current.keys() - wanted.keys())

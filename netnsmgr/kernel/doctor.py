@@ -50,9 +50,12 @@ def examine(run_dir: str, state_dir: str) -> list[Check]:
 
 CAPABILITIES = {
     "CHOWN": (0, "dnsmasq cannot own its lease file"),
+    "DAC_OVERRIDE": (1, "the helpers' files cannot be written"),
+    "FOWNER": (3, "the helpers' files cannot be written"),
     "KILL": (5, "helpers that gave up root cannot be stopped"),
     "SETGID": (6, "dnsmasq cannot give up root"),
     "SETUID": (7, "dnsmasq cannot give up root"),
+    "SETPCAP": (8, "agents cannot give up what they do not need, and do not start"),
     "NET_BIND_SERVICE": (10, "no DNS and no DHCP server (ports below 1024)"),
     "NET_ADMIN": (12, "no links, addresses, routes or packet filter: nothing works"),
     "NET_RAW": (13, "no DHCP server (it answers through raw sockets)"),

@@ -1,0 +1,141 @@
+"""The loop of an agent: woken by whatever may have changed, it looks again and mends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import structlog
+
+from netnsmgr.agent.reconciler import Outcome, Reconciler
+from netnsmgr.errors import NetnsmgrError
+from netnsmgr.features.scope import Intent
+from netnsmgr.items.link import ExternalNetns
+from netnsmgr.kernel.system import KernelSystem
+from netnsmgr.kernel.watch import MountWatch, NetlinkWatch
+from netnsmgr.pubsub.client import AsyncClient, View
+from netnsmgr.pubsub.tables import agent_config
+
+FIRST_RETRY = 0.25
+LAST_RETRY = 30.0
+
+log = structlog.get_logger()
+
+
+class Role(Protocol):
+    """What tells one agent from another: which intent its configuration has, and what it reports."""
+
+    tables: tuple[str, ...]
+
+    async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent: ...
+    def part(self) -> None: ...
+    def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
+    def farewell(self) -> list[tuple[str, str]]: ...
+
+
+class Agent:
+    """One process's work: subscribe, reconcile, publish; ends when its configuration says ``deleting`` and all is gone."""
+
+    def __init__(self, name: str, role: Role, client: AsyncClient) -> None:
+        self._name = name
+        self._role = role
+        self._client = client
+        self._wake = asyncio.Event()
+        self._retry = FIRST_RETRY
+        self._timer: asyncio.TimerHandle | None = None
+        self._published: set[tuple[str, str]] = set()
+
+    def wake(self, *_: object) -> None:
+        """Say "look again"."""
+        self._wake.set()
+
+    async def run(self, system: KernelSystem) -> None:
+        """Work until the instance is deleted, or the process is told to end."""
+        config = self._subscribe(agent_config(self._name))
+        views = {table: self._subscribe(table) for table in self._role.tables}
+        netlink, mounts = NetlinkWatch(self.wake), MountWatch(self.wake)
+        row: dict[str, Any] = {}
+
+        async def intend() -> Intent:
+            if row["deleting"]:
+                self._role.part()
+                return {}
+            rows = {table: dict(view.rows) for table, view in views.items()}
+            return await self._role.intend(row, rows, system)
+
+        def progress(outcome: Outcome) -> None:
+            self._publish(row, outcome, busy=True)
+
+        reconciler = Reconciler(system, progress)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                # Nothing is removed on hearsay: not before the whole configuration is known.
+                if not config.synchronized or "config" not in config.rows:
+                    continue
+                row = config.rows["config"]
+                outcome = await self._guarded(reconciler.run, intend, netlink.drain)
+                if outcome is None:
+                    continue
+                self._publish(row, outcome, busy=False)
+                self._schedule(outcome)
+                mounts.enable(_waits_for_namespace(outcome))
+                if row["deleting"] and not outcome.states:
+                    self._farewell()
+                    return
+        finally:
+            netlink.close()
+            mounts.enable(False)
+
+    def _subscribe(self, table: str) -> View:
+        view = self._client.subscribe(table, self.wake)
+        view.on_synchronized = self.wake
+        return view
+
+    async def _guarded(
+        self, run: Callable[..., Awaitable[Outcome]], *arguments: Callable[..., Any]
+    ) -> Outcome | None:
+        try:
+            return await run(*arguments)
+        except (NetnsmgrError, OSError) as error:
+            # Observing failed, such as on a link that went while we listed: look again, a little later.
+            log.warning("pass failed", error=str(error))
+            self._later()
+            return None
+
+    def _schedule(self, outcome: Outcome) -> None:
+        if outcome.failed or not outcome.settled:
+            self._later()
+        else:
+            self._retry = FIRST_RETRY
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._retry, self.wake)
+        self._retry = min(self._retry * 2, LAST_RETRY)
+
+    def _publish(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> None:
+        rows = self._role.report(row, outcome, busy=busy)
+        for table, key, value in rows:
+            self._client.publish(table, key, value)
+        now = {(table, key) for table, key, _ in rows}
+        for table, key in self._published - now:
+            self._client.publish(table, key, None)
+        self._published = now
+
+    def _farewell(self) -> None:
+        for table, key in [*self._published, *self._role.farewell()]:
+            self._client.publish(table, key, None)
+
+
+def _waits_for_namespace(outcome: Outcome) -> bool:
+    return any(
+        isinstance(item, ExternalNetns) and outcome.states[ref].state == "pending"
+        for ref, item in outcome.items.items()
+    )

@@ -1,0 +1,181 @@
+"""The agent of a network instance: what it intends in its namespace and what it tells of it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Any
+
+from netnsmgr.agent.reconciler import Outcome
+from netnsmgr.agent.status import complete, items_of, reasons
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import dnsmasq, vif
+from netnsmgr.features.bridge import BRIDGE
+from netnsmgr.features.instance import intent
+from netnsmgr.features.link import UPLINK
+from netnsmgr.features.rows import instance_scope, lease_file
+from netnsmgr.features.scope import InstanceScope, Intent, LinkFacts
+from netnsmgr.items.lease import Lease, parse
+from netnsmgr.items.link import link_ref
+from netnsmgr.kernel.namespace import pin_path
+from netnsmgr.kernel.system import KernelSystem
+from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
+
+
+def helper_user() -> str:
+    """Return the user that helpers change to: Debian's for dnsmasq, else nobody, else root where there is no other.
+
+    In a user namespace with one mapped user there is nobody to change to.
+    """
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        mapped = sum(int(line.split()[2]) for line in file)
+    if mapped < 65536:
+        return "root"
+    for name in ("dnsmasq", "nobody"):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name
+    return "root"
+
+
+class InstanceRole:
+    """See ``agent.Role``; ``run_dir`` and ``state_dir`` are the daemon's."""
+
+    def __init__(self, name: str, run_dir: str, state_dir: str) -> None:
+        self._name = name
+        self._run_dir = run_dir
+        self._state_dir = state_dir
+        self._lease_file = lease_file(state_dir, name)
+        self._user = helper_user()
+        self._asked: tuple[object, ...] = ()
+        self._scope: InstanceScope | None = None
+        self._intent: Intent = {}
+        self._deleting = False
+        self.tables: tuple[str, ...] = (link_status(name),)
+
+    @property
+    def lease_dir(self) -> str:
+        """The directory whose changes say that a lease was given, renewed or lost."""
+        return os.path.dirname(self._lease_file)
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Return the leases that dnsmasq has given; none of a dnsmasq that is about to go with its instance."""
+        if self._deleting:
+            return ()
+        try:
+            with open(self._lease_file, encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:
+            return ()
+        return tuple(parse(text, BRIDGE, Ref("process", dnsmasq.NAME)))
+
+    async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent:
+        link = LinkFacts.of(views[link_status(self._name)].get("link"))
+        leases = self.leases()
+        asked = (row, link, leases)
+        if self._scope is None or self._asked != asked:
+            self._scope = instance_scope(
+                row,
+                link,
+                run_dir=self._run_dir,
+                state_dir=self._state_dir,
+                netns_inode=system.netns_inode,
+                helper_user=self._user,
+                leases=leases,
+            )
+            self._intent, self._asked = intent(self._scope), asked
+        return self._intent
+
+    def part(self) -> None:
+        """Know that the instance is being deleted."""
+        self._deleting = True
+
+    def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
+        revision = row["revision"]
+        if self._deleting or self._scope is None:
+            deleting = {
+                "name": self._name,
+                "revision": revision,
+                "state": "deleting",
+                "reasons": reasons(outcome, outcome.states),
+                "number": row["number"],
+                "items": items_of(outcome, outcome.states),
+            }
+            return [(INSTANCE_STATUS, self._name, deleting)]
+        scope, groups = self._scope, self._intent
+        rows = [(INSTANCE_STATUS, self._name, self._instance_row(row, outcome, busy=busy))]
+        for app, interface in scope.interfaces:
+            key = f"{self._name}/{vif.group(app, interface)}"
+            items = groups[vif.group(app, interface)]
+            rows.append((APP_STATUS, key, self._app_row(revision, app, interface, items, outcome)))
+        return rows
+
+    def _instance_row(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> dict[str, Any]:
+        assert self._scope is not None
+        scope, instance = self._scope, self._scope.instance
+        own = self._intent[""]
+        apps = {item.ref for name, group in self._intent.items() if name for item in group}
+        refs = {item.ref for item in own} | (outcome.states.keys() - apps)
+        why = reasons(outcome, refs, {link_ref(UPLINK): "the link to the device's root namespace"})
+        why += [reason for reason in scope.link.reasons if reason not in why]
+        answered = scope.link.revision >= row["linkRevision"]
+        if complete(outcome, own) and scope.link.state == "ready" and answered and not busy:
+            state = "ready"
+        elif any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states):
+            state = "degraded"
+        elif scope.link.state == "degraded":
+            state = "degraded"
+        else:
+            state = "reconciling"
+        return {
+            "name": self._name,
+            "revision": row["revision"],
+            "state": state,
+            "reasons": why,
+            "number": row["number"],
+            "netns": {"path": pin_path(self._name), "inode": scope.netns_inode},
+            "type": instance.spec.type,
+            "subnets": [str(instance.subnet)],
+            "gateways": [str(instance.gateway)],
+            "ports": list(instance.spec.ports),
+            "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
+            "mtu": scope.mtu,
+            "link": {"outer": str(scope.outer), "inner": str(scope.inner)},
+            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq"},
+            "apps": len(scope.interfaces),
+            "items": items_of(outcome, outcome.states),
+        }
+
+    def _app_row(
+        self, revision: int, app: App, interface: AppInterface, items: list[Item], outcome: Outcome
+    ) -> dict[str, Any]:
+        assert self._scope is not None
+        mac = interface.mac_for(app.name)
+        refs = {item.ref for item in items}
+        why = reasons(outcome, refs)
+        ready = complete(outcome, items)
+        failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
+        leases = [
+            {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
+            for lease in self.leases()
+            if lease.mac == mac
+        ]
+        return {
+            "app": app.name,
+            "interface": interface.name,
+            "network": self._name,
+            "revision": revision,
+            "state": "ready" if ready else "degraded" if failed else "pending",
+            "reasons": why,
+            "mac": mac,
+            "vif": vif.vif_name(app, interface),
+            "hostname": self._scope.hostnames[app.name, interface.name],
+            "addresses": leases,
+        }
+
+    def farewell(self) -> list[tuple[str, str]]:
+        """Return the rows that go with the instance."""
+        return [(INSTANCE_STATUS, self._name)]

@@ -1,0 +1,101 @@
+"""An agent's first steps after the fork: into its namespace, away with the privileges, and to work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import structlog
+from asyncinotify import Inotify, Mask
+
+from netnsmgr.agent.agent import Agent
+from netnsmgr.agent.instance import InstanceRole
+from netnsmgr.agent.uplink import UplinkRole
+from netnsmgr.errors import KernelError
+from netnsmgr.kernel import namespace
+from netnsmgr.kernel.system import KernelSystem
+from netnsmgr.log import configure
+from netnsmgr.pubsub.client import AsyncClient
+
+UPLINK = "uplink"
+"""Name of the agent of the device's root namespace; no instance may be called so."""
+
+log = structlog.get_logger()
+
+
+def main(name: str, run_dir: str, state_dir: str, log_level: str, log_format: str, last_words: Connection) -> None:
+    """Run the agent called ``name`` in a process of its own; never returns before its work is done.
+
+    What ends it too early is sent to the supervisor through ``last_words``.
+    """
+    namespace.die_with_parent(signal.SIGKILL)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Ctrl-C reaches the whole foreground group; the supervisor decides when an agent ends, and it kills:
+        # an agent owns nothing that could be lost.
+        signal.signal(signum, signal.SIG_IGN)
+    configure(log_level, log_format)
+    structlog.contextvars.bind_contextvars(agent=name)
+    namespace.rename_process(f"netnsmgr:{name}")
+    directory = f"{run_dir}/instances/{name}"
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        fresh = False if name == UPLINK else _enter(name, directory)
+        namespace.drop_capabilities()
+        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh))
+    except Exception as error:
+        log.exception("agent ends")
+        last_words.send(f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error))
+        raise SystemExit(1) from error
+
+
+def _enter(name: str, directory: str) -> bool:
+    """Enter the instance's namespace, made now if need be; true if it was made now.
+
+    The file ``netns`` in the run directory holds the inode of the namespace that we made, so that one of the same
+    name that somebody else made is never taken for ours.
+    """
+    mark = Path(directory, "netns")
+    pin = namespace.pin_path(name)
+    found = namespace.inode(pin)
+    ours = mark.read_text(encoding="ascii") if mark.exists() else ""
+    if found is not None and str(found) == ours:
+        namespace.enter(pin)
+        return False
+    if found is not None:
+        raise KernelError(
+            f"a network namespace {name} exists already and is not netnsmgr's: give the instance another name, "
+            f"or remove the namespace (ip netns del {name})"
+        )
+    namespace.create_and_enter(name, lambda inode: mark.write_text(str(inode), encoding="ascii"))
+    return True
+
+
+async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool) -> None:
+    async with AsyncClient(run_dir, f"agent:{name}") as client:
+        if name == UPLINK:
+            agent = Agent(name, UplinkRole(run_dir), client)
+            async with KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh) as system:
+                await agent.run(system)
+            return
+        role = InstanceRole(name, run_dir, state_dir)
+        os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
+        agent = Agent(name, role, client)
+        system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
+        watching = asyncio.create_task(_watch(role.lease_dir, agent.wake))
+        try:
+            async with system:
+                await agent.run(system)
+        finally:
+            watching.cancel()
+
+
+async def _watch(directory: str, changed: Callable[[], None]) -> None:
+    """Say "look again" whenever dnsmasq has written its leases."""
+    with Inotify() as inotify:
+        inotify.add_watch(directory, Mask.MODIFY | Mask.CREATE | Mask.MOVED_TO)
+        async for _ in inotify:
+            changed()

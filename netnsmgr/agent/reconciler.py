@@ -1,0 +1,162 @@
+"""One pass after another: observe, plan, execute, until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from netnsmgr.core.execute import execute
+from netnsmgr.core.item import Item, Ref, state
+from netnsmgr.core.plan import Op, Verb, plan
+from netnsmgr.errors import NetnsmgrError
+from netnsmgr.features.scope import Intent
+from netnsmgr.items.address import Address
+from netnsmgr.items.file import Directory, File
+from netnsmgr.items.lease import Lease
+from netnsmgr.items.link import Link, LinkUp
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.process import Process
+from netnsmgr.items.route import Route
+from netnsmgr.items.rule import LocalRule, Rule
+from netnsmgr.items.sysctl import Sysctl
+from netnsmgr.items.system import External, KernelItem
+from netnsmgr.kernel.system import KernelSystem
+
+KINDS: tuple[type[KernelItem], ...] = (
+    Link,
+    LinkUp,
+    Address,
+    Route,
+    Rule,
+    LocalRule,
+    Sysctl,
+    NftTable,
+    Directory,
+    File,
+    Process,
+    Lease,
+)
+"""Every kind that is observed; a kind that is not listed here does not exist."""
+
+PASSES = 6
+"""How often to look again at once; a state that has not settled by then is left to the next wake-up."""
+
+RUNNING = {Verb.CREATE: "creating", Verb.MODIFY: "modifying", Verb.DELETE: "deleting"}
+
+log = structlog.get_logger()
+
+
+@dataclass
+class ItemState:
+    """How one item stands: ``lacks`` what it waits for, ``error`` why it failed."""
+
+    state: str
+    lacks: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass
+class Outcome:
+    """What the passes came to."""
+
+    states: dict[Ref, ItemState]
+    items: dict[Ref, Item]
+    operations: int = 0
+    settled: bool = True
+
+    @property
+    def failed(self) -> bool:
+        """True when an item could not be made, changed or removed."""
+        return any(item.state == "failed" for item in self.states.values())
+
+
+class Reconciler:
+    """Brings one namespace to what is intended; ``progress`` hears of every pass that has something to do."""
+
+    def __init__(self, system: KernelSystem, progress: Callable[[Outcome], Awaitable[None] | None]) -> None:
+        self._system = system
+        self._progress = progress
+
+    async def run(self, intend: Callable[[], Awaitable[Intent]], drain: Callable[[], object]) -> Outcome:
+        """Reconcile until a pass finds nothing to do, or something fails.
+
+        ``intend`` gives the intent anew for each pass, since facts may have changed; ``drain`` throws away the
+        notifications that our own operations caused, before the observation that covers them.
+        """
+        operations = 0
+        for _ in range(PASSES):
+            drain()
+            self._system.refresh()
+            outcome, failed = await self._pass(await intend())
+            operations += outcome.operations
+            outcome.operations, again = operations, outcome.operations
+            if not again or failed:
+                return outcome
+        outcome.settled = False
+        return outcome
+
+    async def _pass(self, intent: Intent) -> tuple[Outcome, bool]:
+        wanted = state(item for group in intent.values() for item in group)
+        external = frozenset(
+            [ref for ref, item in wanted.items() if isinstance(item, External) and await item.holds(self._system)]
+        )
+        current = await self._observe(wanted)
+        todo = plan(current, wanted, external)
+        outcome = Outcome({}, wanted)
+        for ref, item in wanted.items():
+            if ref in todo.blocked:
+                lacks = [] if todo.blocked[ref] == {ref} else sorted(map(str, todo.blocked[ref]))
+                outcome.states[ref] = ItemState("pending", lacks)
+            else:
+                outcome.states[ref] = ItemState("external" if item.external else "created")
+        if not todo:
+            return outcome, False
+        for op in todo.after:
+            outcome.states[op.ref] = ItemState(RUNNING[op.verb])
+        outcome.operations = len(todo.after)
+        if (told := self._progress(outcome)) is not None:
+            await told
+        results = await execute(todo, self._apply)
+        failed = False
+        for op in todo.after:
+            error = results.get(op, NetnsmgrError("waits for something that failed"))
+            if error is not None:
+                failed = True
+                outcome.states[op.ref] = ItemState("failed" if op in results else "pending", error=str(error))
+            elif op.verb is Verb.DELETE:
+                if op.ref not in wanted:
+                    outcome.states.pop(op.ref, None)
+            else:
+                outcome.states[op.ref] = ItemState("created")
+        return outcome, failed
+
+    async def _observe(self, wanted: dict[Ref, Item]) -> dict[Ref, Item]:
+        by_kind: dict[str, dict[str, Item]] = {kind.kind: {} for kind in KINDS}
+        for ref, item in wanted.items():
+            by_kind.setdefault(ref.kind, {})[ref.key] = item
+        found: list[Item] = []
+        for kind in KINDS:
+            found += await kind.observe(self._system, by_kind[kind.kind])
+        return {item.ref: item for item in found}
+
+    async def _apply(self, op: Op) -> None:
+        try:
+            if op.verb is Verb.DELETE:
+                assert isinstance(op.old, KernelItem)
+                await op.old.delete(self._system)
+            elif op.verb is Verb.CREATE:
+                assert isinstance(op.new, KernelItem)
+                await op.new.create(self._system)
+            else:
+                assert isinstance(op.new, KernelItem)
+                assert op.old is not None
+                await op.new.modify(op.old, self._system)
+        except NetnsmgrError as error:
+            log.warning("operation failed", op=str(op), error=str(error))
+            raise
+        except Exception:
+            log.exception("operation failed", op=str(op))
+            raise
+        log.debug("operation", op=str(op))

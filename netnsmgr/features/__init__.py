@@ -1,0 +1,1 @@
+"""Capabilities: pure functions from configuration and facts to items; one per file."""

@@ -1,0 +1,142 @@
+"""DHCP and DNS of an instance, by a dnsmasq of its own.
+
+What changes while applications come and go lies in directories that dnsmasq watches (inotify), or in files that it
+reads again on SIGHUP.  Only a change of the instance's own configuration starts a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features.bridge import BRIDGE, gateway_address
+from netnsmgr.features.link import UPLINK
+from netnsmgr.features.scope import InstanceScope
+from netnsmgr.items.file import Directory, File
+from netnsmgr.items.link import link_ref
+from netnsmgr.items.process import Process
+
+NAME = "dnsmasq"
+DEFAULT_DOMAIN = "internal"
+
+
+def items(scope: InstanceScope) -> list[Item]:
+    """Return dnsmasq, its configuration and the instance's static names."""
+    etc = scope.etc
+    hosts, dhcp_hosts = Directory(f"{etc}/hosts"), Directory(f"{etc}/dhcp-hosts")
+    servers = File(f"{etc}/servers", _servers(scope), reload=NAME)
+    text = _configuration(scope)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    main = File(f"{etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
+    needs: set[Ref] = {
+        main.ref,
+        servers.ref,
+        hosts.ref,
+        dhcp_hosts.ref,
+        link_ref(BRIDGE),
+        gateway_address(scope.instance).ref,
+    }
+    static = "".join(
+        f"{address} {name}\n"
+        for name, addresses in sorted(scope.instance.spec.dns.hosts.items())
+        for address in addresses
+    )
+    return [
+        Directory(etc),
+        hosts,
+        dhcp_hosts,
+        servers,
+        main,
+        File(f"{etc}/hosts/static", static),
+        # For "netnsmgr exec": names resolve there as they do for the applications.
+        File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {_domain(scope)}\n"),
+        Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs)),
+    ]
+
+
+def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
+    """Return the host entry of one application interface: its name, and its address where that is fixed."""
+    host = scope.hostnames[app.name, interface.name]
+    mac = interface.mac_for(app.name)
+    file = f"{app.name}.{interface.name}"
+    # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
+    entry = [mac, "id:*"]
+    found: list[Item] = []
+    if interface.address is not None:
+        entry.append(str(interface.address))
+        found.append(File(f"{scope.etc}/hosts/{file}", f"{interface.address} {host}\n"))
+    entry.append(host)
+    # A removed or changed entry stays in dnsmasq's memory until SIGHUP, which interrupts nobody.
+    return [*found, File(f"{scope.etc}/dhcp-hosts/{file}", ",".join(entry) + "\n", reload=NAME)]
+
+
+def leases(scope: InstanceScope) -> list[Item]:
+    """Return the leases that may stay: of a known interface, and at its own address where that is fixed."""
+    known = {interface.mac_for(app.name): interface.address for app, interface in scope.interfaces}
+    return [
+        lease for lease in scope.leases_now if lease.mac in known and known[lease.mac] in (None, lease.address)
+    ]
+
+
+def _servers(scope: InstanceScope) -> str:
+    """Return the upstream servers, asked over the instance's own link.
+
+    ``@uplink`` binds the query to the link: the server is found even where its address also lies in the
+    instance's own subnet.
+    """
+    if scope.instance.air_gapped:
+        return ""
+    servers = [str(server) for server in scope.instance.spec.dns.servers] or list(scope.link.dns)
+    return "".join(f"server={server}@{UPLINK}\n" for server in servers)
+
+
+def _domain(scope: InstanceScope) -> str:
+    dhcp = scope.instance.spec.dhcp
+    return (dhcp.domain if dhcp is not None else None) or DEFAULT_DOMAIN
+
+
+def _configuration(scope: InstanceScope) -> str:
+    instance = scope.instance
+    dhcp = instance.spec.dhcp
+    first, last = instance.dhcp_range
+    domain = _domain(scope)
+    run = scope.etc.rsplit("/", 1)[0]
+    lines = [
+        f"user={scope.helper_user}",
+        f"pid-file={run}/{NAME}.pid",
+        f"log-facility={run}/{NAME}.log",
+        f"interface={BRIDGE}",
+        "except-interface=lo",
+        "bind-interfaces",
+        # Names: nothing of the device's own /etc; private reverse zones and plain names stay here.
+        "no-resolv",
+        "no-hosts",
+        f"servers-file={scope.etc}/servers",
+        f"hostsdir={scope.etc}/hosts",
+        "domain-needed",
+        "bogus-priv",
+        "expand-hosts",
+        f"domain={domain}",
+        f"local=/{domain}/",
+        "neg-ttl=10",
+        "cache-size=1000",
+    ]
+    if dhcp is None:
+        return "\n".join(lines) + "\n"
+    lines += [
+        # Leases: every client is known by its MAC, so nobody else can be hurt by a quick answer.  Without
+        # "no-ping" each new lease waits up to three seconds for an ICMP echo.
+        f"dhcp-range={first},{last},{instance.subnet.netmask},{instance.lease_seconds}",
+        f"dhcp-hostsdir={scope.etc}/dhcp-hosts",
+        f"dhcp-leasefile={scope.lease_file}",
+        "dhcp-authoritative",
+        "no-ping",
+        f"dhcp-option=option:mtu,{scope.mtu}",
+    ]
+    if instance.air_gapped:
+        lines.append("dhcp-option=option:router")
+    ntp = [str(server) for server in dhcp.ntp] if dhcp.ntp else list(scope.link.ntp)
+    if ntp and not instance.air_gapped:
+        lines.append(f"dhcp-option=option:ntp-server,{','.join(ntp)}")
+    return "\n".join(lines) + "\n"

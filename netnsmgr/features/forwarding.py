@@ -1,0 +1,42 @@
+"""The device as a router between its instances and its ports: forwarding, source NAT, and no way in between."""
+
+from __future__ import annotations
+
+from netnsmgr.config.device import DEFAULT_LINK_POOL
+from netnsmgr.core.item import Item
+from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.rule import LocalRule
+from netnsmgr.items.sysctl import Sysctl
+
+LOCAL_PRIORITY = 100
+"""Where the lookup of the table ``local`` moves to: after the rules of ports and instances."""
+
+
+def items(scope: UplinkScope) -> list[Item]:
+    """Return what all instances share; the table names no instance, so that it never changes with them."""
+    if not scope.instances:
+        return []
+    pool = scope.device.spec.link_pool if scope.device is not None else DEFAULT_LINK_POOL
+    links = f'"{LINK_PREFIX}*"'
+    body = f"""
+chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {pool} oifname != {links} masquerade
+}}
+chain forward {{
+    type filter hook forward priority filter; policy accept;
+    iifname {links} oifname {links} drop
+}}
+chain input {{
+    type filter hook input priority filter; policy accept;
+    iifname != {links} accept
+    ct state established,related accept
+    meta l4proto icmp accept
+    drop
+}}"""
+    return [
+        Sysctl("net/ipv4/ip_forward", "1"),
+        LocalRule(LOCAL_PRIORITY),
+        NftTable.of("inet", "uplink", body),
+    ]

@@ -1,0 +1,19 @@
+"""All capabilities of a local instance, in one list."""
+
+from __future__ import annotations
+
+from netnsmgr.features import bridge, dnsmasq, link, mss, nat, vif
+from netnsmgr.features.scope import InstanceScope, Intent
+
+FEATURES = (bridge.items, link.items, nat.items, mss.items, dnsmasq.items, dnsmasq.leases)
+APP_FEATURES = (vif.items, dnsmasq.app_items)
+
+
+def intent(scope: InstanceScope) -> Intent:
+    """Return everything that shall be in the instance's namespace, grouped by application interface."""
+    groups: Intent = {"": [item for feature in FEATURES for item in feature(scope)]}
+    for app, interface in scope.interfaces:
+        groups[vif.group(app, interface)] = [
+            item for feature in APP_FEATURES for item in feature(scope, app, interface)
+        ]
+    return groups

@@ -1,0 +1,34 @@
+"""The instance's end of its link to the device's root namespace, and the way out over it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv4Network
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features.scope import InstanceScope
+from netnsmgr.items.address import Address
+from netnsmgr.items.link import ExternalLink, LinkUp
+from netnsmgr.items.route import Route
+from netnsmgr.items.sysctl import Sysctl
+
+UPLINK = "uplink"
+DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
+
+
+def items(scope: InstanceScope) -> list[Item]:
+    """Return what makes the inner half usable; an air-gapped instance gets no route over it."""
+    address = Address(UPLINK, IPv4Interface(f"{scope.inner}/31"))
+    up = LinkUp(UPLINK, scope.mtu)
+    found: list[Item] = [
+        ExternalLink(UPLINK),
+        up,
+        address,
+        # The answer of a host whose address also is one of ours, here or in the site's network that has the
+        # same subnet, comes in over this link: neither "martian" nor "wrong way round".
+        Sysctl(f"net/ipv4/conf/{UPLINK}/accept_local", "1", UPLINK),
+        Sysctl(f"net/ipv4/conf/{UPLINK}/rp_filter", "0", UPLINK),
+    ]
+    if not scope.instance.air_gapped:
+        after: frozenset[Ref] = frozenset({up.ref, address.ref})
+        found.append(Route(DEFAULT_ROUTE, link=UPLINK, via=scope.outer, src=scope.inner, after=after))
+    return found

@@ -1,0 +1,25 @@
+"""Source NAT at the instance's end of its link.
+
+Always on, not only where subnets collide now: a collision may be configured at any later time, and translating
+then would cut every established flow.  In the device's root namespace each instance so is one address of the link
+pool, and two instances with equal subnets cannot be confused there.
+"""
+
+from __future__ import annotations
+
+from netnsmgr.core.item import Item
+from netnsmgr.features.link import UPLINK
+from netnsmgr.features.scope import InstanceScope
+from netnsmgr.items.nft import NftTable
+
+
+def items(scope: InstanceScope) -> list[Item]:
+    """Return the table that translates what leaves; none for an air-gapped instance."""
+    if scope.instance.air_gapped:
+        return []
+    body = f"""
+chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "{UPLINK}" ip saddr != {scope.inner} snat ip to {scope.inner}
+}}"""
+    return [NftTable.of("inet", "nat", body)]

@@ -1,0 +1,99 @@
+"""Scopes from rows: what an agent is told, read into values.  Pure, and used by agents and previews alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from netnsmgr.config.device import Device
+from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.whole import parse, parse_document
+from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
+from netnsmgr.items.lease import Lease
+
+Row = Mapping[str, Any]
+
+
+def instance_scope(
+    row: Row,
+    link: LinkFacts,
+    *,
+    run_dir: str,
+    state_dir: str,
+    netns_inode: int,
+    helper_user: str,
+    leases: tuple[Lease, ...] = (),
+) -> InstanceScope:
+    """Read an instance's slice."""
+    config = parse([row["instance"], *row["apps"]])
+    (instance,) = config.instances.values()
+    return InstanceScope(
+        instance=instance,
+        number=row["number"],
+        outer=IPv4Address(row["outer"]),
+        inner=IPv4Address(row["inner"]),
+        interfaces=tuple(config.members.get(instance.name, ())),
+        hostnames={(app, interface): host for app, interface, host in row["hostnames"]},
+        etc=etc_dir(run_dir, instance.name),
+        run_dir=run_dir,
+        lease_file=lease_file(state_dir, instance.name),
+        netns_inode=netns_inode,
+        helper_user=helper_user,
+        leases_now=leases,
+        link=link,
+    )
+
+
+def linked_instance(entry: Row) -> LinkedInstance:
+    """Read what the uplink agent is told of one instance."""
+    instance = parse_document(entry["instance"])
+    assert isinstance(instance, NetworkInstance)
+    outer, inner = IPv4Address(entry["outer"]), IPv4Address(entry["inner"])
+    return LinkedInstance(instance, entry["number"], outer, inner, entry["linkRevision"])
+
+
+def device_of(row: Row) -> Device | None:
+    """Read the device from the uplink agent's slice."""
+    document = parse_document(row["device"]) if row["device"] else None
+    return document if isinstance(document, Device) else None
+
+
+def uplink_scope(
+    device: Device | None, facts: Iterable[PortFacts], instances: Iterable[LinkedInstance], run_dir: str, inode: int
+) -> UplinkScope:
+    """Join what is configured of the device with what is known of its ports."""
+    ports = device.spec.ports if device is not None else ()
+    return UplinkScope(
+        device=device,
+        ports=tuple(zip(ports, facts, strict=True)),
+        instances=tuple(instances),
+        etc=etc_dir(run_dir, "uplink"),
+        netns_inode=inode,
+    )
+
+
+def port_facts(row: Row) -> PortFacts:
+    """Read a port from a ``DeviceNetworkStatus`` row."""
+    return PortFacts(
+        row["name"],
+        row["interface"],
+        present=row["state"] != "missing",
+        up=row["state"] == "up",
+        carrier=row["state"] == "up",
+        mtu=row["mtu"],
+        addresses=tuple(map(IPv4Interface, row["addresses"])),
+        gateways=tuple(map(IPv4Address, row["gateways"])),
+        dns=tuple(map(IPv4Address, row["dns"])),
+        ntp=tuple(map(IPv4Address, row["ntp"])),
+    )
+
+
+def etc_dir(run_dir: str, agent: str) -> str:
+    """Return the directory of the configuration of an agent's helpers."""
+    return f"{run_dir}/instances/{agent}/etc"
+
+
+def lease_file(state_dir: str, instance: str) -> str:
+    """Return dnsmasq's lease file; it outlives a reboot, so that applications keep their addresses."""
+    return f"{state_dir}/leases/{instance}/dnsmasq.leases"

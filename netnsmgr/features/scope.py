@@ -1,0 +1,134 @@
+"""What the features are told: the configuration of one agent and the facts around it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.device import Device, Port
+from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.core.item import Item
+from netnsmgr.items.lease import Lease
+
+DEFAULT_MTU = 1500
+LINK_PREFIX = "nm-"
+IFNAMSIZ = 15  # without the terminating zero of the kernel's IFNAMSIZ
+
+Intent = dict[str, list[Item]]
+"""Items by group: the empty name for the agent's own, else an application's interface or an instance."""
+
+
+def short_name(prefix: str, name: str) -> str:
+    """Return a link name of at most 15 characters that is unique for ``name``; readable where it fits."""
+    if len(prefix + name) <= IFNAMSIZ:
+        return prefix + name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:5]
+    return f"{prefix}{name[: IFNAMSIZ - len(prefix) - 6]}-{digest}"
+
+
+@dataclass(frozen=True)
+class PortFacts:
+    """A port of the device as it is now."""
+
+    name: str
+    interface: str
+    present: bool = False
+    up: bool = False
+    carrier: bool = False
+    mtu: int = DEFAULT_MTU
+    addresses: tuple[IPv4Interface, ...] = ()
+    gateways: tuple[IPv4Address, ...] = ()
+    dns: tuple[IPv4Address, ...] = ()
+    ntp: tuple[IPv4Address, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """True when packets can leave by it."""
+        return self.present and bool(self.addresses)
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """What the uplink agent tells an instance about its way out."""
+
+    revision: int = 0
+    state: str = "pending"
+    reasons: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    ntp: tuple[str, ...] = ()
+    mtu: int = DEFAULT_MTU
+
+    @classmethod
+    def of(cls, row: dict[str, Any] | None) -> LinkFacts:
+        """Read a ``LinkStatus`` row."""
+        if row is None:
+            return cls(reasons=("the uplink agent has not answered yet",))
+        ports = row["ports"]
+        return cls(
+            revision=row["revision"],
+            state=row["state"],
+            reasons=tuple(row["reasons"]),
+            dns=tuple(dict.fromkeys(server for port in ports for server in port["dns"])),
+            ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
+            mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
+        )
+
+
+@dataclass(frozen=True)
+class InstanceScope:
+    """One instance: what is wanted of it and where its agent lives."""
+
+    instance: NetworkInstance
+    number: int
+    outer: IPv4Address
+    inner: IPv4Address
+    interfaces: tuple[tuple[App, AppInterface], ...]
+    hostnames: dict[tuple[str, str], str]
+    etc: str
+    run_dir: str
+    lease_file: str
+    netns_inode: int
+    helper_user: str = "nobody"
+    leases_now: tuple[Lease, ...] = ()
+    link: LinkFacts = field(default_factory=LinkFacts)
+
+    @property
+    def mtu(self) -> int:
+        """MTU of every link of the instance: what the user says, else the smallest of its ports."""
+        return self.instance.spec.mtu or self.link.mtu
+
+
+@dataclass(frozen=True)
+class LinkedInstance:
+    """An instance as the uplink agent knows it."""
+
+    instance: NetworkInstance
+    number: int
+    outer: IPv4Address
+    inner: IPv4Address
+    revision: int = 0
+
+    @property
+    def link(self) -> str:
+        """Name of the outer half of the instance's link."""
+        return short_name(LINK_PREFIX, self.instance.name)
+
+
+@dataclass(frozen=True)
+class UplinkScope:
+    """The device's root namespace: its ports and the instances to link."""
+
+    device: Device | None
+    ports: tuple[tuple[Port, PortFacts], ...]
+    instances: tuple[LinkedInstance, ...]
+    etc: str
+    netns_inode: int
+
+    def ports_of(self, instance: NetworkInstance) -> list[tuple[Port, PortFacts]]:
+        """Return the ports that the instance's names and labels select, cheapest first."""
+        wanted = set(instance.spec.ports)
+        chosen = [(port, facts) for port, facts in self.ports if port.name in wanted or wanted & set(port.labels)]
+        return sorted(chosen, key=lambda pair: pair[0].cost)

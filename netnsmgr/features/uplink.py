@@ -1,0 +1,16 @@
+"""All capabilities of the device's root namespace, in one list."""
+
+from __future__ import annotations
+
+from netnsmgr.features import forwarding, ports, uplink_links
+from netnsmgr.features.scope import Intent, UplinkScope
+
+FEATURES = (ports.items, forwarding.items)
+
+
+def intent(scope: UplinkScope) -> Intent:
+    """Return everything of ours that shall be in the device's root namespace, grouped by instance."""
+    groups: Intent = {"": [item for feature in FEATURES for item in feature(scope)]}
+    for linked in scope.instances:
+        groups[linked.instance.name] = uplink_links.items(scope, linked)
+    return groups

@@ -1,0 +1,65 @@
+"""The links to the instances, and a routing table for each: which ports an instance leaves by."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv4Network
+
+from netnsmgr.core.item import Item
+from netnsmgr.features.link import DEFAULT_ROUTE, UPLINK
+from netnsmgr.features.ports import routes_over
+from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, UplinkScope
+from netnsmgr.items.address import Address
+from netnsmgr.items.link import ExternalLink, ExternalNetns, Veth, link_ref
+from netnsmgr.items.route import Route
+from netnsmgr.items.rule import Rule
+from netnsmgr.items.sysctl import Sysctl
+
+INSTANCE_TABLE = 800
+INSTANCE_PRIORITY = 50
+DEVICE_METRIC = 10000
+LAST_METRIC = 0xFF000000
+"""Larger than any other: the route that is taken when no other is."""
+
+
+def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
+    """Return the outer half of the instance's link, its rule, its table and the device's route to it."""
+    instance, link = linked.instance, linked.link
+    table = INSTANCE_TABLE + linked.number
+    ports = scope.ports_of(instance)
+    mtu = instance.spec.mtu or min((facts.mtu for _, facts in ports), default=DEFAULT_MTU)
+    address = Address(link, IPv4Interface(f"{linked.outer}/31"))
+    after = frozenset({address.ref})
+    outer = IPv4Network(linked.outer)
+    found: list[Item] = [
+        ExternalNetns(instance.name, f"/run/netns/{instance.name}"),
+        Veth(
+            link,
+            mtu,
+            alias=instance.name,
+            far_netns=instance.name,
+            far_path=f"/run/netns/{instance.name}",
+            far_name=UPLINK,
+        ),
+        address,
+        # An instance's packets have the address of its link, whatever the routes back to it say.
+        Sysctl(f"net/ipv4/conf/{link}/rp_filter", "2", link),
+        Rule(INSTANCE_PRIORITY, table, iif=link),
+        # Answers to what the device itself asked of an application.
+        Route(outer, table, 0, link, type="local", src=linked.outer, after=after),
+        # The end of the table: without it a packet would go on to the device's own routes.
+        Route(DEFAULT_ROUTE, table, LAST_METRIC, type="unreachable", after=frozenset({link_ref(link)})),
+        # The device's way to the applications.  Equal subnets differ in the metric: without a name the
+        # instance with the lowest number answers; "curl --interface nm-ni3" names another.
+        Route(
+            instance.subnet,
+            metric=DEVICE_METRIC + linked.number,
+            link=link,
+            via=linked.inner,
+            src=linked.outer,
+            after=after,
+        ),
+    ]
+    for number, (port, facts) in enumerate(ports):
+        found.append(ExternalLink(facts.interface))
+        found += routes_over(table, port, facts, 100 * number)
+    return found

@@ -1,0 +1,49 @@
+"""The applications' interfaces: one bridge port each, whose other end is the application's."""
+
+from __future__ import annotations
+
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.item import Item
+from netnsmgr.features.bridge import BRIDGE
+from netnsmgr.features.scope import InstanceScope, short_name
+from netnsmgr.items.link import ExternalNetns, Tap, Veth
+
+
+def group(app: App, interface: AppInterface) -> str:
+    """Name the group of items that belong to one application interface."""
+    return f"{app.name}/{interface.name}"
+
+
+def vif_name(app: App, interface: AppInterface) -> str:
+    """Return the name of the bridge port: ``app1.eth0``, shortened where it has to be."""
+    return short_name("", f"{app.name}.{interface.name}")
+
+
+def far_end(app: App, run_dir: str) -> ExternalNetns | None:
+    """Return the namespace that gets the interface; None for a virtual machine, which opens a TAP."""
+    attach = app.spec.attach
+    if attach.netns is not None:
+        return ExternalNetns(attach.netns, f"/run/netns/{attach.netns}")
+    if attach.pid is not None:
+        # Pinned by the supervisor: an agent may not look into processes that have more capabilities than it.
+        return ExternalNetns(f"pid-{attach.pid}", f"{run_dir}/attach/pid-{attach.pid}")
+    return None
+
+
+def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
+    """Return the interface's items: a veth pair or a TAP, as port of the bridge."""
+    name, alias = vif_name(app, interface), group(app, interface)
+    far = far_end(app, scope.run_dir)
+    if far is None:
+        return [Tap(name, scope.mtu, master=BRIDGE, alias=alias)]
+    veth = Veth(
+        name,
+        scope.mtu,
+        master=BRIDGE,
+        alias=alias,
+        far_netns=far.name,
+        far_path=far.path,
+        far_name=interface.name,
+        far_mac=interface.mac_for(app.name),
+    )
+    return [far, veth]

@@ -1,0 +1,1 @@
+"""Kernel nouns, one per file: the value and its four idempotent verbs."""

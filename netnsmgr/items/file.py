@@ -1,0 +1,81 @@
+"""Configuration files of helpers.
+
+*Ours* is everything below the ``etc`` directory of the agent's own run directory: nobody else writes there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.system import KernelItem, System
+
+
+@dataclass(frozen=True)
+class Directory(KernelItem):
+    """A directory, for helpers that watch one, full or empty."""
+
+    kind: ClassVar[str] = "directory"
+    path: str
+
+    def key(self) -> str:
+        return self.path
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        return [Directory(path) for path in system.files.directories()]
+
+    async def create(self, system: System) -> None:
+        system.files.make_directory(self.path)
+
+    async def delete(self, system: System) -> None:
+        system.files.remove_directory(self.path)
+
+
+@dataclass(frozen=True)
+class File(KernelItem):
+    """A text file; ``reload`` names the helper that re-reads it on SIGHUP (none: it watches by itself)."""
+
+    kind: ClassVar[str] = "file"
+    path: str
+    text: str = field(repr=False)
+    reload: str = field(default="", compare=False)
+    mode: int = field(default=0o644, compare=False)
+
+    def key(self) -> str:
+        return self.path
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({Ref("directory", os.path.dirname(self.path))})
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        found: list[Item] = []
+        for path in system.files.files():
+            want = wanted.get(path)
+            reload = want.reload if isinstance(want, File) else ""
+            if (text := system.files.read(path)) is not None:
+                found.append(File(path, text, reload))
+        return found
+
+    def must_replace(self, old: Item) -> bool:
+        return False
+
+    async def create(self, system: System) -> None:
+        system.files.write(self.path, self.text, self.mode)
+        self._reload(system)
+
+    async def modify(self, old: Item, system: System) -> None:
+        await self.create(system)
+
+    async def delete(self, system: System) -> None:
+        system.files.remove(self.path)
+        self._reload(system)
+
+    def _reload(self, system: System) -> None:
+        if self.reload:
+            system.processes.signal(self.reload, signal.SIGHUP)

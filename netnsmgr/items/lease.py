@@ -1,0 +1,56 @@
+"""DHCP leases of an instance, as dnsmasq keeps them.
+
+*Ours* is every lease in the instance's lease file.  A lease is only ever taken away: of an application that has
+left, or one that holds an address which now belongs to another (the flaw that every user of dnsmasq meets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import ClassVar
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.system import KernelItem, System
+
+
+@dataclass(frozen=True)
+class Lease(KernelItem):
+    """An address that a client holds until ``expires`` (seconds since the epoch; 0: for ever)."""
+
+    kind: ClassVar[str] = "lease"
+    mac: str
+    address: IPv4Address
+    link: str = field(default="", compare=False)
+    hostname: str = field(default="", compare=False)
+    expires: int = field(default=0, compare=False)
+    server: Ref | None = field(default=None, compare=False)
+
+    def key(self) -> str:
+        return f"{self.address} {self.mac}"
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({self.server} if self.server else ())
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        return system.leases()
+
+    async def create(self, system: System) -> None:
+        return None  # dnsmasq gives leases; that one is there again is for its client to ask
+
+    async def delete(self, system: System) -> None:
+        # The packet that the client would have sent; dnsmasq drops the lease at once and restarts nothing.
+        await system.processes.run(("dhcp_release", self.link, str(self.address), self.mac))
+
+
+def parse(text: str, link: str, server: Ref) -> list[Lease]:
+    """Read dnsmasq's lease file: ``expiry mac address name client-id`` in each line."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 4 and words[0].isdigit() and "." in words[2]:
+            name = "" if words[3] == "*" else words[3]
+            found.append(Lease(words[1], IPv4Address(words[2]), link, name, int(words[0]), server))
+    return found

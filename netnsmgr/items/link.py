@@ -1,0 +1,229 @@
+"""Links: bridge, veth pair, TAP, and links that somebody else owns.
+
+All share the kind ``link``, because other items stand on a link by its name, whatever it is.
+*Ours* in an instance's namespace is every link but the loopback and the external ones; in the device's
+root namespace the ones whose alias starts with ``netnsmgr:`` (``ip -d link`` shows it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.system import External, KernelItem, LinkInfo, System
+
+ALIAS = "netnsmgr:"
+
+
+def link_ref(name: str) -> Ref:
+    """Return the ref by which items stand on the link called ``name``."""
+    return Ref("link", name)
+
+
+def netns_ref(name: str) -> Ref:
+    """Return the ref by which items stand on a namespace of somebody else."""
+    return Ref("netns", name)
+
+
+@dataclass(frozen=True)
+class ExternalLink(External):
+    """A link that another process makes or the machine has: a port, the inner half of an instance's link."""
+
+    kind: ClassVar[str] = "link"
+    name: str
+
+    def key(self) -> str:
+        return self.name
+
+    async def holds(self, system: System) -> bool:
+        return self.name in await system.rtnl.links()
+
+
+@dataclass(frozen=True)
+class ExternalNetns(External):
+    """A namespace of an application or an instance; ``path`` is its file (``/run/netns/x``, ``/proc/1/ns/net``)."""
+
+    kind: ClassVar[str] = "netns"
+    name: str
+    path: str
+
+    def key(self) -> str:
+        return self.name
+
+    async def holds(self, system: System) -> bool:
+        return system.has_netns(self.path)
+
+
+@dataclass(frozen=True)
+class Link(KernelItem):
+    """What all made links have in common; MTU in bytes, MAC in lower case."""
+
+    kind: ClassVar[str] = "link"
+    name: str
+    mtu: int
+    mac: str = ""
+    master: str = ""
+    alias: str = ""
+    up: bool = True
+
+    def key(self) -> str:
+        return self.name
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({link_ref(self.master)} if self.master else ())
+
+    @property
+    def full_alias(self) -> str:
+        """The alias as stored in the kernel."""
+        return ALIAS + self.alias
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        found: list[Item] = []
+        for info in (await system.rtnl.links()).values():
+            want = wanted.get(info.name)
+            if isinstance(want, ExternalLink):
+                continue
+            # In our own namespace everything is ours; "sit0", "tunl0" and their like are made by the
+            # kernel in every new namespace (net.core.fb_tunnels_only_for_init_net) and are nobody's.
+            ours = info.alias.startswith(ALIAS)
+            if isinstance(want, Link) or ours:
+                found.append(await _observed(info, want, system))
+        return found
+
+    async def modify(self, old: Item, system: System) -> None:
+        assert isinstance(old, Link)
+        await system.rtnl.set_link(
+            self.name,
+            up=True if not old.up else None,
+            mtu=self.mtu if self.mtu != old.mtu else None,
+            mac=self.mac if self.mac and self.mac != old.mac else None,
+            master=self.master if self.master != old.master else None,
+            alias=self.full_alias if self.alias != old.alias else None,
+        )
+
+    async def delete(self, system: System) -> None:
+        await system.rtnl.delete_link(self.name)
+
+
+@dataclass(frozen=True)
+class Foreign(Link):
+    """What stands where one of our links should be, or one of ours that nothing describes any more."""
+
+    def must_replace(self, old: Item) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Bridge(Link):
+    """A bridge without spanning tree (an instance has at most one way out of it)."""
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.add_bridge(self)
+
+    def must_replace(self, old: Item) -> bool:
+        return not isinstance(old, Bridge)
+
+
+@dataclass(frozen=True)
+class Veth(Link):
+    """A veth pair whose far end is born in another namespace.
+
+    The kernel makes both ends in one request (``IFLA_NET_NS_FD`` in the peer's part), so that this
+    process never enters the far namespace.  The far end is born *down*: veth_open() refuses to bring up
+    the end whose peer is not linked yet, and what happens in the far namespace is its owner's affair.
+    """
+
+    far_netns: str = ""
+    far_path: str = ""
+    far_name: str = ""
+    far_mac: str = ""
+
+    def deps(self) -> frozenset[Ref]:
+        return super().deps() | {netns_ref(self.far_netns)}
+
+    def must_replace(self, old: Item) -> bool:
+        # The far end cannot be renamed, moved or given a MAC from here.
+        return not isinstance(old, Veth) or (
+            (self.far_netns, self.far_path, self.far_name, self.far_mac)
+            != (old.far_netns, old.far_path, old.far_name, old.far_mac)
+        )
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.add_veth(self)
+
+    @property
+    def full_alias(self) -> str:
+        """The alias with the far end's identity, which a restarted agent cannot read from the kernel."""
+        return f"{ALIAS}{self.alias}|{self.far_name}|{self.far_mac}"
+
+
+@dataclass(frozen=True)
+class Tap(Link):
+    """A persistent TAP for a virtual machine, which opens it by name in this namespace."""
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.add_tap(self)
+
+    def must_replace(self, old: Item) -> bool:
+        return not isinstance(old, Tap)
+
+
+async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
+    """Describe a link in the terms of what is wanted of it, so that only real differences show."""
+    foreign = Foreign(info.name, info.mtu, info.mac, info.master, info.alias, info.up)
+    if not isinstance(want, Link):
+        return foreign
+    alias, _, far = info.alias.removeprefix(ALIAS).partition("|")
+    mac = info.mac if want.mac else ""
+    seen = replace(want, mtu=info.mtu, mac=mac, master=info.master, alias=alias, up=info.up)
+    if isinstance(want, Bridge) and info.kind == "bridge":
+        return seen
+    if isinstance(want, Tap) and info.kind == "tun":
+        return seen
+    if isinstance(want, Veth) and info.kind == "veth" and isinstance(seen, Veth):
+        far_name, _, far_mac = far.partition("|")
+        here = info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(want.far_path)
+        return replace(seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)")
+    return foreign
+
+
+@dataclass(frozen=True)
+class LinkUp(KernelItem):
+    """That a link of somebody else is up and has our MTU; left as it is when no longer wanted.
+
+    Needs no mark of ownership: it is only ever observed for the links that are wanted.
+    """
+
+    kind: ClassVar[str] = "link-up"
+    name: str
+    mtu: int | None = None
+
+    def key(self) -> str:
+        return self.name
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({link_ref(self.name)})
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        links = await system.rtnl.links()
+        return [
+            LinkUp(name, info.mtu if isinstance(want, LinkUp) and want.mtu is not None else None)
+            for name, want in wanted.items()
+            if (info := links.get(name)) is not None and info.up
+        ]
+
+    def must_replace(self, old: Item) -> bool:
+        return False
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.set_link(self.name, up=True, mtu=self.mtu)
+
+    async def modify(self, old: Item, system: System) -> None:
+        await system.rtnl.set_link(self.name, up=True, mtu=self.mtu)
+
+    async def delete(self, system: System) -> None:
+        return None

@@ -1,0 +1,53 @@
+"""Helper programs that run in this namespace.
+
+*Ours* is a process whose argument vector names a file of our own run directory, tagged with the inode of our
+namespace: ``…/instances/ni1/etc/dnsmasq.<inode>.<digest>.conf``.  A helper of an earlier namespace of the same
+name is not mistaken for it, and one that runs with an outdated configuration has another vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.system import KernelItem, System
+
+
+@dataclass(frozen=True)
+class Process(KernelItem):
+    """A helper that goes on when we stop, and is found again when we start.
+
+    ``argv[0]`` must return only when the helper is ready to serve (daemons that fork do), so that
+    whatever stands on it starts from there.
+    """
+
+    kind: ClassVar[str] = "process"
+    name: str
+    argv: tuple[str, ...]
+    needs: frozenset[Ref] = field(default=frozenset(), compare=False)
+
+    def key(self) -> str:
+        return self.name
+
+    def deps(self) -> frozenset[Ref]:
+        return self.needs
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        found = []
+        for info in system.processes.running():
+            want = wanted.get(info.name)
+            needs = want.needs if isinstance(want, Process) else frozenset[Ref]()
+            found.append(Process(info.name, info.argv, needs))
+        return found
+
+    async def create(self, system: System) -> None:
+        await system.processes.start(self.name, self.argv)
+
+    def must_replace(self, old: Item) -> bool:
+        return True
+
+    async def delete(self, system: System) -> None:
+        await system.processes.stop(self.name)

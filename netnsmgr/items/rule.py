@@ -1,0 +1,98 @@
+"""Policy rules.  *Ours* are the ones with our protocol number (``FRA_PROTOCOL``, since Linux 4.17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import ClassVar
+
+from netnsmgr.core.item import Item
+from netnsmgr.items.route import LOCAL
+from netnsmgr.items.system import KernelItem, System
+
+
+@dataclass(frozen=True)
+class Rule(KernelItem):
+    """``ip rule``: packets that came in by ``iif``, or from ``src``, look into ``table``.
+
+    A rule may name a link that does not exist yet: the kernel attaches it when the link appears.
+    """
+
+    kind: ClassVar[str] = "rule"
+    priority: int
+    table: int
+    iif: str = ""
+    src: IPv4Address | None = None
+
+    def key(self) -> str:
+        iif = f" iif {self.iif}" if self.iif else ""
+        return f"{self.priority} from {self.src or 'all'}{iif} lookup {self.table}"
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        return [rule for rule, ours in await system.rtnl.rules() if ours and rule.table != LOCAL]
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.add_rule(self)
+
+    async def delete(self, system: System) -> None:
+        await system.rtnl.delete_rule(self)
+
+
+@dataclass(frozen=True)
+class LocalRule(KernelItem):
+    """That the table ``local`` is looked up after our rules, at ``priority`` instead of 0.
+
+    The kernel looks into ``local`` first, before any rule: a packet of an instance to an address that the
+    device happens to have on *another* port would end on the device instead of leaving by the instance's
+    own port.  Recognised by our protocol number on a rule that looks into table 255; taken back to 0
+    when no longer wanted.
+    """
+
+    kind: ClassVar[str] = "local-rule"
+    priority: int
+
+    def key(self) -> str:
+        return "local"
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        locals_ = await _local_rules(system)
+        ours = [rule for rule, mine in locals_ if mine]
+        if not ours:
+            return []
+        # Cut off between the two steps of "create": both rules are there, so the move is unfinished.
+        finished = not any(rule.priority == 0 for rule, mine in locals_ if not mine)
+        return [LocalRule(ours[0].priority if finished else 0)]
+
+    def must_replace(self, old: Item) -> bool:
+        return False
+
+    async def create(self, system: System) -> None:
+        # First the new one, then the old one goes: no packet meets a moment without local delivery.
+        locals_ = await _local_rules(system)
+        if not any(mine and rule.priority == self.priority for rule, mine in locals_):
+            await system.rtnl.add_rule(Rule(self.priority, LOCAL))
+        for rule, mine in locals_:
+            if not (mine and rule.priority == self.priority):
+                await system.rtnl.delete_rule(rule, ours=mine)
+
+    async def modify(self, old: Item, system: System) -> None:
+        await self.create(system)
+
+    async def delete(self, system: System) -> None:
+        locals_ = await _local_rules(system)
+        if not any(rule.priority == 0 for rule, _ in locals_):
+            await system.rtnl.add_rule(Rule(0, LOCAL))
+        for rule, mine in locals_:
+            if rule.priority != 0:
+                await system.rtnl.delete_rule(rule, ours=mine)
+
+
+async def _local_rules(system: System) -> list[tuple[Rule, bool]]:
+    return [
+        (rule, ours)
+        for rule, ours in await system.rtnl.rules()
+        if rule.table == LOCAL and not rule.iif and rule.src is None
+    ]

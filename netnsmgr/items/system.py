@@ -1,0 +1,181 @@
+"""What an item may ask of the machine: the door to the kernel, as the items see it.
+
+``netnsmgr.kernel`` opens it for real.  A process has one ``System`` for the one network namespace it
+lives in.  Every listing is one dump of the kernel, taken at most once between two ``refresh`` calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+from netnsmgr.core.item import Item
+
+if TYPE_CHECKING:
+    from netnsmgr.items.address import Address
+    from netnsmgr.items.lease import Lease
+    from netnsmgr.items.link import Bridge, Tap, Veth
+    from netnsmgr.items.route import Route
+    from netnsmgr.items.rule import Rule
+
+OWNER_PROTOCOL = 110
+"""Marks routes, rules and addresses as ours (``ip route … proto 110``).
+
+``/etc/iproute2/rt_protos`` of iproute2 leaves 110 free; the kernel keeps the number and does nothing with it.
+"""
+
+
+class LinkInfo(NamedTuple):
+    """A link as the kernel reports it."""
+
+    name: str
+    ifindex: int
+    kind: str
+    up: bool
+    carrier: bool
+    mtu: int
+    mac: str
+    master: str
+    alias: str
+    peer_netns: int | None
+    """The kernel's id (nsid) of the namespace that holds the other end of a veth pair."""
+
+
+class TableInfo(NamedTuple):
+    """A table of nftables: the fingerprint its maker left and whether it still is what was loaded."""
+
+    family: str
+    name: str
+    fingerprint: str
+    intact: bool
+
+
+class ProcessInfo(NamedTuple):
+    """A running helper, recognised by its argument vector."""
+
+    name: str
+    pid: int
+    argv: tuple[str, ...]
+
+
+class Rtnl(Protocol):
+    """Links, addresses, routes and rules of this namespace (rtnetlink(7))."""
+
+    async def links(self) -> Mapping[str, LinkInfo]: ...
+    async def add_bridge(self, bridge: Bridge) -> None: ...
+    async def add_veth(self, veth: Veth) -> None: ...
+    async def add_tap(self, tap: Tap) -> None: ...
+    async def set_link(
+        self,
+        name: str,
+        *,
+        up: bool | None = None,
+        mtu: int | None = None,
+        mac: str | None = None,
+        master: str | None = None,
+        alias: str | None = None,
+    ) -> None: ...
+    async def delete_link(self, name: str) -> None: ...
+    async def netns_id(self, path: str) -> int | None: ...
+    async def addresses(self) -> Sequence[tuple[Address, bool]]: ...
+    async def add_address(self, address: Address) -> None: ...
+    async def delete_address(self, address: Address) -> None: ...
+    async def routes(self) -> Sequence[Route]: ...
+    async def replace_route(self, route: Route) -> None: ...
+    async def delete_route(self, route: Route) -> None: ...
+    async def rules(self) -> Sequence[tuple[Rule, bool]]: ...
+    async def add_rule(self, rule: Rule) -> None: ...
+    async def delete_rule(self, rule: Rule, *, ours: bool = True) -> None: ...
+
+
+class Nft(Protocol):
+    """nftables of this namespace, one transaction a call."""
+
+    async def tables(self) -> Sequence[TableInfo]: ...
+    async def load_table(self, family: str, name: str, fingerprint: str, body: str) -> None: ...
+    async def delete_table(self, family: str, name: str) -> None: ...
+
+
+class Files(Protocol):
+    """Small text files: the configuration of our helpers below ``etc``, and ``/proc/sys``."""
+
+    etc: str
+
+    def files(self) -> Iterable[str]: ...
+    def directories(self) -> Iterable[str]: ...
+    def read(self, path: str) -> str | None: ...
+    def write(self, path: str, text: str, mode: int) -> None: ...
+    def remove(self, path: str) -> None: ...
+    def make_directory(self, path: str) -> None: ...
+    def remove_directory(self, path: str) -> None: ...
+    def poke(self, path: str, text: str) -> None: ...
+
+
+class Processes(Protocol):
+    """Helper programs that run in this namespace and survive us."""
+
+    def running(self) -> Sequence[ProcessInfo]: ...
+    async def start(self, name: str, argv: Sequence[str]) -> None: ...
+    async def stop(self, name: str) -> None: ...
+    def signal(self, name: str, signum: int) -> None: ...
+    async def run(self, argv: Sequence[str]) -> None: ...
+
+
+class System(Protocol):
+    """Everything of one namespace that an item's verbs may touch."""
+
+    @property
+    def rtnl(self) -> Rtnl: ...
+    @property
+    def nft(self) -> Nft: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def processes(self) -> Processes: ...
+
+    @property
+    def owns_namespace(self) -> bool:
+        """True in an instance's namespace, where every link and address is ours; false in the device's root one."""
+        ...
+
+    def has_netns(self, path: str) -> bool:
+        """Say whether a network namespace is at ``path``."""
+        ...
+
+    def leases(self) -> Sequence[Lease]:
+        """Return what dnsmasq has leased in this namespace."""
+        ...
+
+
+class External(Item):
+    """A fact owned by somebody else, which other items stand on."""
+
+    external: ClassVar[bool] = True
+
+    async def holds(self, system: System) -> bool:
+        """Say whether it is there now."""
+        raise NotImplementedError
+
+
+class KernelItem(Item):
+    """An item with verbs.  All four can be repeated and cut off at any moment without harm."""
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        """Return what exists: the wanted ones, by key, and others recognised as our own.
+
+        How a restarted agent recognises the kind as its own is said in the class's documentation.
+        """
+        raise NotImplementedError
+
+    async def create(self, system: System) -> None:
+        """Make it; fine if it exists as intended."""
+        raise NotImplementedError
+
+    async def modify(self, old: Item, system: System) -> None:
+        """Change ``old`` into this without taking it down."""
+        raise NotImplementedError
+
+    async def delete(self, system: System) -> None:
+        """Remove it; fine if it is gone."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Effects: the only importer of pyroute2, nftables, subprocess and ctypes."""

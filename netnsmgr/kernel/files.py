@@ -1,0 +1,59 @@
+"""Small text files: helpers' configuration below ``etc``, and kernel parameters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+
+from netnsmgr.errors import KernelError
+
+
+class KernelFiles:
+    """See ``items.system.Files``; ``etc`` is the directory below which everything is ours."""
+
+    def __init__(self, etc: str) -> None:
+        self.etc = etc
+
+    def files(self) -> Iterable[str]:
+        return [os.path.join(where, name) for where, _, names in os.walk(self.etc) for name in names]
+
+    def directories(self) -> Iterable[str]:
+        return [where for where, _, _ in os.walk(self.etc)]
+
+    def read(self, path: str) -> str | None:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise KernelError(f"{path}: {error.strerror}") from error
+
+    def write(self, path: str, text: str, mode: int) -> None:
+        # Written beside and renamed: a helper that watches the directory never reads half a file.
+        # The leading dot keeps dnsmasq from reading the unfinished one.
+        temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.tmp")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            os.fchmod(fd, mode)
+            file.write(text)
+        os.replace(temporary, path)
+
+    def remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def make_directory(self, path: str) -> None:
+        os.makedirs(path, mode=0o755, exist_ok=True)
+
+    def remove_directory(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            os.rmdir(path)
+
+    def poke(self, path: str, text: str) -> None:
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+        except OSError as error:
+            raise KernelError(f"cannot set {path} to {text}: {error.strerror}") from error

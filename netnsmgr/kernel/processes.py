@@ -1,0 +1,153 @@
+"""Helper programs: started so that they survive us, and found again by their argument vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from netnsmgr.errors import KernelError
+from netnsmgr.items.system import ProcessInfo
+
+RUN_SECONDS = 20.0
+STOP_SECONDS = 5.0
+
+
+class KernelProcesses:
+    """See ``items.system.Processes``.
+
+    A helper is ours when its argument vector names a file below ``etc`` that is tagged with our namespace's
+    inode.  (``/proc/<pid>/ns/net`` of a helper that runs as another user may be read only with
+    CAP_SYS_PTRACE, which would let an agent into every process of the machine; ``cmdline`` is free to read.)
+    ``changed`` is called when a helper has ended.
+    """
+
+    def __init__(self, etc: str, inode: int, changed: Callable[[], None], *, fresh: bool) -> None:
+        self._etc = etc
+        self._inode = inode
+        self._changed = changed
+        self._pattern = re.compile(rf"{re.escape(etc)}/([\w-]+)\.{inode}\.")
+        self._known: dict[str, int] = {}
+        self._pidfds: dict[str, int] = {}
+        if not fresh:
+            # Only a restarted agent looks through all of /proc; in a new namespace nobody can be running yet.
+            for entry in os.listdir("/proc"):
+                if entry.isdigit():
+                    self._adopt(int(entry))
+
+    def running(self) -> Sequence[ProcessInfo]:
+        found = []
+        for name, pid in list(self._known.items()):
+            argv = _argv(pid)
+            if argv is not None and self._name(argv) == name:
+                found.append(ProcessInfo(name, pid, argv))
+            else:
+                self._lose(name)
+        return found
+
+    async def start(self, name: str, argv: Sequence[str]) -> None:
+        pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
+        with suppress(FileNotFoundError):
+            os.unlink(pidfile)
+        await self.run(argv)
+        try:
+            with open(pidfile, encoding="ascii") as file:
+                pid = int(file.read())
+        except (OSError, ValueError) as error:
+            raise KernelError(f"{argv[0]} left no process id in {pidfile}") from error
+        if not self._adopt(pid):
+            raise KernelError(f"{argv[0]} ended right after its start")
+
+    async def stop(self, name: str) -> None:
+        pid = self._known.get(name)
+        if pid is None or name not in {info.name for info in self.running()}:
+            return
+        ended = asyncio.Event()
+        pidfd = os.pidfd_open(pid)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pidfd, ended.set)
+        try:
+            for signum in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signum)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), STOP_SECONDS)
+                    break
+        finally:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+        self._lose(name)
+
+    def signal(self, name: str, signum: int) -> None:
+        pidfd = self._pidfds.get(name)
+        if pidfd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signum)
+
+    async def run(self, argv: Sequence[str]) -> None:
+        """Run a program to its end; raises ``KernelError`` with its words when it fails or is not installed."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise KernelError(f"{argv[0]} is not installed (netnsmgr doctor says how to get it)") from error
+        try:
+            _, errors = await asyncio.wait_for(process.communicate(), RUN_SECONDS)
+        except TimeoutError:
+            process.kill()
+            raise KernelError(f"{argv[0]} did not end within {RUN_SECONDS:g} s") from None
+        if process.returncode != 0:
+            words = errors.decode(errors="replace").strip() or f"exit status {process.returncode}"
+            raise KernelError(f"{argv[0]}: {words}")
+
+    def _adopt(self, pid: int) -> bool:
+        argv = _argv(pid)
+        name = self._name(argv) if argv else None
+        if name is None:
+            return False
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        self._lose(name)
+        self._known[name], self._pidfds[name] = pid, pidfd
+        with suppress(RuntimeError):  # no loop: a one-off look from outside
+            asyncio.get_running_loop().add_reader(pidfd, self._ended, name)
+        return True
+
+    def _ended(self, name: str) -> None:
+        self._lose(name)
+        self._changed()
+
+    def _lose(self, name: str) -> None:
+        self._known.pop(name, None)
+        pidfd = self._pidfds.pop(name, None)
+        if pidfd is not None:
+            with suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(pidfd)
+            os.close(pidfd)
+
+    def _name(self, argv: Sequence[str]) -> str | None:
+        for argument in argv:
+            if match := self._pattern.search(argument):
+                return match.group(1)
+        return None
+
+
+def _argv(pid: int) -> tuple[str, ...] | None:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            raw = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # A process that has ended but was not waited for has an empty vector.
+    return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else None

@@ -1,0 +1,58 @@
+"""The door to the kernel for one process in one namespace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from netnsmgr.items.lease import Lease
+from netnsmgr.kernel.files import KernelFiles
+from netnsmgr.kernel.namespace import inode
+from netnsmgr.kernel.nft import KernelNft
+from netnsmgr.kernel.processes import KernelProcesses
+from netnsmgr.kernel.rtnl import KernelRtnl
+
+
+class KernelSystem:
+    """Everything of this process's namespace; see ``items.system.System``.
+
+    ``directory`` is the agent's own run directory, ``changed`` is called when a helper ends, ``fresh`` says that the
+    namespace was made just now, ``leases`` reads the leases of its DHCP server.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        changed: Callable[[], None],
+        *,
+        owns_namespace: bool,
+        fresh: bool,
+        leases: Callable[[], Sequence[Lease]] = tuple,
+    ) -> None:
+        self.netns_inode = inode() or 0
+        self.leases = leases
+        self.owns_namespace = owns_namespace
+        etc = f"{directory}/etc"
+        os.makedirs(etc, mode=0o755, exist_ok=True)
+        self.rtnl = KernelRtnl()
+        self.nft = KernelNft(f"{directory}/nft.json")
+        self.files = KernelFiles(etc)
+        self.processes = KernelProcesses(etc, self.netns_inode, changed, fresh=fresh)
+
+    async def __aenter__(self) -> Self:
+        await self.rtnl.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.rtnl.__aexit__(kind, error, trace)
+
+    def has_netns(self, path: str) -> bool:
+        return inode(path) is not None
+
+    def refresh(self) -> None:
+        """Forget everything listed so far."""
+        self.rtnl.refresh()

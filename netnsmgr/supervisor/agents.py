@@ -1,0 +1,128 @@
+"""One agent's process: started by the fork server, watched by a pidfd, started again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import NamedTuple
+
+import structlog
+
+from netnsmgr.agent.main import main as agent_main
+
+FIRST_PAUSE = 0.1
+LAST_PAUSE = 30.0
+STABLE_SECONDS = 60.0
+PRELOAD = ["netnsmgr.cli.main", "netnsmgr.agent.main"]
+"""Imported once, by the fork server; agents share its memory until they write to it."""
+
+log = structlog.get_logger()
+_fork_server = get_context("forkserver")
+
+
+def prepare_fork_server() -> None:
+    """Have the fork server import what agents need; before the first agent."""
+    _fork_server.set_forkserver_preload(PRELOAD)
+
+
+class Settings(NamedTuple):
+    """What every agent is started with."""
+
+    run_dir: str
+    state_dir: str
+    log_level: str
+    log_format: str
+
+
+class AgentProcess:
+    """The process of one agent.  ``changed`` hears of each start and end, ``done`` of an end on purpose (status 0)."""
+
+    def __init__(self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]) -> None:
+        self.name = name
+        self.state = "starting"
+        self.restarts = 0
+        self.cause: str | None = None
+        self.since = time.time()
+        self.pid: int | None = None
+        self._settings = settings
+        self._changed = changed
+        self._done = done
+        self._process: ForkServerProcess | None = None
+        self._pidfd = -1
+        self._words: Connection | None = None
+        self._pause = FIRST_PAUSE
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Fork the agent; needs a few milliseconds."""
+        self._timer = None
+        listen, speak = _fork_server.Pipe(duplex=False)
+        process = _fork_server.Process(
+            target=agent_main, args=(self.name, *self._settings, speak), name=self.name, daemon=True
+        )
+        try:
+            process.start()
+            assert process.pid is not None
+            self._pidfd = os.pidfd_open(process.pid)
+        except OSError as error:  # the fork server died this moment, or its child already has
+            listen.close()
+            self._ended(f"could not be started: {error}")
+            return
+        finally:
+            speak.close()
+        self._process, self._words, self.pid = process, listen, process.pid
+        self.state, self.since = "running", time.time()
+        asyncio.get_running_loop().add_reader(self._pidfd, self._exited)
+        self._changed()
+
+    def stop(self) -> None:
+        """End the process and do not start it again.  It owns nothing: what it made stays."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pidfd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _exited(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        process, words = self._process, self._words
+        assert process is not None
+        assert words is not None
+        # The fork server has been told before us, or is dead: its answer does not make us wait.
+        process.join(timeout=1)
+        code = process.exitcode
+        said = None
+        with suppress(EOFError, OSError):
+            said = words.recv() if words.poll() else None
+        words.close()
+        process.close()
+        self._process, self.pid = None, None
+        if self._stopped:
+            return
+        if code == 0:
+            self._done()
+            return
+        if said is None:
+            said = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        self._ended(str(said))
+
+    def _ended(self, cause: str) -> None:
+        if time.time() - self.since > STABLE_SECONDS:
+            self._pause = FIRST_PAUSE
+        self.state, self.cause, self.pid = "backing-off", cause, None
+        self.restarts += 1
+        log.warning("agent ended", name=self.name, cause=cause, again_in=self._pause)
+        self._timer = asyncio.get_running_loop().call_later(self._pause, self.start)
+        self._pause = min(self._pause * 2, LAST_PAUSE)
+        self._changed()

@@ -1,0 +1,69 @@
+"""``netnsmgr daemon``: the hub and the supervisor in one event loop, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+from sdnotify import SystemdNotifier
+
+from netnsmgr import __version__
+from netnsmgr.errors import NetnsmgrError, Problem
+from netnsmgr.log import configure
+from netnsmgr.pubsub.hub import Hub
+from netnsmgr.pubsub.row import Change
+from netnsmgr.pubsub.store import Store
+from netnsmgr.supervisor.agents import Settings, prepare_fork_server
+from netnsmgr.supervisor.preview import Preview
+from netnsmgr.supervisor.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+
+def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int:
+    """Run the daemon; 0 when it was told to end, 1 when it could not start."""
+    configure(log_level, log_format)
+    if os.geteuid() != 0:
+        print("netnsmgr daemon: must run as root (it makes network namespaces)", file=sys.stderr)
+        return 1
+    # 0751: helpers that run as other users reach their own files below; the sockets protect themselves.
+    os.makedirs(run_dir, exist_ok=True)
+    os.chmod(run_dir, 0o751)
+    os.makedirs(f"{run_dir}/instances", mode=0o755, exist_ok=True)
+    os.makedirs(state_dir, mode=0o755, exist_ok=True)
+    try:
+        asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format)))
+    except NetnsmgrError as error:
+        print(f"netnsmgr daemon: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, ended.set)
+    prepare_fork_server()
+    supervisor: Supervisor | None = None
+
+    async def validate(changes: Sequence[Change]) -> list[Problem]:
+        assert supervisor is not None
+        return await supervisor.validate(changes)
+
+    async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
+        supervisor = Supervisor(hub, settings)
+        hub.on_config(supervisor.apply)
+        hub.serve("plan", Preview(hub, supervisor).plan)
+        supervisor.apply(hub.revision)
+        notifier = SystemdNotifier()
+        notifier.notify("READY=1")
+        log.info("ready", version=__version__, run_dir=settings.run_dir, state_dir=settings.state_dir)
+        await ended.wait()
+        notifier.notify("STOPPING=1")
+        log.info("ending; the network goes on")
+        supervisor.stop()

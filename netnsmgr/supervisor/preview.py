@@ -1,0 +1,113 @@
+"""What a configuration would change, item by item, computed without asking any agent: planning is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from netnsmgr.agent.instance import helper_user
+from netnsmgr.config.check import check
+from netnsmgr.config.whole import Config, parse
+from netnsmgr.core.item import Item, Ref, state
+from netnsmgr.core.plan import Plan, Verb, plan
+from netnsmgr.errors import ConfigError
+from netnsmgr.features import instance as instance_features
+from netnsmgr.features import uplink as uplink_features
+from netnsmgr.features.rows import device_of, instance_scope, linked_instance, port_facts, uplink_scope
+from netnsmgr.features.scope import Intent, LinkFacts, PortFacts
+from netnsmgr.pubsub.hub import Hub
+from netnsmgr.pubsub.tables import DEVICE_STATUS, INSTANCE_STATUS, KIND_TABLE, PERSISTENT, link_status
+from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
+from netnsmgr.supervisor.supervisor import Supervisor
+
+Rows = dict[str, dict[str, dict[str, Any]]]
+
+
+class Preview:
+    """Answers the call ``plan``: the operations of each agent if these documents were applied now."""
+
+    def __init__(self, hub: Hub, supervisor: Supervisor) -> None:
+        self._hub = hub
+        self._supervisor = supervisor
+
+    async def plan(self, asked: Any) -> dict[str, Any]:
+        """Return ``{"agents": {name: {"operations": […], "disturbs": […]}}}``; raises ConfigError."""
+        documents: Sequence[dict[str, Any]] = asked["documents"]
+        before: Rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
+        after: Rows = {table: {} if asked.get("prune") else dict(rows) for table, rows in before.items()}
+        _, problems = check(documents, after)
+        if problems:
+            raise ConfigError(problems)
+        for document in documents:
+            after[KIND_TABLE[document["kind"]]][document["metadata"]["name"]] = document
+        old, new = self._slices(before), self._slices(after)
+        agents = {}
+        for name in sorted(old.keys() | new.keys()):
+            current, intended = self._items(name, old), self._items(name, new)
+            todo = plan(_made(current), intended, frozenset(r for r, item in intended.items() if item.external))
+            if todo:
+                agents[name] = {"operations": list(map(str, todo.order())), "disturbs": _disturbs(todo)}
+        return {"agents": agents}
+
+    def _slices(self, rows: Rows) -> Slices:
+        config: Config = parse(document for table in rows.values() for document in table.values())
+        numbers = {n: number for n, number in self._supervisor.numbers.items() if n in config.instances}
+        return Slicer().cut(config, rows, allocate(numbers, config.instances), 0)
+
+    def _items(self, name: str, slices: Slices) -> dict[Ref, Item]:
+        row = slices.get(name)
+        if row is None or row["deleting"]:
+            return {}
+        settings = self._supervisor.settings
+        groups: Intent
+        if name == UPLINK:
+            device = device_of(row)
+            facts = [self._port(port.name, port.ifname) for port in device.spec.ports] if device else []
+            if device:
+                # What the new configuration says of a port counts, not what was found by the old one.
+                facts = [
+                    replace(
+                        known,
+                        addresses=port.addresses or known.addresses,
+                        gateways=port.gateways or known.gateways,
+                        dns=port.dns or known.dns,
+                        mtu=port.mtu or known.mtu,
+                    )
+                    for port, known in zip(device.spec.ports, facts, strict=True)
+                ]
+            linked = map(linked_instance, row["instances"])
+            groups = uplink_features.intent(uplink_scope(device, facts, linked, settings.run_dir, 0))
+        else:
+            link = LinkFacts.of(self._hub.rows(link_status(name)).get("link"))
+            scope = instance_scope(
+                row,
+                link,
+                run_dir=settings.run_dir,
+                state_dir=settings.state_dir,
+                netns_inode=self._hub.rows(INSTANCE_STATUS).get(name, {}).get("netns", {}).get("inode", 0),
+                helper_user=helper_user(),
+            )
+            groups = instance_features.intent(scope)
+        return state(item for group in groups.values() for item in group)
+
+    def _port(self, name: str, interface: str) -> PortFacts:
+        for device in self._hub.rows(DEVICE_STATUS).values():
+            for port in device["ports"]:
+                if port["name"] == name and port["interface"] == interface:
+                    return port_facts(port)
+        return PortFacts(name, interface, present=True)
+
+
+def _made(items: Mapping[Ref, Item]) -> dict[Ref, Item]:
+    return {ref: item for ref, item in items.items() if not item.external}
+
+
+def _disturbs(todo: Plan) -> list[str]:
+    """Say in words what is interrupted: whatever is taken down and made again, or is stopped for good."""
+    lines = [f"{ref}: replaced, and interrupted meanwhile" for ref in todo.replaced()]
+    made = {op.ref for op in todo.after if op.verb is not Verb.DELETE}
+    for op in todo.order():
+        if op.verb is Verb.DELETE and op.ref not in made and op.ref.kind in ("link", "process"):
+            lines.append(f"{op.ref}: removed")
+    return lines

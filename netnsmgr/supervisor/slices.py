@@ -1,0 +1,88 @@
+"""What each agent is told: the part of the configuration that concerns it.  Pure.
+
+An agent gets one row with everything it has to know, so that a change elsewhere does not even wake it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from netnsmgr.config.device import link_addresses
+from netnsmgr.config.whole import Config, hostnames
+from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
+
+UPLINK = "uplink"
+Rows = Mapping[str, Mapping[str, dict[str, Any]]]
+Slices = dict[str, dict[str, Any]]
+
+
+def allocate(numbers: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
+    """Give each instance the lowest free number; the ones that have one keep it."""
+    taken = dict(numbers)
+    used = set(taken.values())
+    candidate = 0
+    for name in sorted(names):
+        if name in taken:
+            continue
+        while candidate in used:
+            candidate += 1
+        taken[name] = candidate
+        used.add(candidate)
+    return taken
+
+
+@dataclass
+class Slicer:
+    """Cuts the configuration into slices and remembers in which revision each was last different."""
+
+    def __post_init__(self) -> None:
+        self._last: dict[str, tuple[str, int]] = {}
+
+    def cut(self, config: Config, rows: Rows, numbers: Mapping[str, int], revision: int) -> Slices:
+        """Return every agent's slice; instances that have a number but no configuration are being deleted."""
+        device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
+        documents, apps = rows.get(INSTANCE_CONFIG, {}), rows.get(APP_CONFIG, {})
+        pool = config.link_pool
+        slices: Slices = {}
+        links = []
+        for name, number in sorted(numbers.items(), key=lambda pair: pair[1]):
+            document = documents.get(name)
+            if document is None:
+                gone = {"number": number, "deleting": True}
+                slices[name] = self._revised(name, gone, revision)
+                continue
+            link = _link(document, number, pool)
+            link["linkRevision"] = self._revision(f"link of {name}", link, revision)
+            links.append(link)
+            whole = {
+                **link,
+                "deleting": False,
+                "apps": [apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))],
+                "hostnames": [[app, interface, host] for (app, interface), host in hostnames(config, name).items()],
+            }
+            slices[name] = self._revised(name, whole, revision)
+        slices[UPLINK] = self._revised(
+            UPLINK, {"device": device, "deleting": False, "instances": links}, revision
+        )
+        for gone_name in self._last.keys() - slices.keys() - {f"link of {name}" for name in slices}:
+            del self._last[gone_name]
+        return slices
+
+    def _revised(self, name: str, content: dict[str, Any], revision: int) -> dict[str, Any]:
+        return {**content, "revision": self._revision(name, content, revision)}
+
+    def _revision(self, name: str, content: dict[str, Any], revision: int) -> int:
+        text = json.dumps(content, sort_keys=True)
+        known = self._last.get(name)
+        if known is None or known[0] != text:
+            self._last[name] = known = (text, revision)
+        return known[1]
+
+
+def _link(document: dict[str, Any], number: int, pool: IPv4Network) -> dict[str, Any]:
+    outer, inner = link_addresses(pool, number)
+    return {"number": number, "outer": str(outer), "inner": str(inner), "instance": document}

@@ -1,0 +1,163 @@
+"""From the configuration to agents: which there shall be, what each is told, what is left when one has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from netnsmgr.config.check import check
+from netnsmgr.config.whole import Config, parse
+from netnsmgr.errors import Problem
+from netnsmgr.kernel import namespace
+from netnsmgr.pubsub.hub import Hub
+from netnsmgr.pubsub.row import Change
+from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, INSTANCE_STATUS, PERSISTENT, agent_config, link_status
+from netnsmgr.supervisor.agents import AgentProcess, Settings
+from netnsmgr.supervisor.attach import Attachments
+from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
+
+log = structlog.get_logger()
+
+
+class Supervisor:
+    """Keeps one agent for each instance and one for the device's root namespace.
+
+    Owns ``numbers.json`` in the state directory: the number of every instance that exists or is being deleted.
+    """
+
+    def __init__(self, hub: Hub, settings: Settings) -> None:
+        self._hub = hub
+        self.settings = settings
+        self._slicer = Slicer()
+        self._agents: dict[str, AgentProcess] = {}
+        self._attachments = Attachments(settings.run_dir)
+        self._numbers_file = Path(settings.state_dir, "numbers.json")
+        self._numbers: dict[str, int] = {}
+        if self._numbers_file.exists():
+            self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
+        self.slices: dict[str, dict[str, Any]] = {}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Number of each instance."""
+        return self._numbers
+
+    def apply(self, revision: int) -> None:
+        """Take in the whole configuration: tell each agent its part, start the ones that are missing."""
+        rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
+        config = parse(document for table in rows.values() for document in table.values())
+        names = set(config.instances)
+        if not self._hub.complete:
+            # The stored configuration was damaged: what is absent from it is not to be deleted for that.
+            names = names | self._numbers.keys()
+        numbers = allocate(self._numbers, names)
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self._save_numbers()
+        known = {name: n for name, n in numbers.items() if name in config.instances or self._hub.complete}
+        self.slices = self._slicer.cut(config, rows, known, revision)
+        self._attachments.want(_pids(config))
+        for name, part in self.slices.items():
+            self._tell(name, part)
+
+    def _tell(self, name: str, part: dict[str, Any]) -> None:
+        if part["deleting"] and name not in self._agents and not self._owned(name):
+            self._remove(name)
+            return
+        self._hub.put(agent_config(name), "config", part)
+        if name not in self._agents:
+            agent = AgentProcess(name, self.settings, lambda: self._status(name), lambda: self._finished(name))
+            self._agents[name] = agent
+            agent.start()
+        else:
+            self._status(name)
+
+    def _owned(self, name: str) -> bool:
+        """Say whether there is a namespace of this name that we made."""
+        found = namespace.inode(namespace.pin_path(name))
+        mark = Path(self.settings.run_dir, "instances", name, "netns")
+        return found is not None and mark.exists() and mark.read_text(encoding="ascii") == str(found)
+
+    def _status(self, name: str) -> None:
+        agent, part = self._agents.get(name), self.slices.get(name)
+        if agent is None or part is None:
+            return
+        self._hub.put(
+            AGENT_STATUS,
+            name,
+            {
+                "agent": name,
+                "state": "deleting" if part["deleting"] else agent.state,
+                "pid": agent.pid,
+                "restarts": agent.restarts,
+                "cause": agent.cause,
+                "since": int(agent.since),
+                "revision": part["revision"],
+            },
+        )
+
+    def _finished(self, name: str) -> None:
+        """Clean up after an agent that has removed everything of its instance and ended."""
+        self._agents.pop(name)
+        if name in self.slices and not self.slices[name]["deleting"]:
+            # Wanted again while it was going: start over, in a new namespace.
+            self._unpin(name)
+            self._tell(name, self.slices[name])
+            return
+        self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        self._unpin(name)
+        shutil.rmtree(f"{self.settings.run_dir}/instances/{name}", ignore_errors=True)
+        shutil.rmtree(f"{self.settings.state_dir}/leases/{name}", ignore_errors=True)
+        self._numbers.pop(name, None)
+        self._save_numbers()
+        self.slices.pop(name, None)
+        self._hub.drop_table(agent_config(name))
+        self._hub.drop_table(link_status(name))
+        self._hub.put(AGENT_STATUS, name, None)
+        self._hub.put(INSTANCE_STATUS, name, None)
+        for key in [key for key in self._hub.rows(APP_STATUS) if key.startswith(f"{name}/")]:
+            self._hub.put(APP_STATUS, key, None)
+        log.info("instance deleted", name=name)
+
+    def _unpin(self, name: str) -> None:
+        if self._owned(name):
+            namespace.unpin(namespace.pin_path(name))
+            Path(self.settings.run_dir, "instances", name, "netns").unlink()
+
+    def _save_numbers(self) -> None:
+        # Not synced: after a power failure no namespace is left that a lost number could belong to.
+        temporary = self._numbers_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self._numbers), encoding="ascii")
+        os.replace(temporary, self._numbers_file)
+
+    def stop(self) -> None:
+        """End all agents; the network goes on."""
+        for agent in self._agents.values():
+            agent.stop()
+
+    async def validate(self, changes: Sequence[Change]) -> list[Problem]:
+        """Check a transaction against everything that is configured; see ``Hub``."""
+        documents = [change.value for change in changes if change.value is not None]
+        existing = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
+        for change in changes:
+            existing[change.table].pop(change.key, None)
+        _, problems = await asyncio.to_thread(check, documents, existing)
+        places = [place for place, change in enumerate(changes) if change.value is not None]
+        return [
+            replace(problem, document=places[problem.document]) if problem.document < len(places) else problem
+            for problem in problems
+        ]
+
+
+def _pids(config: Config) -> list[int]:
+    return [app.spec.attach.pid for app in config.apps.values() if app.spec.attach.pid is not None]
