@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from netnsmgr.errors import Unreachable
+from netnsmgr.errors import Problem, Unreachable
 from netnsmgr.pubsub.peer import Client
 from netnsmgr.pubsub.request import Request
 from netnsmgr.pubsub.row import Row
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import asyncio
 
     import zmq
+
+LAST_WORDS = 0.2
+"""Seconds that closing waits for what was published to leave, if it has not."""
 
 
 class AsyncClient:
@@ -53,7 +56,9 @@ class AsyncClient:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Send what was published last, and close."""
+        # A process that publishes its last word and goes may not even be connected yet.
         self._pump()
+        await self.wait(lambda: not self._client.unsent, LAST_WORDS)
         self._closed = True
         if self._timer:
             self._timer.cancel()
@@ -86,6 +91,10 @@ class AsyncClient:
         """Say that every row that we know of this table has been put; older ones of this writer go away."""
         self._client.restarted(table)
         self._pump_soon()
+
+    def on_refused(self, callback: Callable[[tuple[Problem, ...]], None]) -> None:
+        """Have refusals of what was published told to ``callback`` instead of the log."""
+        self._client.on_refused = callback
 
     async def put(
         self, changes: Iterable[tuple[str, str, Row | None]], *, takeover: bool = False, timeout: float = 10.0

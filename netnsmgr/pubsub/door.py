@@ -53,6 +53,7 @@ class Door:
         self._hugz = hugz
         self._topics: set[str] = set()
         self._greet: set[str] = set()
+        self._paths: list[Path] = []
         self._again = False
         self._listening = True
         self._complained: deque[bytes] = deque(maxlen=1000)
@@ -71,7 +72,9 @@ class Door:
                 sock.setsockopt(zmq.BACKLOG, BACKLOG)
                 sock.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
                 sock.setsockopt(zmq.LINGER, 200)  # ms: what is answered last should still arrive
-                _bind(sock, wire.socket_path(run_dir, name), group)
+                path = wire.socket_path(run_dir, name)
+                _bind(sock, path, group)
+                self._paths.append(path)
         except BaseException:
             self._context.destroy(linger=0)
             raise
@@ -105,6 +108,8 @@ class Door:
         self._router.close()
         self._xpub.close()
         await asyncio.to_thread(self._context.term)  # waits for the linger time
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
     def _send(self, sock: zmq.Socket[bytes], frames: Sequence[bytes]) -> None:
         # Neither kind of socket ever blocks or fails for a peer that is slow or gone: they drop.

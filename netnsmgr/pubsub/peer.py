@@ -61,6 +61,7 @@ class Client:
         self._dealer = self._context.socket(zmq.DEALER)
         self._sub = self._context.socket(zmq.SUB)
         self._listening = False
+        self._connected = False
         self._subscribed: set[str] = set()
         for sock in (self._dealer, self._sub):
             sock.setsockopt(zmq.LINGER, 200)  # ms, on closing: a last status should still leave
@@ -165,8 +166,13 @@ class Client:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a hub at the other end."""
-        return bool(int(self._dealer.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
+        """Whether there was a hub at the other end at the last ``pump``."""
+        return self._connected
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something that was published has still to leave."""
+        return bool(self._unsent or self._unsaid)
 
     def pump(self, now: float) -> bool:
         """Send and take in what there is.  True: there is more, come again soon.  ``now``: any steady clock."""
@@ -179,9 +185,13 @@ class Client:
                 self._send_all(now)
             got = self._receive(self._sub, now)
             got |= self._receive(self._dealer, now)
-            # Each call on a socket may have consumed the edge that its descriptor would have shown, so ask the
-            # sockets themselves before going to wait for descriptors.
-            if not got and not (self.connected and self._has_to_send(now)):
+            if got:
+                continue
+            # Any call on a socket may consume the edge that its descriptor would have shown, so the last one has to
+            # be a question whose answer is heeded in full.  (A reception in vain is one; hence nothing for SUB.)
+            events = int(self._dealer.getsockopt(zmq.EVENTS))
+            self._connected = bool(events & zmq.POLLOUT)
+            if not events & zmq.POLLIN and not (self._connected and self._has_to_send(now)):
                 return False
         return True
 
@@ -198,9 +208,8 @@ class Client:
     # -- Sending -------------------------------------------------------------------------------------------
 
     def _has_to_send(self, now: float) -> bool:
-        return bool(
-            self._unsent
-            or self._unsaid
+        return (
+            self.unsent
             or any(not r.sent for r in self._requests.values())
             or any(v.ask_at is not None and v.ask_at <= now for v in self._views.values())
         )

@@ -1,0 +1,91 @@
+"""The sockets themselves: broken peers, many peers, big tables."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import resource
+import socket
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from netnsmgr.pubsub.client import AsyncClient
+from tests.unit.pubsub.place import Site, Until
+
+NI, STATUS = "NetworkInstanceConfig", "NetworkInstanceStatus"
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """250 clients and their hub in one process have more descriptors than a process usually may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_garbage_costs_nothing(site: Site) -> None:
+    """Random frames, half a protocol and plain noise are dropped, and the hub still answers."""
+    rnd = random.Random(1)
+    words = [b"SNAPSHOT", b"PUT", b"CALL", b"RESTARTED", b"", b"{}", b"[[", b"\0", rnd.randbytes(40)]
+    async with site.both() as (hub, client):
+        with zmq.Context() as context:
+            dealer, sub = context.socket(zmq.DEALER), context.socket(zmq.XSUB)
+            dealer.connect(f"ipc://{site.run}/hub.sock")
+            sub.connect(f"ipc://{site.run}/updates.sock")
+            for _ in range(500):
+                dealer.send_multipart(rnd.choices(words, k=rnd.randint(1, 7)))
+            for message in b"\1Nonsense\0", b"\1\xff\0", b"\1", b"\2x", b"\1" + b"x" * 9999:
+                sub.send(message)
+            with socket.socket(socket.AF_UNIX) as raw:
+                raw.connect(f"{site.run}/hub.sock")
+                raw.send(rnd.randbytes(1000))
+            # The answer to the last message of this peer shows that all before it were read.
+            dealer.send_multipart([b"CALL", b"1", b"none", b"null"])
+            while not dealer.poll(0):
+                await asyncio.sleep(0.001)
+            dealer.close(0)
+            sub.close(0)
+        assert await client.put([(NI, "ni1", {})]) == 1
+        assert hub._door._topics <= {""}
+
+
+async def test_table_longer_than_the_usual_queue(site: Site, until: Until) -> None:
+    """ZeroMQ's 1000 messages are not the largest table."""
+    async with site.both() as (hub, client):
+        for n in range(5000):
+            hub.put(STATUS, f"ni{n}", {"n": n})
+        view = client.subscribe(STATUS)
+        await until(client, lambda: view.synchronized)
+        assert len(view.rows) == 5000
+
+
+async def test_250_clients_at_once(site: Site, many_files: None) -> None:
+    """All connect in the same moment, get the snapshot, hear an update, and are heard."""
+    with zmq.Context() as context:
+        clients = [AsyncClient(site.run, f"agent{n}", context) for n in range(250)]
+
+        async def live(n: int, client: AsyncClient) -> None:
+            async with client:
+                view = client.subscribe(STATUS)
+                assert await client.wait(lambda: view.rows.get("all") == {"x": 1}, 5)
+                client.publish("AgentStatus", f"agent{n}", {"n": n})
+                assert await client.wait(lambda: view.rows.get("all") == {"x": 2}, 5)
+
+        async with site.hub() as hub:
+            hub.put(STATUS, "all", {"x": 1})
+            everybody = asyncio.Event()
+            heard = set[str]()
+
+            def hear(table: str, key: str, value: object) -> None:
+                heard.add(key)
+                if len(heard) == 250:
+                    everybody.set()
+
+            hub.on_change(hear)
+            lives = [asyncio.create_task(live(n, client)) for n, client in enumerate(clients)]
+            await everybody.wait()
+            hub.put(STATUS, "all", {"x": 2})
+            await asyncio.gather(*lives)
