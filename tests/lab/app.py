@@ -38,7 +38,9 @@ class Lease:
 
     @classmethod
     def parse(cls, environment: str) -> Lease:
-        raw = dict(line.split("=", 1) for line in environment.splitlines() if "=" in line)
+        pairs = (line.split("=", 1) for line in environment.splitlines() if "=" in line)
+        # udhcpc writes its options in small letters; the rest is the environment that it was started in.
+        raw = {name: value for name, value in pairs if name.islower()}
         return cls(
             interface=raw["interface"],
             address=IPv4Interface(f"{raw['ip']}/{raw['mask']}"),
@@ -56,12 +58,13 @@ class Lease:
 
 
 class AppHost(Host):
-    """A host in /run/netns/NAME.  Programs run as under ``ip netns exec``: with the name servers of its leases."""
+    """A host in /run/netns/NAME, which is made unless it exists.  Programs run as under ``ip netns exec``: with the name servers of its leases."""
 
     def __init__(self, holder: Holder, name: str) -> None:
         super().__init__(holder, name, f"/run/netns/{name}")
         self.leases: dict[str, Lease] = {}
-        commands = f"ip netns add {name} && ip -n {name} link set lo up && mkdir -p /etc/netns/{name}"
+        made = f"[ -e /run/netns/{name} ] || ip netns add {name}"
+        commands = f"{made} && ip -n {name} link set lo up && mkdir -p /etc/netns/{name}"
         text = f"{commands} && : >/etc/netns/{name}/resolv.conf"
         run(holder.enter(), ["sh", "-ec", text], timeout=10.0, check=True, text=None, env=None)
 
