@@ -24,7 +24,7 @@ DEFAULT_DOMAIN = "internal"
 def items(scope: InstanceScope) -> list[Item]:
     """Return dnsmasq, its configuration and the instance's static names."""
     etc = scope.etc
-    hosts, dhcp_hosts = Directory(f"{etc}/hosts"), Directory(f"{etc}/dhcp-hosts")
+    hosts, dhcp_hosts = Directory(f"{etc}/hosts", etc), Directory(f"{etc}/dhcp-hosts", etc)
     servers = File(f"{etc}/servers", _servers(scope), reload=NAME)
     text = _configuration(scope)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -21,13 +21,19 @@ class Directory(KernelItem):
 
     kind: ClassVar[str] = "directory"
     path: str
+    parent: str = field(default="", compare=False)
+    """The directory above it, where that one is an item too."""
 
     def key(self) -> str:
         return self.path
 
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({Ref("directory", self.parent)} if self.parent else ())
+
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
-        return [Directory(path) for path in system.files.directories()]
+        top = system.files.etc
+        return [Directory(path, os.path.dirname(path) if path != top else "") for path in system.files.directories()]
 
     async def create(self, system: System) -> None:
         system.files.make_directory(self.path)
