@@ -157,3 +157,14 @@ print(*{"asyncio", "structlog", "logging", "pydantic", "zmq.asyncio"} & set(sys.
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+async def test_no_edge_is_lost(site: Site) -> None:
+    """Question after question from another thread: a descriptor's edge that is missed once hangs here."""
+
+    def use(client: SyncClient) -> None:
+        for n in range(3000):
+            client.put([(STATUS, "a", {"n": n})], timeout=1)
+
+    async with site.hub():
+        await using(site, use)
