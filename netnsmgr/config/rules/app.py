@@ -1,0 +1,97 @@
+"""Rules of an App: its interfaces among each other, in their networks, and in the namespace they go to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.rules.instance import not_a_host
+from netnsmgr.config.rules.scope import Scope, Spot, Unique
+from netnsmgr.errors import Problem
+
+
+def app_rules(scope: Scope) -> Iterator[Problem]:
+    """Yield what is wrong with each app."""
+    networks = scope.names["NetworkInstance"]
+    far_ends, macs, addresses = Unique(scope), Unique(scope), Unique(scope)
+    for app in scope.config.apps.values():
+        attach = app.spec.attach
+        if attach.netns is not None and attach.netns in networks:
+            yield scope.problem(
+                Spot("App", app.name, ("spec", "attach", "netns")),
+                f"'{attach.netns}' is the namespace of the network instance of that name; "
+                "attach the app to a namespace of its own",
+            )
+        own_names = Unique(scope)
+        for number, interface in enumerate(app.spec.interfaces):
+            spot = _spot(app, number, "name")
+            twice = own_names.claim(interface.name, spot) is not None
+            if twice:
+                what = f"duplicate interface name '{interface.name}' in this app; rename one"
+                yield scope.problem(spot, what)
+            elif (target := attach.netns or attach.pid) is not None and (
+                clash := far_ends.claim((target, interface.name), spot)
+            ):
+                at, other = clash
+                yield scope.problem(
+                    at,
+                    f"interface '{interface.name}' of app '{other.name}' goes to the same namespace ({target}); "
+                    "rename one of the interfaces",
+                )
+            if interface.network not in networks:
+                yield scope.problem(
+                    _spot(app, number, "network"),
+                    scope.unknown("network", interface.network, networks)
+                    if networks
+                    else f"unknown network '{interface.network}'; there is none: add a NetworkInstance document",
+                )
+            # Of two interfaces with one name, the made MAC addresses are equal too: said once is enough.
+            if not twice or interface.mac is not None:
+                yield from _mac(scope, macs, app, number, interface)
+            yield from _address(scope, addresses, app, number, interface)
+
+
+def _spot(app: App, number: int, *field: str) -> Spot:
+    return Spot("App", app.name, ("spec", "interfaces", number, *field))
+
+
+def _mac(scope: Scope, macs: Unique, app: App, number: int, interface: AppInterface) -> Iterator[Problem]:
+    mac = interface.mac_for(app.name)
+    if clash := macs.claim((interface.network, mac), _spot(app, number, "mac")):
+        at, other = clash
+        what = f"MAC address {mac} is already in network '{interface.network}', in app '{other.name}'; give another"
+        yield scope.problem(at, what)
+
+
+def _address(
+    scope: Scope, addresses: Unique, app: App, number: int, interface: AppInterface
+) -> Iterator[Problem]:
+    address = interface.address
+    if address is None:
+        return
+    spot = _spot(app, number, "address")
+    if clash := addresses.claim((interface.network, address), spot):
+        at, other = clash
+        what = f"address {address} is already in network '{interface.network}', in app '{other.name}'; give another"
+        yield scope.problem(at, what)
+    if (ni := scope.config.instances.get(interface.network)) is not None and (
+        fault := _unfit(scope, ni, app, number)
+    ):
+        yield scope.problem(spot, f"address {address} {fault}")
+
+
+def _unfit(scope: Scope, ni: NetworkInstance, app: App, number: int) -> str:
+    """Say why the interface's static address does not fit the network; empty if it does."""
+    address = app.spec.interfaces[number].address
+    if address is None:
+        return ""
+    if fault := not_a_host(address, ni.subnet):
+        return f"{fault} (network '{ni.name}')"
+    if address == ni.gateway:
+        return f"is the gateway of network '{ni.name}'; give another"
+    # A range that nobody wrote is the whole subnet; there the DHCP server keeps the address for this app.
+    written = ni.spec.dhcp.range if ni.spec.dhcp is not None else None
+    if written is not None and address in written:
+        return f"is inside the DHCP range {written} of network '{ni.name}'; give one outside, or narrow the range"
+    return ""

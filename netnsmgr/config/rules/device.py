@@ -1,0 +1,155 @@
+"""Rules of the Device: its ports among each other, and the pool for links against everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from netnsmgr.config.device import Device, Port
+from netnsmgr.config.rules.scope import Scope, Spot, Unique, Where
+from netnsmgr.config.values import link_name
+from netnsmgr.errors import Problem
+
+METADATA_SERVICE = IPv4Address("169.254.169.254")
+"""Where apps expect their metadata service, on every cloud and on the edge."""
+
+
+def device_rules(scope: Scope) -> Iterator[Problem]:
+    """Yield what is wrong with the Device."""
+    yield from _link_pool(scope)
+    if scope.config.device is None:
+        return
+    device = scope.config.device
+    yield from _unique(scope, device)
+    for number, port in enumerate(device.spec.ports):
+        yield from _port(scope, device, ("spec", "ports", number), port)
+    yield from _management(scope, device)
+
+
+def _spot(device: Device, *where: str | int) -> Spot:
+    return Spot("Device", device.name, where)
+
+
+def _unique(scope: Scope, device: Device) -> Iterator[Problem]:
+    ports = device.spec.ports
+    port_names = {port.name for port in ports}
+    names, interfaces, addresses = Unique(scope), Unique(scope), Unique(scope)
+    for number, port in enumerate(ports):
+        here = ("spec", "ports", number)
+        at_interface = _spot(device, *here, "interface" if port.interface else "name")
+        if names.claim(port.name, _spot(device, *here, "name")):
+            what = f"duplicate port name '{port.name}'; rename one"
+            yield scope.problem(_spot(device, *here, "name"), what)
+        elif clash := interfaces.claim(port.ifname, at_interface):
+            what = f"interface '{port.ifname}' is already that of port '{_port_name(device, clash[1])}'; give another"
+            yield scope.problem(at_interface, what)
+        for n, label in enumerate(port.labels):
+            if label != port.name and label in port_names:
+                what = f"label '{label}' is the name of another port; choose another label"
+                yield scope.problem(_spot(device, *here, "labels", n), what)
+        for n, address in enumerate(port.addresses):
+            if clash := addresses.claim(address.ip, _spot(device, *here, "addresses", n)):
+                what = f"address {address.ip} is already that of port '{_port_name(device, clash[1])}'; give another"
+                yield scope.problem(clash[0], what)
+
+
+def _port_name(device: Device, spot: Spot) -> str:
+    return device.spec.ports[int(spot.where[2])].name
+
+
+def _port(scope: Scope, device: Device, here: Where, port: Port) -> Iterator[Problem]:
+    if port.interface is None:
+        try:
+            link_name(port.name)
+        except ValueError as fault:
+            yield scope.problem(
+                _spot(device, *here, "name"), f"{fault}; or give the interface's name in 'interface'"
+            )
+    if port.dhcp and port.addresses:
+        yield scope.problem(
+            _spot(device, *here, "addresses"),
+            "static addresses and 'dhcp: true' exclude each other; keep one",
+        )
+    # A /32 says nothing about who is on the link, so its gateway may be anywhere.
+    if not port.networks or any(network.prefixlen == 32 for network in port.networks):
+        return
+    own = {address.ip for address in port.addresses}
+    for n, gateway in enumerate(port.gateways):
+        spot = _spot(device, *here, "gateways", n)
+        if not any(gateway in network for network in port.networks):
+            nets = ", ".join(map(str, port.networks))
+            yield scope.problem(
+                spot, f"gateway {gateway} is outside the port's subnet {nets}; give one inside it"
+            )
+        elif gateway in own:
+            yield scope.problem(spot, f"gateway {gateway} is the port's own address; give the router's")
+
+
+def _management(scope: Scope, device: Device) -> Iterator[Problem]:
+    name = device.spec.management
+    if name is None:
+        return
+    management = device.port(name)
+    if management is None:
+        what = scope.unknown("port", name, (port.name for port in device.spec.ports))
+        yield scope.problem(_spot(device, "spec", "management"), what)
+        return
+    for number, port in enumerate(device.spec.ports):
+        if port is management:
+            continue
+        for n, network in enumerate(port.networks):
+            if shared := next((own for own in management.networks if own.overlaps(network)), None):
+                relation = "equal to" if shared == network else "overlapping"
+                yield scope.problem(
+                    _spot(device, "spec", "ports", number, "addresses", n),
+                    f"subnet {network} of port '{port.name}' is {relation} the device's management network {shared} "
+                    f"(port '{name}'); use another subnet, or another management port",
+                )
+
+
+def _link_pool(scope: Scope) -> Iterator[Problem]:
+    config, pool = scope.config, scope.config.link_pool
+    device = config.device
+    if device is not None:
+        spot = _spot(device, "spec", "linkPool")
+        if METADATA_SERVICE in pool:
+            yield scope.problem(
+                spot, f"linkPool {pool} holds {METADATA_SERVICE}, the metadata service; use another range"
+            )
+        if (needed := 2 * len(config.instances)) > pool.num_addresses:
+            wide = 32 - (needed - 1).bit_length()
+            yield scope.problem(
+                spot,
+                f"linkPool {pool} is too small for {len(config.instances)} instances with two addresses each; "
+                f"use at least a /{wide}",
+            )
+        for number, port in enumerate(device.spec.ports):
+            for n, network in enumerate(port.networks):
+                if network.overlaps(pool):
+                    yield scope.problem(
+                        _spot(device, "spec", "ports", number, "addresses", n),
+                        f"subnet {network} overlaps linkPool {pool}; set spec.linkPool to a range that nobody uses",
+                    )
+    yield from _pool_and_instances(scope, device, pool)
+
+
+def _pool_and_instances(scope: Scope, device: Device | None, pool: IPv4Network) -> Iterator[Problem]:
+    """Report one fault of the pool once, not at each instance, where the pool is what has just been written."""
+    hit = {ni.name: ni for ni in scope.config.instances.values() if ni.subnet.overlaps(pool)}
+    at_device: list[str] = []
+    if device is not None and scope.is_new("Device", device.name):
+        written = "link_pool" in device.spec.model_fields_set
+        at_device = [name for name in hit if written or not scope.is_new("NetworkInstance", name)]
+        if at_device:
+            what = ", ".join(f"{name} ({hit[name].subnet})" for name in at_device[:3])
+            yield scope.problem(
+                _spot(device, "spec", "linkPool"),
+                f"linkPool {pool} overlaps the subnet of {what}{' …' * (len(at_device) > 3)}; "
+                "use a range that nobody uses",
+            )
+    for name in sorted(hit.keys() - set(at_device)):
+        yield scope.problem(
+            Spot("NetworkInstance", name, ("spec", "subnets", 0)),
+            f"subnet {hit[name].subnet} overlaps the device's linkPool {pool}; "
+            "use another, or set the Device's linkPool",
+        )
