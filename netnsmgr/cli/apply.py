@@ -9,12 +9,13 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import Delta, deltas
-from netnsmgr.cli.files import read, refusal
+from netnsmgr.cli.files import check_here, read, refusal
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import CONFIG_TABLES
 from netnsmgr.cli.options import file_arguments, timeout_option
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.errors import ConfigError
+from netnsmgr.pubsub.row import WireError
 
 COLOURS = {"created": "green", "changed": "yellow", "pruned": "red"}
 
@@ -40,13 +41,17 @@ def command(
     All files are one transaction: with any error in them nothing is changed.  What the files say is the whole
     state of the objects in them; objects that they do not name stay as they are (but see --prune).
     """
-    loaded = read(files, more)
+    loaded = read(files, more, place)
     with Daemon(place) as daemon:
-        changes = deltas(loaded.documents, daemon.rows(*CONFIG_TABLES), prune=prune)
+        existing = daemon.rows(*CONFIG_TABLES)
+        changes = deltas(loaded.documents, existing, prune=prune)
         try:
             revision = daemon.put([delta.change() for delta in changes], takeover=takeover)
         except ConfigError as error:
             raise refusal(loaded, changes, error.problems) from None
+        except WireError:
+            check_here(loaded, existing)
+            raise
         _report(changes, revision)
         if no_wait:
             return 0

@@ -55,7 +55,7 @@ def command(
             from netnsmgr.cli.files import read
 
             doomed = []
-            for found in map(identity, read((), more).documents):
+            for found in map(identity, read((), more, place).documents):
                 if found[1] in rows[found[0].config]:
                     doomed.append(found)
                 else:

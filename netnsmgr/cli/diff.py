@@ -10,11 +10,13 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import ABSENT, Delta, deltas
-from netnsmgr.cli.files import read, refusal
+from netnsmgr.cli.files import check_here, read, refusal
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import CONFIG_TABLES
 from netnsmgr.cli.options import file_arguments
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.errors import ConfigError
+from netnsmgr.pubsub.row import WireError
 
 SIGNS = {"created": ("+", "green"), "changed": ("~", "yellow"), "pruned": ("-", "red")}
 VERBS = {"create": "green", "modify": "yellow", "replace": "yellow", "delete": "red"}
@@ -32,11 +34,18 @@ def command(place: Place, files: tuple[str, ...], more: tuple[str, ...], prune: 
 
     Exit code 0: nothing would change; 1: something would.
     """
-    loaded = read(files, more)
+    loaded = read(files, more, place)
     with Daemon(place) as daemon:
-        changes = deltas(loaded.documents, daemon.rows(*CONFIG_TABLES), prune=prune)
+        existing = daemon.rows(*CONFIG_TABLES)
+        changes = deltas(loaded.documents, existing, prune=prune)
         pending = [delta for delta in changes if delta.action != "unchanged"]
-        answer = daemon.call("plan", {"documents": loaded.documents, "prune": prune})
+        try:
+            answer = daemon.call("plan", {"documents": loaded.documents, "prune": prune})
+        except ConfigError as error:
+            raise refusal(loaded, changes, error.problems) from None
+        except WireError:
+            check_here(loaded, existing)
+            raise
     if answer.get("problems"):
         raise refusal(loaded, changes, answer["problems"])
     agents = {name: plan for name, plan in answer.get("agents", {}).items() if plan.get("operations")}

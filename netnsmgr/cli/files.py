@@ -9,16 +9,59 @@ from typing import Any
 import click
 
 from netnsmgr.cli.changes import Delta
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import BY_DOCUMENT, CONFIG_TABLES
+from netnsmgr.cli.place import Place
 from netnsmgr.config.load import Loaded, load
-from netnsmgr.errors import ConfigError, Problem
+from netnsmgr.errors import ConfigError, Problem, Unreachable
 
 
-def read(files: tuple[str, ...], more: tuple[str, ...]) -> Loaded:
-    """Load the files named in either way, as arguments or by ``-f``; none at all is an error."""
+def read(files: tuple[str, ...], more: tuple[str, ...], place: Place) -> Loaded:
+    """Load the files named in either way, as arguments or by ``-f``; none at all is an error.
+
+    Raises ConfigError if the texts cannot be read or a document does not say which object it is.  The rest is
+    the daemon's to check, which has to anyway: this process need not import the models, and so is fast.
+    """
     paths = [*files, *more]
     if not paths:
         raise click.UsageError("name the input: a file, a directory of *.yaml files, or - for standard input")
-    return load(paths)
+    loaded = load(paths)
+    if loaded.problems or not all(map(_says_what, loaded.documents)):
+        loaded.require(_faults(loaded, place) if loaded.complete else ())
+    return loaded
+
+
+def check_here(loaded: Loaded, existing: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check the documents in this process, for what cannot even be sent; raises ConfigError."""
+    from netnsmgr.config.check import check
+
+    _, problems = check(loaded.documents, existing)
+    loaded.require(problems)
+
+
+def _says_what(document: Mapping[str, Any]) -> bool:
+    """Whether a document can be told by kind and name."""
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return document.get("kind") in BY_DOCUMENT and isinstance(name, str) and name.isprintable() and name != ""
+
+
+def _faults(loaded: Loaded, place: Place) -> list[Problem]:
+    """Find the remaining faults of files that have some already, so that all are reported together."""
+    from netnsmgr.config.check import check
+
+    try:
+        with Daemon(place) as daemon:
+            existing = daemon.rows(*CONFIG_TABLES)
+    except Unreachable:
+        # What refers to other objects cannot be judged without knowing which the daemon has.
+        return [
+            replace(problem, document=index)
+            for index, document in enumerate(loaded.documents)
+            if not _says_what(document)
+            for problem in check([document], {})[1]
+        ]
+    return check(loaded.documents, existing)[1]
 
 
 def refusal(
@@ -32,14 +75,11 @@ def refusal(
     located = []
     for given in problems:
         problem = given if isinstance(given, Problem) else _problem(given)
-        if problem.document < len(loaded.documents):
-            located.append(loaded.locate(problem))
-        elif problem.document < len(changes):
+        if len(loaded.documents) <= problem.document < len(changes):
             what = f"{problem.what} (--prune would delete {changes[problem.document].label})"
-            located.append(replace(problem, what=what))
-        else:
-            located.append(problem)
-    return ConfigError(located)
+            problem = replace(problem, what=what)
+        located.append(problem)
+    return ConfigError(loaded.report(located))
 
 
 def _problem(record: Mapping[str, Any]) -> Problem:

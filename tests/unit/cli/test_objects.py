@@ -1,0 +1,186 @@
+"""``get``, ``describe``, ``delete``, ``wait``, ``diff``, ``graph``: objects that are there, and those that are not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from netnsmgr.pubsub import tables
+from tests.unit.cli.straw import SITE, Machine, Straw
+
+
+@pytest.fixture
+def site(machine: Machine, straw: Straw) -> Machine:
+    """A machine with the site applied."""
+    assert machine.run("apply", machine.file(SITE)).exit_code == 0
+    return machine
+
+
+@pytest.mark.parametrize("kind", ["ni", "instances", "network-instance", "NetworkInstance"])
+def test_kinds_have_many_names(site: Machine, kind: str) -> None:
+    """A kind may be named as in documents, as in texts, or shortly."""
+    assert "ni1" in site.run("get", kind).stdout
+
+
+def test_get_apps(site: Machine) -> None:
+    """Applications are listed by interface, with the addresses that they hold."""
+    heading, line = site.run("get", "apps").stdout.splitlines()
+    assert heading.split() == ["APP", "INTERFACE", "NETWORK", "STATE", "ADDRESSES", "MAC", "REASON"]
+    assert line.split() == ["app1", "eth0", "ni1", "ready", "10.10.1.50", "02:16:3e:00:00:01"]
+
+
+@pytest.mark.parametrize("fmt", ["table", "wide"])
+def test_get_all(site: Machine, fmt: str) -> None:
+    """Without a kind everything is listed, kind by kind."""
+    result = site.run("get", "-o", fmt)
+    assert result.exit_code == 0, result.output
+    headings = [line.split()[0] for line in result.stdout.splitlines() if line[:1].isupper()]
+    assert headings == ["DEVICE", "INSTANCE", "APP", "AGENT"]
+
+
+def test_get_before_any_status(machine: Machine, straw: Straw) -> None:
+    """What is configured and not taken up yet is listed as pending."""
+    straw.slow = True
+    machine.run("apply", "--no-wait", machine.file(SITE))
+    for fmt in ("table", "wide"):
+        assert machine.run("get", "-o", fmt).stdout.count("pending") == 3
+
+
+def test_json_is_plain(site: Machine) -> None:
+    """``-o json`` is the document with its status, no colour, and can be loaded."""
+    one = json.loads(site.run("get", "ni", "ni1", "-o", "json").stdout)
+    assert one["kind"] == "NetworkInstance"
+    assert one["status"]["state"] == "ready"
+    every = yaml.safe_load(site.run("get", "all", "-o", "yaml").stdout)
+    assert [item["kind"] for item in every["items"]] == ["Device", "NetworkInstance", "App", "Agent", "Agent"]
+
+
+def test_unknown_object_lists_the_known(site: Machine) -> None:
+    """A wrong name is answered with the right ones."""
+    for command in (
+        ["get", "ni", "nix"],
+        ["describe", "ni", "nix"],
+        ["delete", "ni", "nix"],
+        ["graph", "nix"],
+    ):
+        result = site.run(*command)
+        assert result.exit_code == 2
+        assert "'nix'; those that exist: ni1" in result.stderr
+
+
+def test_describe(site: Machine) -> None:
+    """An instance is shown with configuration, items (the troubled ones first) and users."""
+    text = site.run("describe", "ni", "ni1").stdout
+    assert "10.10.1.0/24" in text
+    items = text[text.index("Items") :].splitlines()
+    assert items[0] == "Items: 2 of 4 in place"
+    assert items[1].split() == ["failed", "address/10.10.1.1/24", "EPERM"]
+    assert items[2].split() == ["pending", "process/dnsmasq", "lacks", "file/dnsmasq.conf"]
+    assert "app1/eth0: ready, 10.10.1.50" in text
+    assert "running, pid 42" in text
+
+
+@pytest.mark.parametrize("named", [("device", "edge"), ("app", "app1"), ("agent", "uplink")])
+def test_describe_others(site: Machine, named: tuple[str, str]) -> None:
+    """Each kind can be described."""
+    result = site.run("describe", *named)
+    assert result.exit_code == 0, result.output
+
+
+def test_delete_by_name(site: Machine, straw: Straw) -> None:
+    """Deleting waits until the status is gone."""
+    result = site.run("delete", "app", "app1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "app/app1 deleted\n"
+    assert not straw.hub.rows(tables.APP_STATUS)
+
+
+def test_delete_by_file(site: Machine, straw: Straw) -> None:
+    """Everything in a file goes in one transaction, users before what they use; what is gone already is said."""
+    path = site.file(SITE)
+    assert site.run("delete", "-f", path).exit_code == 0
+    assert straw.commits == 2
+    again = site.run("delete", "-f", path)
+    assert again.exit_code == 0
+    assert "app/app1 is not there" in again.stdout
+
+
+def test_delete_needs_to_know_what(site: Machine) -> None:
+    """A kind without names deletes nothing."""
+    for args in (["delete"], ["delete", "ni"], ["delete", "ni", "ni1", "-f", "x"]):
+        assert site.run(*args).exit_code == 2
+
+
+def test_wait(site: Machine, straw: Straw) -> None:
+    """``wait`` has the exit code of what it waited for."""
+    assert site.run("wait", "ni/ni1", "app/app1", "device/edge").exit_code == 0
+    assert site.run("wait", "ni/ni1", "--for", "deleted", "--timeout", "0.1").exit_code == 1
+    assert site.run("wait", "ni/other", "--for", "deleted").exit_code == 0
+    assert site.run("wait", "ni/other").exit_code == 2
+    assert site.run("wait", "ni1").exit_code == 2
+
+
+def test_diff_without_differences(site: Machine) -> None:
+    """The same file differs in nothing: exit code 0."""
+    result = site.run("diff", site.file(SITE))
+    assert (result.exit_code, result.stdout) == (0, "no differences\n")
+
+
+def test_diff(site: Machine, straw: Straw) -> None:
+    """Fields, operations and disturbances are shown; exit code 1; the daemon is asked, not changed."""
+    straw.plan = {
+        "agents": {"ni1": {"operations": ["create link/bn0"], "disturbs": ["app1/eth0: link is replaced"]}}
+    }
+    text = SITE.replace("10.10.1.0", "10.10.2.0").replace("app1", "app2")
+    result = site.run("diff", "--prune", site.file(text))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "~ network-instance/ni1",
+        '    spec.subnets: ["10.10.1.0/24"] -> ["10.10.2.0/24"]',
+        "+ app/app2",
+        "- app/app1",
+        "agent ni1: 1 operations",
+        "    create link/bn0",
+        "    disturbs app1/eth0: link is replaced",
+    ]
+    assert straw.asked[0]["prune"] is True
+    assert straw.commits == 1
+    record = json.loads(site.run("diff", "-o", "json", site.file(text)).stdout)
+    assert record["documents"][0]["fields"][0]["new"] == ["10.10.2.0/24"]
+
+
+def test_diff_of_a_wrong_file(site: Machine, straw: Straw) -> None:
+    """The plan's problems point into the file."""
+    straw.plan = {"problems": [{"what": "no", "where": ["spec", "type"], "document": 1}]}
+    path = site.file(SITE)
+    result = site.run("diff", path)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {path}:12:9: spec.type: no\n"
+
+
+def test_graph(site: Machine) -> None:
+    """The graph of what is intended has all items, of what is actual only those that are there."""
+    intended = site.run("graph", "ni1").stdout
+    actual = site.run("graph", "ni1", "--of", "actual").stdout
+    assert '"link/bn0" -> "link/lo"' in intended
+    assert "process/dnsmasq" in intended
+    assert '"link/bn0" -> "link/lo"' in actual
+    assert "process/dnsmasq" not in actual
+    assert "digraph" in site.run("graph").stdout
+
+
+def test_daemon_absent(machine: Machine) -> None:
+    """Every command that needs a daemon has exit code 3 without one."""
+    path = machine.file(SITE)
+    for args in (
+        ["get"],
+        ["describe", "ni", "ni1"],
+        ["delete", "ni", "ni1"],
+        ["delete", "-f", path],
+        ["wait", "ni/ni1"],
+        ["diff", path],
+        ["graph"],
+    ):
+        assert machine.run(*args).exit_code == 3, args

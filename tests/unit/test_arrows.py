@@ -1,0 +1,129 @@
+"""The arrows between the rooms: who may import whom, read from the source itself."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+MAY_IMPORT = {
+    "errors": set(),
+    "core": {"errors"},
+    "config": {"errors"},
+    "pubsub": {"errors", "core.clone"},
+    "items": {"errors", "core"},
+    "features": {"errors", "core", "items", "config"},
+    "kernel": {"errors", "core", "items"},
+    "cli": {
+        "errors",
+        "config",
+        "core.dot",
+        "pubsub",
+        "supervisor",
+        # the commands that have effects of their own
+        "kernel.doctor",
+        "kernel.graphviz",
+        "kernel.namespace",
+    },
+}
+"""Room → the rooms, or single modules of them, that it may import beside itself and the package's version."""
+
+ONLY_IN = {
+    "pyroute2": {"kernel"},
+    "nftables": {"kernel"},
+    "subprocess": {"kernel"},
+    "ctypes": {"kernel"},
+    "zmq": {"pubsub"},
+    "pydantic": {"config"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+"""Library → the rooms that may import it."""
+
+DOORS = {
+    "os",
+    "socket",
+    "subprocess",
+    "time",
+    "datetime",
+    "random",
+    "pathlib",
+    "threading",
+    "signal",
+    "select",
+}
+"""Modules of the standard library through which I/O, chance and the clock come in."""
+
+
+def modules() -> Iterator[tuple[str, str, Path]]:
+    """Yield room, dotted name below netnsmgr, and path of every module."""
+    for path in sorted((ROOT / "netnsmgr").rglob("*.py")):
+        parts = path.relative_to(ROOT / "netnsmgr").with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        yield parts[0], name, path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full name of everything that a file imports, wherever in it; relative imports are none of ours."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            # `from netnsmgr.config import load` imports a module, `from netnsmgr.config.load import load` a name:
+            # both are told apart by what exists on disk.
+            base = str(node.module)
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield full if _is_module(full) else base
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+ALL = list(modules())
+
+
+@pytest.mark.parametrize(("room", "name", "path"), ALL, ids=[name or "netnsmgr" for _, name, _ in ALL])
+def test_arrows(room: str, name: str, path: Path) -> None:
+    """A module imports only what lies below its room."""
+    allowed = MAY_IMPORT.get(room)
+    for imported in imports(path):
+        top, _, rest = imported.partition(".")
+        if top in ONLY_IN:
+            assert room in ONLY_IN[top], f"{name} imports {imported}; only {ONLY_IN[top]} may"
+        if top != "netnsmgr" or not rest or rest == "__version__" or allowed is None:
+            continue
+        target = rest.split(".")[0]
+        fits = target == room or target in allowed or any(f"{rest}.".startswith(f"{a}.") for a in allowed)
+        assert fits, f"{name} imports {imported}; {room} may import {sorted(allowed) or 'nothing'}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "netnsmgr/core").glob("*.py")), ids=lambda path: path.stem)
+def test_core_is_pure(path: Path) -> None:
+    """Core is standard library only, and has no clock, no chance and no I/O."""
+    tops = {imported.split(".")[0] for imported in imports(path)} - {"netnsmgr"}
+    assert tops <= sys.stdlib_module_names
+    assert not tops & DOORS
+
+
+@pytest.mark.parametrize("room", ["items", "features"])
+def test_pure_rooms_have_no_doors(room: str) -> None:
+    """Items and features reach the machine through the System they are given, never by themselves."""
+    for path in sorted((ROOT / "netnsmgr" / room).glob("*.py")):
+        tops = {imported.split(".")[0] for imported in imports(path)}
+        assert not tops & (DOORS - {"os", "signal"}), path
+
+
+def test_mock_is_an_outsider() -> None:
+    """The stand-in for the edge supervisor knows the wire and the files, nothing of the daemon's inside."""
+    for path in sorted((ROOT / "zedbox_mock").rglob("*.py")):
+        rooms = {i.split(".")[1] for i in imports(path) if i.startswith("netnsmgr.")}
+        assert rooms <= {"pubsub", "config", "errors"}, path
