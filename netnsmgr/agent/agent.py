@@ -31,7 +31,6 @@ class Role(Protocol):
     async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent: ...
     def part(self) -> None: ...
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
-    def farewell(self) -> list[tuple[str, str]]: ...
 
 
 class Agent:
@@ -83,7 +82,7 @@ class Agent:
                 self._schedule(outcome)
                 mounts.enable(_waits_for_namespace(outcome))
                 if row["deleting"] and not outcome.states:
-                    self._farewell()
+                    # The supervisor takes our rows away when it has removed the namespace, too.
                     return
         finally:
             netlink.close()
@@ -128,10 +127,6 @@ class Agent:
         for table, key in self._published - now:
             self._client.publish(table, key, None)
         self._published = now
-
-    def _farewell(self) -> None:
-        for table, key in [*self._published, *self._role.farewell()]:
-            self._client.publish(table, key, None)
 
 
 def _waits_for_namespace(outcome: Outcome) -> bool:

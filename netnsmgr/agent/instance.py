@@ -175,7 +175,3 @@ class InstanceRole:
             "hostname": self._scope.hostnames[app.name, interface.name],
             "addresses": leases,
         }
-
-    def farewell(self) -> list[tuple[str, str]]:
-        """Return the rows that go with the instance."""
-        return [(INSTANCE_STATUS, self._name)]

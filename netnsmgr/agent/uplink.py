@@ -117,9 +117,6 @@ class UplinkRole:
             ],
         }
 
-    def farewell(self) -> list[tuple[str, str]]:
-        """Return nothing: this agent is not deleted."""
-        return []
 
 
 async def _port_facts(ports: tuple[Port, ...], system: KernelSystem) -> list[PortFacts]:

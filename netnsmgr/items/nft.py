@@ -1,7 +1,7 @@
 """Tables of nftables.
 
-*Ours* are the tables whose name starts with ``netnsmgr_``.  A table's comment holds the fingerprint of the text
-that it was loaded from, so that a restarted agent knows what it finds without comparing rules.
+*Ours* are the tables whose name starts with ``netnsmgr_``.  An empty chain in it is named after the fingerprint of
+the text that it was loaded from, so that a restarted agent knows what it finds without comparing rules.
 """
 
 from __future__ import annotations

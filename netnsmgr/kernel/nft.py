@@ -12,10 +12,15 @@ from typing import Any
 import nftables
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.nft import PREFIX
 from netnsmgr.items.system import TableInfo
 
-VOLATILE = ("handle", "packets", "bytes", "comment")
-"""What the kernel changes by itself in a listing; a table's comment is ours, a rule's is part of its text."""
+VOLATILE = ("handle", "packets", "bytes")
+"""What the kernel changes by itself in a listing."""
+
+FINGERPRINT = "fingerprint_"
+"""Name of the empty chain that holds a table's fingerprint.  A comment would be the place for it, but libnftables
+1.0.6 leaves a table's comment out of its JSON."""
 
 
 class KernelNft:
@@ -35,28 +40,36 @@ class KernelNft:
             self._listings = json.loads(self._memory.read_text())
 
     async def tables(self) -> Sequence[TableInfo]:
-        listed = self._run("list ruleset")
-        objects: list[dict[str, Any]] = json.loads(listed)["nftables"] if listed else []
-        found: dict[tuple[str, str], tuple[str, list[Any]]] = {}
-        for entry in objects:
-            ((kind, body),) = entry.items()
-            if kind == "table":
-                found[body["family"], body["name"]] = (body.get("comment", ""), [])
-            elif kind in ("chain", "rule", "set", "map"):
-                found[body["family"], body["table"]][1].append(_stable(entry))
         result = []
-        for (family, name), (comment, content) in found.items():
-            listing = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-            remembered = self._listings.get(f"{family} {name} {comment}")
-            result.append(TableInfo(family, name, comment, remembered in (listing, "new")))
-            if remembered == "new":
-                self._remember(f"{family} {name} {comment}", listing)
+        for body in self._listed("list tables"):
+            family, name = body["table"]["family"], body["table"]["name"]
+            if name.startswith(PREFIX):
+                result.append(self._table(family, name))
         return result
+
+    def _table(self, family: str, name: str) -> TableInfo:
+        fingerprint = ""
+        content = []
+        for entry in self._listed(f"list table {family} {name}"):
+            ((kind, body),) = entry.items()
+            if kind == "chain" and body["name"].startswith(FINGERPRINT):
+                fingerprint = body["name"].removeprefix(FINGERPRINT)
+            content.append(_stable(entry))
+        listing = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        key = f"{family} {name} {fingerprint}"
+        if self._listings.get(key) == "new":
+            self._remember(key, listing)
+        return TableInfo(family, name, fingerprint, self._listings.get(key) == listing)
+
+    def _listed(self, command: str) -> list[dict[str, Any]]:
+        text = self._run(command)
+        objects: list[dict[str, Any]] = json.loads(text)["nftables"] if text else []
+        return [entry for entry in objects if "metainfo" not in entry]
 
     async def load_table(self, family: str, name: str, fingerprint: str, body: str) -> None:
         # "add, delete, add" replaces the table whether or not it existed, in one transaction.
         table = f"table {family} {name}"
-        self._run(f'{table}\ndelete {table}\n{table} {{\ncomment "{fingerprint}"\n{body}\n}}\n')
+        self._run(f'{table}\ndelete {table}\n{table} {{\nchain {FINGERPRINT}{fingerprint} {{ }}\n{body}\n}}\n')
         self._forget(f"{family} {name} ")
         self._remember(f"{family} {name} {fingerprint}", "new")
 
