@@ -37,6 +37,8 @@ HEARTBEAT = 10.0
 100,000 behind, so there is no point in waking fifty agents more often."""
 WAITING = 256
 """Transactions and calls that may wait at the same time; more are refused at once rather than answered too late."""
+LAST_ANSWERS = 0.2
+"""Seconds that a stopping hub leaves its clients to take their last answers."""
 WRITER = "supervisor"
 """The writer's name of rows put within the process."""
 
@@ -145,6 +147,8 @@ class Hub:
             _, late = await asyncio.wait(self._waiting, timeout=5)
             for task in late:
                 task.cancel()
+            # A client's ZeroMQ throws away what it has received and not yet handed over when the connection ends.
+            await asyncio.sleep(LAST_ANSWERS)
         await self._door.close()
         os.close(self._lock)  # last: from here on another daemon may make the sockets
 
