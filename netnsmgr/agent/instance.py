@@ -54,6 +54,7 @@ class InstanceRole:
         self._scope: InstanceScope | None = None
         self._intent: Intent = {}
         self._deleting = False
+        self._leases: tuple[Lease, ...] = ()
         self.tables: tuple[str, ...] = (link_status(name),)
 
     @property
@@ -62,9 +63,13 @@ class InstanceRole:
         return os.path.dirname(self._lease_file)
 
     def leases(self) -> tuple[Lease, ...]:
-        """Return the leases that dnsmasq has given; none of a dnsmasq that is about to go with its instance."""
-        if self._deleting:
-            return ()
+        """Return the leases that this pass knows of; none when dnsmasq is about to go with its instance.
+
+        One reading for intent and observation: a lease given in between would look like one that nobody wants.
+        """
+        return () if self._deleting else self._leases
+
+    def _read_leases(self) -> tuple[Lease, ...]:
         try:
             with open(self._lease_file, encoding="utf-8") as file:
                 text = file.read()
@@ -74,7 +79,7 @@ class InstanceRole:
 
     async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent:
         link = LinkFacts.of(views[link_status(self._name)].get("link"))
-        leases = self.leases()
+        leases = self._leases = self._read_leases()
         asked = (row, link, leases)
         if self._scope is None or self._asked != asked:
             self._scope = instance_scope(
@@ -160,7 +165,7 @@ class InstanceRole:
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
         leases = [
             {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
-            for lease in self.leases()
+            for lease in self._leases
             if lease.mac == mac
         ]
         return {
