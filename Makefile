@@ -34,8 +34,8 @@ $(STAMP): pyproject.toml constraints.txt | deps
 	echo "virtual environment: $$python -> $(VENV)"; \
 	"$$python" -m venv --clear $(VENV)
 	@# The build backend first and by the same pins, so that nothing is fetched unpinned behind our back.
-	$(BIN)/pip install -q -c constraints.txt hatchling editables
-	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(BIN)/pip install -qq -c constraints.txt hatchling editables
+	$(BIN)/pip install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
 .PHONY: venv
@@ -71,8 +71,8 @@ bench: $(STAMP) ## measure, beside the same work by a shell script; prints a tab
 .PHONY: constraints
 constraints: deps ## renew constraints.txt with the newest versions of everything
 	@python=$$($(FIND_PYTHON)); rm -rf build/constraints; "$$python" -m venv build/constraints
-	build/constraints/bin/pip install -q hatchling editables
-	build/constraints/bin/pip install -q --no-build-isolation -e '.[dev]'
+	build/constraints/bin/pip install -qq hatchling editables
+	build/constraints/bin/pip install -qq --no-build-isolation -e '.[dev]'
 	@{ echo "# The exact versions that netnsmgr is built and tested with.  Renew with: make constraints"; \
 	  build/constraints/bin/pip freeze --exclude-editable; } > build/constraints.txt
 	@mv build/constraints.txt constraints.txt; rm -rf build/constraints; echo "constraints.txt renewed"

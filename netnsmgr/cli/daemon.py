@@ -32,6 +32,6 @@ def command(place: Place, log_level: str, log_format: str) -> int:
 
     Stopping it, however it ends, leaves every network instance working; the next start carries on.
     """
-    from netnsmgr import supervisor
+    from netnsmgr.supervisor import main
 
-    return supervisor.main(place.run_dir, place.state_dir, log_level=log_level, log_format=log_format)
+    return main(place.run_dir, place.state_dir, log_level=log_level, log_format=log_format)

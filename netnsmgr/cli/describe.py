@@ -92,7 +92,7 @@ def _used_by(name: str, rows: Rows) -> None:
                 lines.append(
                     f"  {app}/{interface['name']}: {output.state_word(str(row.get('state', 'pending')))}, {held}"
                 )
-    output.say(f"\n{click.style('Used by', bold=True)}: {'' if lines else 'no application'}")
+    output.say(f"\n{click.style('Used by', bold=True)}:{'' if lines else ' no application'}")
     for line in lines:
         output.say(line)
 

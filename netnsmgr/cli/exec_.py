@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 import click
 
+from netnsmgr.cli.output import fail
 from netnsmgr.cli.place import NETNS_DIR, Place, pass_place
 from netnsmgr.errors import KernelError
 
@@ -60,6 +62,9 @@ def command(place: Place, instance: str, command_line: tuple[str, ...]) -> None:
         command_line = command_line[1:]
     from netnsmgr.kernel.namespace import exec_in
 
+    if shutil.which(command_line[0]) is None:
+        fail(f"{command_line[0]}: there is no such program")
+        sys.exit(127)  # as a shell has it
     sys.stdout.flush()
-    resolver = os.path.join(place.run_dir, "instances", instance, "resolv.conf")
+    resolver = os.path.join(place.run_dir, "instances", instance, "etc", "resolv.conf")
     exec_in(path, list(command_line), resolv_conf=resolver)

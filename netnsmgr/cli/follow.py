@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import STATUS_TABLES
-from netnsmgr.cli.readiness import Progress, Target, progress
+from netnsmgr.cli.readiness import READY, Progress, Target, progress
 
 
 class Display(Protocol):
@@ -33,11 +33,16 @@ class Display(Protocol):
 
 
 class Lines:
-    """A line when a target gets there: for logs, pipes and continuous integration."""
+    """A line when a target gets there: for logs, pipes and continuous integration.
+
+    What was there from the beginning, because nothing touched it, is only counted.
+    """
 
     def __init__(self) -> None:
         """Start with nothing said."""
+        self._began = time.monotonic()
         self._said: set[Target] = set()
+        self._states: Sequence[tuple[Target, Progress]] = ()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -46,14 +51,21 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """End."""
+        """End with the sum of it."""
+        if self._states:
+            done = sum(state.done for _, state in self._states)
+            seconds = time.monotonic() - self._began
+            output.say(f"{done} of {len(self._states)} {goal(self._states)}, {seconds:.1f} s")
 
     def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
         """Say what got there since the last time."""
+        first = not self._states
+        self._states = states
         for target, state in states:
             if state.done and target not in self._said:
                 self._said.add(target)
-                output.say(f"{target.label} {output.state_word(state.state)}")
+                if not (first and target.goal == READY and not target.revision):
+                    output.say(f"{target.label} {output.state_word(state.state)}")
 
 
 class Screen:
@@ -100,10 +112,16 @@ class Screen:
             grid.add_row(target.label, word, "" if state.done else "; ".join(state.reasons))
         hidden = len(states) - len(shown)
         seconds = time.monotonic() - self._began
-        footer = f"{done} of {len(states)} done, {seconds:.1f} s" + (
+        footer = f"{done} of {len(states)} {goal(states)}, {seconds:.1f} s" + (
             f" ({hidden} not shown)" if hidden else ""
         )
         return Group(grid, Text(footer, style="bold"))
+
+
+def goal(states: Sequence[tuple[Target, Progress]]) -> str:
+    """Return the word for what is waited for: ready, deleted, or done where it is both."""
+    goals = {target.goal for target, _ in states}
+    return goals.pop() if len(goals) == 1 else "done"
 
 
 def display() -> Display:
@@ -116,6 +134,8 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
 
     Returns the exit code.
     """
+    if not wanted:
+        return 0
     states = {target: Progress(False, "pending") for target in wanted}
     with display() as shown:
         for rows in daemon.watch(*STATUS_TABLES, timeout=timeout):
@@ -130,7 +150,7 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
             shown.update(list(states.items()))
             if done:
                 return 0
-    output.say(f"not done after {timeout:g} s:", err=True)
+    output.say(f"not {goal(list(states.items()))} after {timeout:g} s:", err=True)
     for target, state in states.items():
         if not state.done:
             output.say(f"  {target.label}: {state}", err=True)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from netnsmgr import __version__
+from netnsmgr.cli.output import fail
 from netnsmgr.cli.place import RUN_DIR, STATE_DIR, Place
 from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
 
@@ -100,11 +101,6 @@ class Commands(click.Group):
             # The reader (`| head`) has gone.  Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             sys.exit(NOT_READY)
-
-
-def fail(text: str) -> None:
-    """Print an error's line on standard error."""
-    click.echo(click.style("error: ", fg="red") + text, err=True)
 
 
 @click.command(

@@ -59,6 +59,11 @@ def say(text: str = "", *, err: bool = False) -> None:
     click.echo(text, err=err, color=colourful(sys.stderr if err else sys.stdout))
 
 
+def fail(text: str) -> None:
+    """Print an error's line on standard error."""
+    say(click.style("error: ", fg="red") + text, err=True)
+
+
 def state_word(word: str) -> str:
     """Return a state's word in its colour; ``say`` takes the colour off where it is not wanted."""
     return click.style(word, fg=COLOURS[word]) if word in COLOURS else word
@@ -73,10 +78,18 @@ def data(value: Any, fmt: str) -> None:
 
 
 def yaml_text(value: Any) -> str:
-    """Return block-style YAML with the order of the fields kept."""
+    """Return YAML with the order of the fields kept; lists of plain values take one line, as people write them."""
     import yaml
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def plain_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
+        flow = not any(isinstance(item, (dict, list)) for item in items)
+        return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
+
+    Dumper.add_representer(list, plain_list)
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text
 
 

@@ -18,7 +18,8 @@ def test_applies_and_waits(machine: Machine, straw: Straw) -> None:
     """Everything of a file is put in one transaction and waited for."""
     result = machine.run("apply", machine.file(SITE))
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines() == [
+    *lines, last = result.stdout.splitlines()
+    assert lines == [
         "device/edge created",
         "network-instance/ni1 created",
         "app/app1 created",
@@ -26,6 +27,7 @@ def test_applies_and_waits(machine: Machine, straw: Straw) -> None:
         "network-instance/ni1 ready",
         "app/app1/eth0 ready",
     ]
+    assert last.startswith("3 of 3 ready, ")
     assert result.stderr == ""
     assert straw.commits == 1
     assert set(straw.hub.rows(tables.APP_CONFIG)) == {"app1"}
@@ -37,10 +39,9 @@ def test_unchanged_file_says_so(machine: Machine, straw: Straw) -> None:
     machine.run("apply", path)
     result = machine.run("apply", "-f", path)
     assert result.exit_code == 0
-    assert (
-        result.stdout.splitlines()[0]
-        == "nothing to change: all 3 documents are in place already (revision 1)"
-    )
+    first, last = result.stdout.splitlines()
+    assert first == "nothing to change: all 3 documents are in place already (revision 1)"
+    assert last.startswith("3 of 3 ready, ")
     assert straw.commits == 1
 
 
@@ -114,7 +115,7 @@ def test_not_ready_in_time(machine: Machine, straw: Straw) -> None:
     assert result.exit_code == 1
     assert "device/edge ready" in result.stdout
     assert result.stderr.splitlines() == [
-        "not done after 0.3 s:",
+        "not ready after 0.3 s:",
         "  network-instance/ni1: degraded: pending: port eth7",
         "  app/app1/eth0: degraded: pending: port eth7",
     ]

@@ -101,9 +101,17 @@ def test_exec_hands_over(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_
     )
     assert machine.run("exec", "ni1", "--", "ls", "-l", "--help").exit_code == 0
     assert machine.run("exec", "ni1", "ls", "-l").exit_code == 0
-    resolver = f"{machine.run_dir}/instances/ni1/resolv.conf"
+    resolver = f"{machine.run_dir}/instances/ni1/etc/resolv.conf"
     path = f"{tmp_path}/ni1"
     assert calls == [(path, ["ls", "-l", "--help"], resolver), (path, ["ls", "-l"], resolver)]
+
+
+def test_exec_of_no_program(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A program that is not there has the exit code that a shell gives it."""
+    (tmp_path / "ni1").touch()
+    monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert machine.run("exec", "ni1", "no-such-program").exit_code == 127
 
 
 def test_exec_needs_root(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

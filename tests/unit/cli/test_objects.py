@@ -93,7 +93,7 @@ def test_delete_by_name(site: Machine, straw: Straw) -> None:
     """Deleting waits until the status is gone."""
     result = site.run("delete", "app", "app1")
     assert result.exit_code == 0, result.output
-    assert result.stdout == "app/app1 deleted\n"
+    assert result.stdout.startswith("app/app1 deleted\n1 of 1 deleted, ")
     assert not straw.hub.rows(tables.APP_STATUS)
 
 

@@ -56,4 +56,6 @@ def test_help_imports_no_command() -> None:
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30
     )
     last = done.stdout.splitlines()[-1]
-    assert last == str(["netnsmgr.cli", "netnsmgr.cli.main", "netnsmgr.cli.place", "netnsmgr.errors"])
+    assert last == str(
+        ["netnsmgr.cli", "netnsmgr.cli.main", "netnsmgr.cli.output", "netnsmgr.cli.place", "netnsmgr.errors"]
+    )
