@@ -22,7 +22,8 @@ from tests.lab.checks import Outcome, run_all
 from tests.lab.collisions import CONFIGURATION, Collisions
 from tests.lab.lab import Lab
 
-WIDTHS = (6, 52, 40)
+#: Widths of the columns, in shares of what the terminal has, beside the two narrow ones.
+SHARES = (5, 4, 4)
 
 
 def main() -> int:
@@ -30,17 +31,18 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write what was checked to FILE as well")
     parser.add_argument("--logs", action="store_true", help="print the daemon's log at the end in any case")
     options = parser.parse_args()
-    console = Console(highlight=False)
+    # Written to a file or a pipe, lines needn't be folded to 80 columns.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     start = time.monotonic()
     outcomes: list[Outcome] = []
     with Lab() as lab:
         console.print(f"device and site: {time.monotonic() - start:.2f} s; applying {CONFIGURATION.name}\n")
-        console.print(line("row", "what", "expected", "seen", "", style="bold"))
+        console.print(line("", "row", "what", "expected", "seen", style="bold"))
         for outcome in run_all(Collisions(lab).checks()):
             outcomes.append(outcome)
             mark = "[green]ok[/]" if outcome.passed else "[bold red]FAILED[/]"
             seen = outcome.seen if len(outcome.seen) < 200 else outcome.seen[:200] + " …"
-            console.print(line(outcome.row, outcome.what, outcome.expected, seen, mark))
+            console.print(line(mark, outcome.row, outcome.what, outcome.expected, seen))
         failed = sum(not outcome.passed for outcome in outcomes)
         if failed or options.logs:
             console.print(f"\n{lab.logs()}", markup=False)
@@ -53,15 +55,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def line(row: str, what: str, expected: str, seen: str, mark: str, style: str = "") -> Table:
-    """One line of a table that is printed as it grows; what was as expected word by word isn't said twice."""
-    grid = Table.grid(padding=(0, 2), expand=False)
-    for width in WIDTHS:
-        grid.add_column(width=width, overflow="fold")
+def line(mark: str, row: str, what: str, expected: str, seen: str, style: str = "") -> Table:
+    """One line of a table that is printed as it grows, so that all columns have their widths from the start."""
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(width=6)
-    grid.add_column(overflow="fold")
-    shown = "" if seen == expected else seen
-    grid.add_row(row, Text(what), Text(expected), Text.from_markup(mark), Text(shown), style=style)
+    grid.add_column(width=5)
+    for share in SHARES:
+        grid.add_column(ratio=share, overflow="fold")
+    grid.add_row(Text.from_markup(mark), row, Text(what), Text(expected), Text(seen), style=style)
     return grid
 
 

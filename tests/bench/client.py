@@ -19,8 +19,8 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK, SIOCGIFHWADDR = (
     0x8927,
 )
 IFF_UP = 1
-PATIENCE = 0.02  # seconds until a question is repeated
-TRIES = 500
+PATIENCE = 0.005  # seconds until a question is repeated
+TRIES = 2000
 DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
 
 

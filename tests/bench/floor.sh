@@ -104,7 +104,9 @@ add() { # N PORT
 
 del() { # N
     kill "$(cat $run/$1/pid)"
-    ip netns del f$1 # and with it both ends of all its links
+    ip link del nm-f$1 # at once; with the namespace it would go some time later, in the background
+    ip netns del f$1
+    ip route flush table $((800 + $1))
     ip rule del pref 50 iif nm-f$1
     rm -r "${run:?}/$1"
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from tests.lab.app import AppHost
 from tests.lab.host import Host
-from tests.lab.process import Process
+from tests.lab.process import LabError, Process
 
 
 def begins(start: str, seen: str) -> bool:
@@ -52,12 +54,20 @@ def pinging(app: AppHost, interface: str, address: str) -> Process:
 
 
 def lost(ping: Process) -> str:
-    """ "all" when none of the pings was lost; otherwise how many."""
-    ping.stop(2)
-    line = next((line for line in ping.output.splitlines() if " received" in line), ping.output)
+    """Let it go on for one more second; then "3 lost of 120"."""
+    time.sleep(1.0)
+    ping.stop(signal.SIGINT)
+    line = next((line for line in ping.output.splitlines() if " received" in line), "")
+    if not line:
+        raise LabError(f"ping said no result: {ping.output}")
     sent, received = (int(part.split()[0]) for part in line.split(",")[:2])
-    # The last one may be under way when ping is told to end.
-    return "all" if sent > 50 and sent - received <= 1 else line
+    # One of them may be under way when ping is told to end.
+    return f"{max(0, sent - received - 1) and sent - received} lost of {sent}"
+
+
+def none_lost(seen: str) -> bool:
+    number, _, sent = seen.partition(" lost of ")
+    return number == "0" and int(sent) > 40
 
 
 def ended(download: Process) -> str:

@@ -140,7 +140,11 @@ class Process:
     def _read(self, seconds: float) -> bool:
         """Take what the pipe holds, waiting at most so long; False: nothing more comes, or not in time."""
         assert self.popen.stdout is not None
-        if seconds <= 0 or not select.select([self.popen.stdout], [], [], seconds)[0]:
+        if (
+            self.popen.stdout.closed
+            or seconds <= 0
+            or not select.select([self.popen.stdout], [], [], seconds)[0]
+        ):
             return False
         data = os.read(self.popen.stdout.fileno(), 65536)
         self._seen += data
