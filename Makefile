@@ -55,9 +55,10 @@ unit: $(STAMP) ## only the tests that need no kernel (seconds)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff check, ruff format --check, mypy --strict
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@# All of them, even if the first complains.
+	@failed=0; \
+	for tool in 'ruff check .' 'ruff format --check .' mypy; do $(BIN)/$$tool || failed=1; done; \
+	exit $$failed
 
 .PHONY: format
 format: $(STAMP) ## let ruff format and repair what it can
