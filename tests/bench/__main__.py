@@ -50,7 +50,7 @@ def main() -> int:
         parts: dict[str, Callable[[], Iterator[Figure]]] = {
             "one": lambda: measure.one_more(options.repeat),
             "many": lambda: measure.many(min(small, fitting), fitting, min(3, options.repeat), options.idle),
-            "throughput": lambda: measure.throughput(min(3, options.repeat), 2),
+            "throughput": lambda: measure.throughput(options.repeat, 2),
         }
         for name, part in parts.items():
             if options.only and name not in options.only:
