@@ -210,20 +210,13 @@ class Collisions:
             return str(self.lease(app, "eth0").address.ip)
 
         yield Check("22", "app1 in ni1 and app3 in ni3 hold the same address", SHARED, lambda: both(address))
+        curl = partial(device.http, f"http://{SHARED}")
         ways: tuple[tuple[str, str, Callable[[], str]], ...] = (
-            ("app1", "curl, no instance named", lambda: device.http(f"http://{address('app1')}")),
-            (
-                "app1",
-                "curl --interface nm-ni1",
-                lambda: device.http(f"http://{address('app1')}", interface="nm-ni1"),
-            ),
-            (
-                "app3",
-                "curl --interface nm-ni3",
-                lambda: device.http(f"http://{address('app3')}", interface="nm-ni3"),
-            ),
-            ("app1", "netnsmgr exec ni1 -- curl", lambda: self._exec("ni1", address("app1"))),
-            ("app3", "netnsmgr exec ni3 -- curl", lambda: self._exec("ni3", address("app3"))),
+            ("app1", "curl, no instance named", curl),
+            ("app1", "curl --interface nm-ni1", partial(curl, interface="nm-ni1")),
+            ("app3", "curl --interface nm-ni3", partial(curl, interface="nm-ni3")),
+            ("app1", "netnsmgr exec ni1 -- curl", partial(self._exec, "ni1", SHARED)),
+            ("app3", "netnsmgr exec ni3 -- curl", partial(self._exec, "ni3", SHARED)),
         )
         for app, way, do in ways:
             yield Check(

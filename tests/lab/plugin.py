@@ -1,10 +1,11 @@
-"""pytest: the fixture ``lab``, and the logs of all labs with the report of a test that failed.
+"""pytest: the fixture ``lab``, the marker ``root``, and the logs of all labs with the report of a test that failed.
 
 In ``conftest.py``: ``pytest_plugins = ["tests.lab.plugin"]``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -17,6 +18,11 @@ def lab() -> Iterator[Lab]:
     """A lab with two ports and nothing running in it."""
     with Lab() as made:
         yield made
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if os.geteuid() != 0 and item.get_closest_marker("root"):
+        pytest.skip("needs root")
 
 
 @pytest.hookimpl(wrapper=True)
