@@ -2,6 +2,7 @@
 
 ``load`` (text to documents with positions) stays free of pydantic, because a command line that only
 sends documents to the daemon must not pay for the models.  So the names below are imported on first use.
+(The functions ``load``, ``check`` and ``explain`` are found in the modules of those names.)
 """
 
 from __future__ import annotations
@@ -11,22 +12,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netnsmgr.config.app import App, AppInterface, mac_of
-    from netnsmgr.config.check import check
     from netnsmgr.config.device import Device, Port
     from netnsmgr.config.instance import NetworkInstance
-    from netnsmgr.config.load import Loaded, load, load_text
+    from netnsmgr.config.load import Loaded, load_text
     from netnsmgr.config.whole import Config, hostnames, parse, parse_document
 
 _ROOMS = {
     "App": "app",
     "AppInterface": "app",
     "mac_of": "app",
-    "check": "check",
     "Device": "device",
     "Port": "device",
     "NetworkInstance": "instance",
     "Loaded": "load",
-    "load": "load",
     "load_text": "load",
     "Config": "whole",
     "hostnames": "whole",
@@ -42,9 +40,7 @@ __all__ = [
     "Loaded",
     "NetworkInstance",
     "Port",
-    "check",
     "hostnames",
-    "load",
     "load_text",
     "mac_of",
     "parse",

@@ -83,4 +83,4 @@ class App(Document):
     """`App`."""
 
     spec: AppSpec
-    """The app's attachment as it is to be."""
+    """Its interfaces, and where their far ends go."""

@@ -66,6 +66,9 @@ class Document(Model):
     api_version: Literal["netnsmgr/v1alpha1"] = API_VERSION
     """Version of this format: `netnsmgr/v1alpha1`."""
 
+    kind: str
+    """What the document is about."""
+
     metadata: Metadata
     """Name and labels of the object."""
 

@@ -221,7 +221,11 @@ class Composer:
                 return str(event.value)
             self._fault("a key is missing before ':'", event.start_mark)
             return None
-        value, _, _ = self._node(event, depth + 1)
+        report, self._report = self._report, lambda *_: None  # one fault is enough for {{ a template }}
+        try:
+            value, _, _ = self._node(event, depth + 1)
+        finally:
+            self._report = report
         if isinstance(value, str):
             return value
         self._fault("a key must be plain text; quote it if it begins with '{' or '['", event.start_mark)

@@ -80,7 +80,7 @@ class Device(Document):
     """`Device`."""
 
     spec: DeviceSpec = Field(default=DeviceSpec())
-    """The device as it is to be."""
+    """Its ports, which of them is for management, and the addresses of links to instances."""
 
     def port(self, name: str) -> Port | None:
         """Return the port called ``name``, if there is one."""

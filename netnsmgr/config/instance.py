@@ -20,6 +20,9 @@ from netnsmgr.config.common import (
 )
 from netnsmgr.config.values import AddressRange, seconds
 
+DEFAULT_DOMAIN = "internal"
+"""The domain of an instance that names none: reserved by ICANN for private networks, so it collides with nobody."""
+
 
 class Dhcp(Model):
     """The DHCP server of an instance."""
@@ -35,7 +38,7 @@ class Dhcp(Model):
     """NTP servers handed to apps. Default: those of the instance's ports."""
 
     domain: HostName | None = Field(default=None, examples=["plant.example"])
-    """Domain name handed to apps; their own names are found below it too. Default: none."""
+    """Domain name handed to apps; their own names are found below it too. Default: `internal`."""
 
 
 class Dns(Model):
@@ -94,7 +97,7 @@ class NetworkInstance(Document):
     """`NetworkInstance`."""
 
     spec: NetworkInstanceSpec
-    """The network as it is to be."""
+    """Its subnet, its ports to the outside, and the services that its apps get."""
 
     @property
     def subnet(self) -> IPv4Network:
@@ -129,3 +132,8 @@ class NetworkInstance(Document):
     def lease_seconds(self) -> int:
         """How long a lease lasts, in seconds."""
         return seconds(self.spec.dhcp.lease_time if self.spec.dhcp is not None else "1h")
+
+    @property
+    def domain(self) -> str:
+        """The domain below which the apps' names are found."""
+        return (self.spec.dhcp.domain if self.spec.dhcp is not None else None) or DEFAULT_DOMAIN

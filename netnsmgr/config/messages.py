@@ -81,7 +81,7 @@ def _sentence(
         case "too_long":
             return f"this version takes at most {context['max_length']} here, not {context['actual_length']}"
         case _ if given is None:
-            return f"has no value; give one, or leave the line out{_example(kind, path)}"
+            return f"has no value; give one{_or_leave_out(kind, path)}{_example(kind, path)}"
         case "tuple_type":
             return f"must be a list; write [{_shown(given)}]" if _scalar(given) else "must be a list"
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -117,6 +117,12 @@ def _example(kind: type[Model], path: tuple[str | int, ...]) -> str:
     parent = descend(kind, path[:-1]) if path and isinstance(path[-1], str) else None
     field = fields(parent).get(str(path[-1])) if parent is not None else None
     return f", for example {field.example}" if field is not None and field.example else ""
+
+
+def _or_leave_out(kind: type[Model], path: tuple[str | int, ...]) -> str:
+    parent = descend(kind, path[:-1])
+    field = fields(parent).get(str(path[-1])) if parent is not None and path else None
+    return ", or leave the line out" if field is not None and not field.required else ""
 
 
 def _scalar(value: object) -> bool:

@@ -209,7 +209,7 @@ def lease_time(value: object) -> str:
     """Read a duration between the DHCP server's minimum of two minutes and a year."""
     written = str(value) if type(value) is int else text(value, "1h")
     if written.isdecimal():
-        raise ValueError(f"'{written}' needs a unit: s, m, h or d, for example {written}s")
+        raise ValueError(f"'{written}' needs a unit (s, m, h or d), for example 1h")
     if not _DURATION.fullmatch(written):
         raise ValueError(f"'{written}' must be a whole number and a unit (s, m, h or d), for example 1h")
     if not 120 <= seconds(written) <= 365 * 86400:

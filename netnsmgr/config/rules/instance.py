@@ -94,9 +94,8 @@ def _names(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
                 f"host name '{name}' in network '{ni.name}' is also that of app '{other.name}'; "
                 "rename the app or its interface",
             )
-    domain = ni.spec.dhcp.domain if ni.spec.dhcp is not None else None
     for host in ni.spec.dns.hosts:
-        short = host.lower().removesuffix(f".{domain.lower()}") if domain else host.lower()
+        short = host.lower().removesuffix(f".{ni.domain.lower()}")
         if clash := unique.claim(short, _spot(ni, "spec", "dns", "hosts", host)):
             at, other = clash
             yield scope.problem(

@@ -1,0 +1,93 @@
+"""The documentation that users read, made of the models."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netnsmgr.config.explain import explain, json_schema
+from netnsmgr.errors import ConfigError
+
+DHCP = """\
+KIND:     NetworkInstance
+VERSION:  netnsmgr/v1alpha1
+FIELD:    NetworkInstance.spec.dhcp <object>
+
+DESCRIPTION:
+    DHCP server for the apps; `dhcp: {}` serves the whole subnet. Default: no DHCP
+    server.
+    Example: dhcp: {range: 10.10.1.50-10.10.1.150}
+
+FIELDS:
+  range <IPv4 address-IPv4 address>
+      Addresses given to apps, `first-last`, both included, within the subnet. Default:
+      the whole subnet but the gateway. Static addresses must lie outside a range given
+      here.
+      Example: range: 10.10.1.50-10.10.1.150
+
+  leaseTime <string>
+"""
+
+
+def test_field() -> None:
+    """A field says its type, what it is, its default and example, and the fields inside it."""
+    assert explain("network-instance.spec.dhcp").startswith(DHCP)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "NetworkInstance.spec.dhcp.leaseTime",
+        "network-instances.SPEC.dhcp.lease-time",
+        "ni.spec.dhcp.lease_time.",
+    ],
+)
+def test_tolerant(path: str) -> None:
+    """Kinds and fields may be written in any case, with hyphens, in plural, or by a short name."""
+    assert "FIELD:    NetworkInstance.spec.dhcp.leaseTime <string>" in explain(path)
+
+
+def test_lists() -> None:
+    """The fields of a list's items are those of the list, with or without an index."""
+    page = explain("app.spec.interfaces[0]")
+    assert "App.spec.interfaces <list of object> (required)" in page
+    assert "  network <string> (required)" in page
+    assert page == explain("app.spec.interfaces")
+
+
+def test_kinds() -> None:
+    """Without a path all kinds are listed; a kind alone shows its envelope."""
+    assert [word in explain("") for word in ("Device", "NetworkInstance", "App")] == [True] * 3
+    page = explain("device")
+    assert "There is one Device." in page
+    assert "  apiVersion <netnsmgr/v1alpha1> (required)" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("route", "unknown kind 'route'; the kinds are Device, NetworkInstance, App"),
+        (
+            "ni.spec.dhpc",
+            "NetworkInstance.spec has no field 'dhpc'; did you mean 'dhcp'?\nIts fields: type, ports",
+        ),
+        ("ni.spec.mtu.x", "NetworkInstance.spec.mtu has no field 'x': it has none"),
+    ],
+)
+def test_wrong_path(path: str, expected: str) -> None:
+    """A wrong path is an error that lists what would be right."""
+    with pytest.raises(ConfigError) as error:
+        explain(path)
+    assert str(error.value).startswith(expected)
+
+
+def test_schema() -> None:
+    """The JSON Schema is plain JSON, one of three kinds, closed against unknown fields, and documented."""
+    schema = json.loads(json.dumps(json_schema()))
+    kinds = [schema["$defs"][each["$ref"].rsplit("/", 1)[1]] for each in schema["oneOf"]]
+    assert [kind["properties"]["kind"]["const"] for kind in kinds] == ["Device", "NetworkInstance", "App"]
+    for definition in schema["$defs"].values():
+        assert definition["additionalProperties"] is False
+        assert all("description" in value for value in definition["properties"].values())
+    assert {"apiVersion", "kind", "metadata"} <= set(kinds[0]["required"])
