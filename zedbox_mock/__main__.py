@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from netnsmgr.config.check import check
 from netnsmgr.config.load import load
 from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
 from netnsmgr.pubsub import tables
@@ -32,6 +33,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         loaded = load(options.files)
+        # Only what cannot be sent is found here; the daemon checks the rest.
+        loaded.require(check(loaded.documents, {})[1] if not all(map(sendable, loaded.documents)) else ())
         with SyncClient(options.run_dir, "zedbox") as client:
             rows = [
                 (tables.KIND_TABLE[document["kind"]], document["metadata"]["name"], document)
@@ -57,6 +60,13 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def sendable(document: Row) -> bool:
+    """Whether a document says which object it is."""
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return document.get("kind") in tables.KIND_TABLE and isinstance(name, str)
 
 
 def show(table: str, key: str, row: Row | None) -> None:

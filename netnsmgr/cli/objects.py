@@ -65,10 +65,12 @@ def parse(label: str, kinds: KindType) -> tuple[Kind, str]:
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of an object of the kind given before; without a daemon there is nothing to offer."""
     kind = ctx.params.get("kind")
-    place = ctx.find_object(Place)
-    if not isinstance(kind, Kind) or place is None:
+    if not isinstance(kind, Kind):
         return []
+    # While completing, click parses the options and runs nothing, so nobody has made a Place yet.
+    options = ctx.find_root().params
     try:
+        place = Place(options["run_dir"], options["state_dir"])
         with Daemon(place, timeout=0.5) as daemon:
             tables = [table for table in (kind.config, kind.status) if table]
             return [name for name in names(kind, daemon.rows(*tables)) if name.startswith(incomplete)]

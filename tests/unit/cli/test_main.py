@@ -142,16 +142,26 @@ def test_doctor_as_text(machine: Machine) -> None:
     assert "to do: choose another with --run-dir" in text
 
 
+def test_doctor_leaves_nothing(machine: Machine) -> None:
+    """Links, rules and tables are tried elsewhere than in the machine's own namespace."""
+    before = sorted(os.listdir("/sys/class/net")), Path("/proc/net/route").read_text()
+    machine.run("doctor")
+    assert (sorted(os.listdir("/sys/class/net")), Path("/proc/net/route").read_text()) == before
+
+
+def complete(words: str) -> str:
+    env = {"_NETNSMGR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    return CliRunner().invoke(cli, [], prog_name="netnsmgr", env=env).stdout
+
+
 def test_completion() -> None:
     """The shell completes commands and kinds."""
-
-    def complete(words: str) -> str:
-        env = {
-            "_NETNSMGR_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(words.count(" ")),
-        }
-        return CliRunner().invoke(cli, [], prog_name="netnsmgr", env=env).stdout
-
     assert "plain,describe" in complete("netnsmgr de")
     assert "plain,ni" in complete("netnsmgr get ")
+
+
+def test_completion_of_names(machine: Machine, straw: Straw) -> None:
+    """The names of objects come from the daemon; without one there are none, and no traceback."""
+    machine.run("apply", machine.file(SITE))
+    assert "plain,ni1" in complete(f"netnsmgr --run-dir {machine.run_dir} describe ni n")
+    assert complete("netnsmgr --run-dir /nowhere describe ni n").strip() == ""
