@@ -139,7 +139,10 @@ def _going(current: State, wanted: State, external: frozenset[Ref]) -> set[Ref]:
         new = wanted.get(ref)
         if new is None:
             continue
-        if new.must_replace(old) if new != old else any(d not in current and d not in external for d in new.deps()):
+        # An equal item is one that stands on all that is wanted of it, even if its observation could not see that.
+        stood = new.deps() if new == old else new.deps() & old.deps()
+        vanished = any(dep not in current and dep not in external for dep in stood)
+        if vanished or (new != old and new.must_replace(old)):
             going.add(ref)
     while standing := {ref for ref, old in current.items() if not going.isdisjoint(old.deps())} - going:
         going |= standing
