@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import TracebackType
@@ -63,8 +63,10 @@ class KernelRtnl:
         return self._links
 
     async def add_bridge(self, bridge: Bridge) -> None:
-        await self._create(_new_link(bridge.name, "bridge", mtu=bridge.mtu, mac=bridge.mac), f"bridge {bridge.name}")
-        await self.set_link(bridge.name, alias=bridge.full_alias)
+        message = _new_link(bridge.name, "bridge", mac=bridge.mac)
+        await self._create(message, f"bridge {bridge.name}", unless=lambda there: there.kind == "bridge")
+        # The MTU by a change, not at birth: a bridge that was only born with one follows that of its ports.
+        await self.set_link(bridge.name, up=True, mtu=bridge.mtu, mac=bridge.mac or None, alias=bridge.full_alias)
 
     async def add_veth(self, veth: Veth) -> None:
         with _opened(veth.far_path) as far:
@@ -80,7 +82,8 @@ class KernelRtnl:
                 data=[("VETH_INFO_PEER", {"attrs": peer})],
             )
             what = f"veth {veth.name} with {veth.far_name} in {veth.far_netns}"
-            await self._create(message, what)
+            # The alias is what is written last, so a pair that has it is complete.
+            await self._create(message, what, unless=lambda there: there.alias == veth.full_alias)
         # The alias is set by request, not at birth: RTM_NEWLINK ignores IFLA_IFALIAS for a new link.
         await self.set_link(veth.name, alias=veth.full_alias)
 
@@ -92,12 +95,19 @@ class KernelRtnl:
             tap.name, up=True, mtu=tap.mtu, mac=tap.mac or None, master=tap.master, alias=tap.full_alias
         )
 
-    async def _create(self, message: ifinfmsg, what: str) -> None:
+    async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:
+        """Make a link; fine if one of the name is there that ``unless`` accepts as the same."""
         flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
         with _explained(what):
-            answer: AsyncIterator[Any] = await self._ip.nlm_request(message, RTM_NEWLINK, flags)
-            async for _ in answer:
-                pass
+            try:
+                answer: AsyncIterator[Any] = await self._ip.nlm_request(message, RTM_NEWLINK, flags)
+                async for _ in answer:
+                    pass
+            except NetlinkError as error:
+                self.refresh()
+                there = (await self.links()).get(message.get_attr("IFLA_IFNAME"))
+                if error.code != errno.EEXIST or there is None or not unless(there):
+                    raise
         self.refresh()
 
     async def set_link(
@@ -292,7 +302,7 @@ def _new_link(
     name: str,
     kind: str,
     *,
-    mtu: int,
+    mtu: int = 0,
     mac: str,
     master: int = 0,
     data: list[tuple[str, Any]] | None = None,
@@ -302,7 +312,9 @@ def _new_link(
     info = [("IFLA_INFO_KIND", kind)]
     if data:
         info.append(("IFLA_INFO_DATA", {"attrs": data}))  # type: ignore[arg-type]
-    attrs: list[tuple[str, Any]] = [("IFLA_IFNAME", name), ("IFLA_MTU", mtu)]
+    attrs: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
+    if mtu:
+        attrs.append(("IFLA_MTU", mtu))
     if mac:
         attrs.append(("IFLA_ADDRESS", mac))
     if master:
