@@ -19,6 +19,7 @@ from netnsmgr.pubsub.tables import agent_config
 
 FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
+BURST_SECONDS = 0.005
 
 log = structlog.get_logger()
 
@@ -28,7 +29,9 @@ class Role(Protocol):
 
     tables: tuple[str, ...]
 
-    async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent: ...
+    async def intend(
+        self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
+    ) -> Intent: ...
     def part(self) -> None: ...
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
 
@@ -41,6 +44,7 @@ class Agent:
         self._role = role
         self._client = client
         self._wake = asyncio.Event()
+        self._soon = False
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
         self._published: set[tuple[str, str]] = set()
@@ -49,11 +53,21 @@ class Agent:
         """Say "look again"."""
         self._wake.set()
 
+    def _wake_soon(self) -> None:
+        """Say "look again" when the burst is over: one operation on a link makes several messages."""
+        if not self._soon and not self._wake.is_set():
+            self._soon = True
+            asyncio.get_running_loop().call_later(BURST_SECONDS, self._burst_is_over)
+
+    def _burst_is_over(self) -> None:
+        self._soon = False
+        self._wake.set()
+
     async def run(self, system: KernelSystem) -> None:
         """Work until the instance is deleted, or the process is told to end."""
         config = self._subscribe(agent_config(self._name))
         views = {table: self._subscribe(table) for table in self._role.tables}
-        netlink, mounts = NetlinkWatch(self.wake), MountWatch(self.wake)
+        netlink, mounts = NetlinkWatch(self._wake_soon), MountWatch(self.wake)
         row: dict[str, Any] = {}
 
         async def intend() -> Intent:

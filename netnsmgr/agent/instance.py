@@ -77,7 +77,9 @@ class InstanceRole:
             return ()
         return tuple(parse(text, BRIDGE, Ref("process", dnsmasq.NAME)))
 
-    async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent:
+    async def intend(
+        self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
+    ) -> Intent:
         link = LinkFacts.of(views[link_status(self._name)].get("link"))
         leases = self._leases = self._read_leases()
         asked = (row, link, leases)
@@ -129,9 +131,10 @@ class InstanceRole:
         answered = scope.link.revision >= row["linkRevision"]
         if complete(outcome, own) and scope.link.state == "ready" and answered and not busy:
             state = "ready"
-        elif any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states):
-            state = "degraded"
-        elif scope.link.state == "degraded":
+        elif (
+            any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
+            or scope.link.state == "degraded"
+        ):
             state = "degraded"
         else:
             state = "reconciling"

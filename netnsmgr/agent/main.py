@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import structlog
-from asyncinotify import Inotify, Mask
 
 from netnsmgr.agent.agent import Agent
 from netnsmgr.agent.instance import InstanceRole
@@ -18,6 +17,7 @@ from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
 from netnsmgr.kernel.system import KernelSystem
+from netnsmgr.kernel.watch import DirectoryWatch
 from netnsmgr.log import configure
 from netnsmgr.pubsub.client import AsyncClient
 
@@ -27,7 +27,9 @@ UPLINK = "uplink"
 log = structlog.get_logger()
 
 
-def main(name: str, run_dir: str, state_dir: str, log_level: str, log_format: str, last_words: Connection) -> None:
+def main(
+    name: str, run_dir: str, state_dir: str, log_level: str, log_format: str, last_words: Connection
+) -> None:
     """Run the agent called ``name`` in a process of its own; never returns before its work is done.
 
     What ends it too early is sent to the supervisor through ``last_words``.
@@ -37,6 +39,7 @@ def main(name: str, run_dir: str, state_dir: str, log_level: str, log_format: st
         # Ctrl-C reaches the whole foreground group; the supervisor decides when an agent ends, and it kills:
         # an agent owns nothing that could be lost.
         signal.signal(signum, signal.SIG_IGN)
+    gc.enable()
     configure(log_level, log_format)
     structlog.contextvars.bind_contextvars(agent=name)
     namespace.rename_process(f"netnsmgr:{name}")
@@ -48,7 +51,9 @@ def main(name: str, run_dir: str, state_dir: str, log_level: str, log_format: st
         asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh))
     except Exception as error:
         log.exception("agent ends")
-        last_words.send(f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error))
+        last_words.send(
+            f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error)
+        )
         raise SystemExit(1) from error
 
 
@@ -85,17 +90,9 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
         agent = Agent(name, role, client)
         system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
-        watching = asyncio.create_task(_watch(role.lease_dir, agent.wake))
+        leases = DirectoryWatch(role.lease_dir, agent.wake)
         try:
             async with system:
                 await agent.run(system)
         finally:
-            watching.cancel()
-
-
-async def _watch(directory: str, changed: Callable[[], None]) -> None:
-    """Say "look again" whenever dnsmasq has written its leases."""
-    with Inotify() as inotify:
-        inotify.add_watch(directory, Mask.MODIFY | Mask.CREATE | Mask.MOVED_TO)
-        async for _ in inotify:
-            changed()
+            leases.close()

@@ -90,6 +90,7 @@ class Reconciler:
             drain()
             self._system.refresh()
             outcome, failed = await self._pass(await intend())
+            log.debug("pass", operations=outcome.operations)
             operations += outcome.operations
             outcome.operations, again = operations, outcome.operations
             if not again or failed:
@@ -100,7 +101,11 @@ class Reconciler:
     async def _pass(self, intent: Intent) -> tuple[Outcome, bool]:
         wanted = state(item for group in intent.values() for item in group)
         external = frozenset(
-            [ref for ref, item in wanted.items() if isinstance(item, External) and await item.holds(self._system)]
+            [
+                ref
+                for ref, item in wanted.items()
+                if isinstance(item, External) and await item.holds(self._system)
+            ]
         )
         current = await self._observe(wanted)
         todo = plan(current, wanted, external)

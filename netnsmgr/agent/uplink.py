@@ -21,7 +21,9 @@ from netnsmgr.pubsub.tables import AGENT_STATUS, DEVICE_STATUS, link_status
 class UplinkRole:
     """See ``agent.Role``."""
 
-    tables: tuple[str, ...] = (AGENT_STATUS,)  # an agent that runs has its namespace, into which we put a link
+    tables: tuple[str, ...] = (
+        AGENT_STATUS,
+    )  # an agent that runs has its namespace, into which we put a link
 
     def __init__(self, run_dir: str) -> None:
         self._run_dir = run_dir
@@ -29,10 +31,14 @@ class UplinkRole:
         self._intent: Intent = {}
         self._read: dict[str, tuple[object, LinkedInstance]] = {}
 
-    async def intend(self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem) -> Intent:
+    async def intend(
+        self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
+    ) -> Intent:
         device = device_of(row)
         facts = await _port_facts(device.spec.ports if device is not None else (), system)
-        self._read = {entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]}
+        self._read = {
+            entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]
+        }
         linked = [instance for _, instance in self._read.values()]
         self._scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode)
         self._intent = intent(self._scope)
@@ -51,7 +57,9 @@ class UplinkRole:
         scope = self._scope
         rows: list[tuple[str, str, Any]] = []
         if scope.device is not None:
-            rows.append((DEVICE_STATUS, scope.device.name, self._device_row(row["revision"], outcome, busy=busy)))
+            rows.append(
+                (DEVICE_STATUS, scope.device.name, self._device_row(row["revision"], outcome, busy=busy))
+            )
         rows += [
             (link_status(linked.instance.name), "link", self._link_row(linked, outcome, busy=busy))
             for linked in scope.instances
@@ -90,7 +98,11 @@ class UplinkRole:
             label for port, _ in self._scope.ports for label in port.labels
         }
         why += [f"pending: port {name}" for name in instance.spec.ports if name not in known]
-        why += [f"pending: address of port {p.name}" for p, facts in ports if facts.present and not facts.addresses]
+        why += [
+            f"pending: address of port {p.name}"
+            for p, facts in ports
+            if facts.present and not facts.addresses
+        ]
         # With several ports one that can be used is enough; the others are only mentioned.
         usable = instance.air_gapped or any(facts.usable for _, facts in ports)
         missing = {link_ref(facts.interface) for _, facts in ports if not facts.present}
@@ -116,7 +128,6 @@ class UplinkRole:
                 if facts.present
             ],
         }
-
 
 
 async def _port_facts(ports: tuple[Port, ...], system: KernelSystem) -> list[PortFacts]:

@@ -40,8 +40,8 @@ def dot(title: str, nodes: Iterable[Node]) -> str:
         shape = ", shape=ellipse" if node.state == "external" else ""
         colour = COLOURS.get(node.state, "white")
         lines.append(f"  {_quote(node.ref)} [label={_quote(label)}, fillcolor={colour}{shape}];")
-    for lacking in sorted({dep for node in listed for dep in node.deps} - known):
-        lines.append(f"  {_quote(lacking)} [shape=ellipse, fillcolor=white, style=dashed];")
+    lacking = sorted({dep for node in listed for dep in node.deps} - known)
+    lines += [f"  {_quote(dep)} [shape=ellipse, fillcolor=white, style=dashed];" for dep in lacking]
     for node in listed:
         lines += [f"  {_quote(node.ref)} -> {_quote(dep)};" for dep in sorted(node.deps)]
     return "\n".join([*lines, "}", ""])

@@ -104,7 +104,9 @@ def plan(current: State, intended: State, external: frozenset[Ref] = frozenset()
     after: dict[Op, frozenset[Op]] = {}
     for ref, op in delete.items():
         # A user either dies too, or is modified to stand on something else first.
-        after[op] = frozenset(delete.get(u) or make[u] for u in users.get(ref, ()) if u in delete or u in make)
+        after[op] = frozenset(
+            delete.get(u) or make[u] for u in users.get(ref, ()) if u in delete or u in make
+        )
     for ref, op in make.items():
         waits = {make[dep] for dep in wanted[ref].deps() if dep in make}
         if ref in delete:
@@ -120,7 +122,9 @@ def _satisfiable(
 ) -> tuple[dict[Ref, Item], dict[Ref, frozenset[Ref]]]:
     """Split the intended items into those that can exist and those that lack something."""
     wanted = {ref: item for ref, item in intended.items() if not item.external}
-    blocked = {ref: frozenset({ref}) for ref, item in intended.items() if item.external and ref not in external}
+    blocked = {
+        ref: frozenset({ref}) for ref, item in intended.items() if item.external and ref not in external
+    }
     while lacking := {
         ref: missing
         for ref, item in wanted.items()

@@ -1,14 +1,15 @@
 """DHCP and DNS of an instance, by a dnsmasq of its own.
 
-What changes while applications come and go lies in directories that dnsmasq watches (inotify), or in files that it
-reads again on SIGHUP.  Only a change of the instance's own configuration starts a new one.
+What changes while applications come and go lies in files that dnsmasq reads again on SIGHUP, which interrupts no query
+and no lease.  (Its directories watched by inotify would take one of the 128 inotify instances that a user has on the
+whole machine, ``fs.inotify.max_user_instances``; without them dnsmasq takes none.)  Only a change of the instance's
+own configuration starts a new dnsmasq.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.bridge import BRIDGE, gateway_address
 from netnsmgr.features.link import UPLINK
@@ -24,7 +25,8 @@ DEFAULT_DOMAIN = "internal"
 def items(scope: InstanceScope) -> list[Item]:
     """Return dnsmasq, its configuration and the instance's static names."""
     etc = scope.etc
-    hosts, dhcp_hosts = Directory(f"{etc}/hosts", etc), Directory(f"{etc}/dhcp-hosts", etc)
+    hosts = File(f"{etc}/hosts", _hosts(scope), reload=NAME)
+    dhcp_hosts = File(f"{etc}/dhcp-hosts", _dhcp_hosts(scope), reload=NAME)
     servers = File(f"{etc}/servers", _servers(scope), reload=NAME)
     text = _configuration(scope)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -37,46 +39,49 @@ def items(scope: InstanceScope) -> list[Item]:
         link_ref(BRIDGE),
         gateway_address(scope.instance).ref,
     }
-    static = "".join(
-        f"{address} {name}\n"
-        for name, addresses in sorted(scope.instance.spec.dns.hosts.items())
-        for address in addresses
-    )
     return [
         Directory(etc),
         hosts,
         dhcp_hosts,
         servers,
         main,
-        File(f"{etc}/hosts/static", static),
         # For "netnsmgr exec": names resolve there as they do for the applications.
         File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {_domain(scope)}\n"),
         Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs)),
     ]
 
 
-def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
-    """Return the host entry of one application interface: its name, and its address where that is fixed."""
-    host = scope.hostnames[app.name, interface.name]
-    mac = interface.mac_for(app.name)
-    file = f"{app.name}.{interface.name}"
-    # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
-    entry = [mac, "id:*"]
-    found: list[Item] = []
-    if interface.address is not None:
-        entry.append(str(interface.address))
-        found.append(File(f"{scope.etc}/hosts/{file}", f"{interface.address} {host}\n"))
-    entry.append(host)
-    # A removed or changed entry stays in dnsmasq's memory until SIGHUP, which interrupts nobody.
-    return [*found, File(f"{scope.etc}/dhcp-hosts/{file}", ",".join(entry) + "\n", reload=NAME)]
-
-
 def leases(scope: InstanceScope) -> list[Item]:
     """Return the leases that may stay: of a known interface, and at its own address where that is fixed."""
     known = {interface.mac_for(app.name): interface.address for app, interface in scope.interfaces}
     return [
-        lease for lease in scope.leases_now if lease.mac in known and known[lease.mac] in (None, lease.address)
+        lease
+        for lease in scope.leases_now
+        if lease.mac in known and known[lease.mac] in (None, lease.address)
     ]
+
+
+def _hosts(scope: InstanceScope) -> str:
+    """Return the names that do not come from leases: the user's, and those of applications with a fixed address."""
+    static = scope.instance.spec.dns.hosts
+    lines = [f"{address} {name}" for name in sorted(static) for address in static[name]]
+    for app, interface in scope.interfaces:
+        if interface.address is not None:
+            lines.append(f"{interface.address} {scope.hostnames[app.name, interface.name]}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _dhcp_hosts(scope: InstanceScope) -> str:
+    """Return the host entry of each application interface: its name, and its address where that is fixed."""
+    lines = []
+    for app, interface in scope.interfaces:
+        # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
+        entry = [interface.mac_for(app.name), "id:*"]
+        if interface.address is not None:
+            entry.append(str(interface.address))
+        entry.append(scope.hostnames[app.name, interface.name])
+        lines.append(",".join(entry) + "\n")
+    return "".join(lines)
 
 
 def _servers(scope: InstanceScope) -> str:
@@ -113,7 +118,7 @@ def _configuration(scope: InstanceScope) -> str:
         "no-resolv",
         "no-hosts",
         f"servers-file={scope.etc}/servers",
-        f"hostsdir={scope.etc}/hosts",
+        f"addn-hosts={scope.etc}/hosts",
         "domain-needed",
         "bogus-priv",
         "expand-hosts",
@@ -128,7 +133,7 @@ def _configuration(scope: InstanceScope) -> str:
         # Leases: every client is known by its MAC, so nobody else can be hurt by a quick answer.  Without
         # "no-ping" each new lease waits up to three seconds for an ICMP echo.
         f"dhcp-range={first},{last},{instance.subnet.netmask},{instance.lease_seconds}",
-        f"dhcp-hostsdir={scope.etc}/dhcp-hosts",
+        f"dhcp-hostsfile={scope.etc}/dhcp-hosts",
         f"dhcp-leasefile={scope.lease_file}",
         "dhcp-authoritative",
         "no-ping",

@@ -6,7 +6,7 @@ from netnsmgr.features import bridge, dnsmasq, link, mss, nat, vif
 from netnsmgr.features.scope import InstanceScope, Intent
 
 FEATURES = (bridge.items, link.items, nat.items, mss.items, dnsmasq.items, dnsmasq.leases)
-APP_FEATURES = (vif.items, dnsmasq.app_items)
+APP_FEATURES = (vif.items,)
 
 
 def intent(scope: InstanceScope) -> Intent:

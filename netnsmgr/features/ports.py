@@ -38,7 +38,9 @@ def routes_over(table: int, port: Port, facts: PortFacts, metric: int) -> list[I
     if facts.addresses:
         source = facts.addresses[0].ip
         for extra, gateway in enumerate(facts.gateways):
-            route = Route(DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=source, after=after)
+            route = Route(
+                DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=source, after=after
+            )
             found.append(route)
     return found
 
@@ -65,7 +67,9 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
             after |= {Address(name, facts.addresses[0]).ref}
         metric = DEFAULT_METRIC + 100 * port.cost + number
         found += [
-            Route(DEFAULT_ROUTE, metric=metric, link=name, via=gateway, src=facts.addresses[0].ip, after=after)
+            Route(
+                DEFAULT_ROUTE, metric=metric, link=name, via=gateway, src=facts.addresses[0].ip, after=after
+            )
             for gateway in facts.gateways[:1]
         ]
     return found

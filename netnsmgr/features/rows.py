@@ -60,7 +60,11 @@ def device_of(row: Row) -> Device | None:
 
 
 def uplink_scope(
-    device: Device | None, facts: Iterable[PortFacts], instances: Iterable[LinkedInstance], run_dir: str, inode: int
+    device: Device | None,
+    facts: Iterable[PortFacts],
+    instances: Iterable[LinkedInstance],
+    run_dir: str,
+    inode: int,
 ) -> UplinkScope:
     """Join what is configured of the device with what is known of its ports."""
     ports = device.spec.ports if device is not None else ()

@@ -130,5 +130,7 @@ class UplinkScope:
     def ports_of(self, instance: NetworkInstance) -> list[tuple[Port, PortFacts]]:
         """Return the ports that the instance's names and labels select, cheapest first."""
         wanted = set(instance.spec.ports)
-        chosen = [(port, facts) for port, facts in self.ports if port.name in wanted or wanted & set(port.labels)]
+        chosen = [
+            (port, facts) for port, facts in self.ports if port.name in wanted or wanted & set(port.labels)
+        ]
         return sorted(chosen, key=lambda pair: pair[0].cost)

@@ -33,7 +33,10 @@ class Directory(KernelItem):
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         top = system.files.etc
-        return [Directory(path, os.path.dirname(path) if path != top else "") for path in system.files.directories()]
+        return [
+            Directory(path, os.path.dirname(path) if path != top else "")
+            for path in system.files.directories()
+        ]
 
     async def create(self, system: System) -> None:
         system.files.make_directory(self.path)

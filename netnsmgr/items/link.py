@@ -186,7 +186,9 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     if isinstance(want, Veth) and info.kind == "veth" and isinstance(seen, Veth):
         far_name, _, far_mac = far.partition("|")
         here = info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(want.far_path)
-        return replace(seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)")
+        return replace(
+            seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)"
+        )
     return foreign
 
 

@@ -37,7 +37,11 @@ class Route(KernelItem):
     def key(self) -> str:
         dst = "default" if self.dst.prefixlen == 0 else str(self.dst)
         type_ = "" if self.type == "unicast" else f"{self.type} "
-        return f"{type_}{dst}" + (f" table {self.table}" if self.table != MAIN else "") + f" metric {self.metric}"
+        return (
+            f"{type_}{dst}"
+            + (f" table {self.table}" if self.table != MAIN else "")
+            + f" metric {self.metric}"
+        )
 
     def deps(self) -> frozenset[Ref]:
         if not self.link:

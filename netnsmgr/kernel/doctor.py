@@ -202,7 +202,6 @@ LIBRARIES = {
     "pydantic": "pydantic",
     "structlog": "structlog",
     "yaml": "PyYAML",
-    "asyncinotify": "asyncinotify",
     "rich": "rich",
 }
 

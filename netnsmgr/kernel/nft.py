@@ -69,7 +69,8 @@ class KernelNft:
     async def load_table(self, family: str, name: str, fingerprint: str, body: str) -> None:
         # "add, delete, add" replaces the table whether or not it existed, in one transaction.
         table = f"table {family} {name}"
-        self._run(f'{table}\ndelete {table}\n{table} {{\nchain {FINGERPRINT}{fingerprint} {{ }}\n{body}\n}}\n')
+        text = f"{table}\ndelete {table}\n{table} {{\nchain {FINGERPRINT}{fingerprint} {{ }}\n{body}\n}}\n"
+        self._run(text)
         self._forget(f"{family} {name} ")
         self._remember(f"{family} {name} {fingerprint}", "new")
 

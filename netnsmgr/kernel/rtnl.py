@@ -15,7 +15,10 @@ from pyroute2 import AsyncIPRoute
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTM_NEWLINK
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.address import Address
@@ -66,7 +69,9 @@ class KernelRtnl:
         message = _new_link(bridge.name, "bridge", mac=bridge.mac)
         await self._create(message, f"bridge {bridge.name}", unless=lambda there: there.kind == "bridge")
         # The MTU by a change, not at birth: a bridge that was only born with one follows that of its ports.
-        await self.set_link(bridge.name, up=True, mtu=bridge.mtu, mac=bridge.mac or None, alias=bridge.full_alias)
+        await self.set_link(
+            bridge.name, up=True, mtu=bridge.mtu, mac=bridge.mac or None, alias=bridge.full_alias
+        )
 
     async def add_veth(self, veth: Veth) -> None:
         with _opened(veth.far_path) as far:
@@ -360,3 +365,14 @@ def _explained(what: str, *, gone_is_fine: bool = False) -> Iterator[None]:
     except KernelError:
         if not gone_is_fine:
             raise
+
+
+def rehearse() -> None:
+    """Have pyroute2 compile the layouts of the messages that we use, by packing and unpacking one of each."""
+    veth = [("VETH_INFO_PEER", {"attrs": [("IFLA_IFNAME", "b"), ("IFLA_NET_NS_FD", 0)]})]
+    link = _new_link("a", "veth", mtu=1500, mac="02:00:00:00:00:01", data=veth)
+    for message in (link, _new_link("a", "bridge", mtu=1500, mac=""), ifaddrmsg(), rtmsg(), fibmsg()):
+        message.encode()
+        unpacked = type(message)(message.data)
+        unpacked.decode()
+        unpacked.get("linkinfo")

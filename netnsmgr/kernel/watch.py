@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +21,9 @@ class NetlinkWatch:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
+        )
         self._socket.bind((0, GROUPS))
         asyncio.get_running_loop().add_reader(self._socket, self._readable)
 
@@ -43,6 +47,25 @@ class NetlinkWatch:
         """Stop watching."""
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
+
+
+class DirectoryWatch:
+    """Calls ``changed`` when a file in the directory was written, made or renamed.
+
+    By dnotify (fcntl(2), ``F_NOTIFY``): an inotify instance in every agent would reach the machine's limit of 128
+    (``fs.inotify.max_user_instances``) at 128 instances; a dnotify watch costs a descriptor.  One in each process.
+    """
+
+    def __init__(self, path: str, changed: Callable[[], None]) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGIO, changed)
+        events = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_RENAME
+        fcntl.fcntl(self._fd, fcntl.F_NOTIFY, events | fcntl.DN_MULTISHOT)
+
+    def close(self) -> None:
+        """Stop watching."""
+        os.close(self._fd)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGIO)
 
 
 class MountWatch:

@@ -20,7 +20,7 @@ from netnsmgr.agent.main import main as agent_main
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 30.0
 STABLE_SECONDS = 60.0
-PRELOAD = ["netnsmgr.cli.main", "netnsmgr.agent.main"]
+PRELOAD = ["netnsmgr.agent.preload"]
 """Imported once, by the fork server; agents share its memory until they write to it."""
 
 log = structlog.get_logger()
@@ -44,7 +44,9 @@ class Settings(NamedTuple):
 class AgentProcess:
     """The process of one agent.  ``changed`` hears of each start and end, ``done`` of an end on purpose (status 0)."""
 
-    def __init__(self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]
+    ) -> None:
         self.name = name
         self.state = "starting"
         self.restarts = 0
@@ -114,7 +116,11 @@ class AgentProcess:
             self._done()
             return
         if said is None:
-            said = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+            said = (
+                f"killed by {signal.Signals(-code).name}"
+                if code is not None and code < 0
+                else f"exit status {code}"
+            )
         self._ended(str(said))
 
     def _ended(self, cause: str) -> None:

@@ -32,7 +32,7 @@ def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int
         return 1
     # 0751: helpers that run as other users reach their own files below; the sockets protect themselves.
     os.makedirs(run_dir, exist_ok=True)
-    os.chmod(run_dir, 0o751)
+    os.chmod(run_dir, 0o751)  # noqa: S103
     os.makedirs(f"{run_dir}/instances", mode=0o755, exist_ok=True)
     os.makedirs(state_dir, mode=0o755, exist_ok=True)
     try:

@@ -45,7 +45,9 @@ class Preview:
         agents = {}
         for name in sorted(old.keys() | new.keys()):
             current, intended = self._items(name, old), self._items(name, new)
-            todo = plan(_made(current), intended, frozenset(r for r, item in intended.items() if item.external))
+            todo = plan(
+                _made(current), intended, frozenset(r for r, item in intended.items() if item.external)
+            )
             if todo:
                 agents[name] = {"operations": list(map(str, todo.order())), "disturbs": _disturbs(todo)}
         return {"agents": agents}
@@ -107,7 +109,5 @@ def _disturbs(todo: Plan) -> list[str]:
     """Say in words what is interrupted: whatever is taken down and made again, or is stopped for good."""
     lines = [f"{ref}: replaced, and interrupted meanwhile" for ref in todo.replaced()]
     made = {op.ref for op in todo.after if op.verb is not Verb.DELETE}
-    for op in todo.order():
-        if op.verb is Verb.DELETE and op.ref not in made and op.ref.kind in ("link", "process"):
-            lines.append(f"{op.ref}: removed")
-    return lines
+    removed = [op.ref for op in todo.order() if op.verb is Verb.DELETE and op.ref not in made]
+    return lines + [f"{ref}: removed" for ref in removed if ref.kind in ("link", "process")]

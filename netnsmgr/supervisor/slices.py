@@ -61,8 +61,12 @@ class Slicer:
             whole = {
                 **link,
                 "deleting": False,
-                "apps": [apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))],
-                "hostnames": [[app, interface, host] for (app, interface), host in hostnames(config, name).items()],
+                "apps": [
+                    apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
+                ],
+                "hostnames": [
+                    [app, interface, host] for (app, interface), host in hostnames(config, name).items()
+                ],
             }
             slices[name] = self._revised(name, whole, revision)
         slices[UPLINK] = self._revised(

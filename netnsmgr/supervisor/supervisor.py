@@ -19,10 +19,17 @@ from netnsmgr.errors import Problem
 from netnsmgr.kernel import namespace
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
-from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, INSTANCE_STATUS, PERSISTENT, agent_config, link_status
+from netnsmgr.pubsub.tables import (
+    AGENT_STATUS,
+    APP_STATUS,
+    INSTANCE_STATUS,
+    PERSISTENT,
+    agent_config,
+    link_status,
+)
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
-from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
+from netnsmgr.supervisor.slices import Slicer, allocate
 
 log = structlog.get_logger()
 
@@ -74,7 +81,9 @@ class Supervisor:
             return
         self._hub.put(agent_config(name), "config", part)
         if name not in self._agents:
-            agent = AgentProcess(name, self.settings, lambda: self._status(name), lambda: self._finished(name))
+            agent = AgentProcess(
+                name, self.settings, lambda: self._status(name), lambda: self._finished(name)
+            )
             self._agents[name] = agent
             agent.start()
         else:
@@ -154,7 +163,8 @@ class Supervisor:
         _, problems = await asyncio.to_thread(check, documents, existing)
         places = [place for place, change in enumerate(changes) if change.value is not None]
         return [
-            replace(problem, document=places[problem.document]) if problem.document < len(places) else problem
+            # -1 is a document that was applied before; its name stands in the text.
+            replace(problem, document=places[problem.document]) if problem.document >= 0 else problem
             for problem in problems
         ]
 

@@ -31,7 +31,6 @@ HEAVY = {
     "asyncio",
     "logging",
     "nftables",
-    "asyncinotify",
     "subprocess",
 }
 """Between 5 and 60 ms each, and none of them is needed to send a file."""
