@@ -39,7 +39,6 @@ def examine(run_dir: str, state_dir: str) -> list[Check]:
     return [
         *_privileges(),
         *_kernel(),
-        *_limits(),
         *_programs(),
         *_libraries(),
         *_directories(run_dir, state_dir),
@@ -113,26 +112,6 @@ def _kernel() -> Iterator[Check]:
         )
 
 
-def _limits() -> Iterator[Check]:
-    """A limit that is too low shows only with the n-th instance, as an odd error of some helper."""
-    path = Path("/proc/sys/fs/inotify/max_user_instances")
-    try:
-        limit = int(path.read_text())
-    except (OSError, ValueError):
-        return
-    # One instance of inotify for its dnsmasq, one for its agent.
-    enough = limit // 2
-    yield Check(
-        "kernel",
-        "inotify instances",
-        limit >= 512,
-        f"{limit}: room for about {enough} network instances",
-        False,
-        f"the {enough + 1}th network instance gets no DHCP and DNS",
-        _unless(limit >= 512, "sysctl -w fs.inotify.max_user_instances=1024"),
-    )
-
-
 # --- programs ---------------------------------------------------------------------------------------------
 
 
@@ -164,15 +143,13 @@ def _version(path: str) -> str:
 def judge_dnsmasq(version: str) -> str:
     """Say what is wrong with a dnsmasq, from its ``--version``; empty: nothing.
 
-    2.87 is the first that forgets a host whose file left ``--dhcp-hostsdir``; an application's going needs it.
+    2.87 is the oldest that the project was tried with.
     """
     found = re.search(r"version (\d+)\.(\d+)", version)
     if not found:
         return "says no version"
     if (int(found[1]), int(found[2])) < (2, 87):
         return f"version {found[1]}.{found[2]} is older than 2.87"
-    if not re.search(r"(?<!no-)\binotify\b", version):
-        return "built without inotify"
     return ""
 
 

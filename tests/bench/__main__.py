@@ -15,7 +15,6 @@ from rich.console import Console
 
 from tests.bench import measure
 from tests.bench.figures import Figure, show
-from tests.bench.limits import room_for
 from tests.lab import LabError
 
 
@@ -25,11 +24,6 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of the short measurements")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds to watch the idle daemon")
     parser.add_argument("--only", choices=("one", "many", "throughput"), action="append")
-    parser.add_argument(
-        "--raise-limits",
-        action="store_true",
-        help="raise fs.inotify.max_user_instances meanwhile if it is too low",
-    )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -40,30 +34,21 @@ def main() -> int:
     start = time.monotonic()
     figures: list[Figure] = []
     failed = False
-    with room_for(large, allowed=options.raise_limits) as fitting:
-        if fitting < large:
-            console.print(
-                f"[yellow]fs.inotify.max_user_instances has room for {fitting} instances, not {large}[/]: raise it,"
-                " or allow it for the time of the benchmark with --raise-limits\n",
-                highlight=False,
-            )
-        parts: dict[str, Callable[[], Iterator[Figure]]] = {
-            "one": lambda: measure.one_more(options.repeat),
-            "many": lambda: measure.many(min(small, fitting), fitting, min(3, options.repeat), options.idle),
-            "throughput": lambda: measure.throughput(options.repeat, 2),
-        }
-        for name, part in parts.items():
-            if options.only and name not in options.only:
-                continue
-            try:
-                for figure in part():
-                    figures.append(figure)
-                    console.print(
-                        f"[dim]{time.monotonic() - start:5.0f} s  {figure.name}[/]", highlight=False
-                    )
-            except (LabError, AssertionError) as error:
-                failed = True
-                console.print(f"[red]{name} could not be measured:[/] {error}", highlight=False)
+    parts: dict[str, Callable[[], Iterator[Figure]]] = {
+        "one": lambda: measure.one_more(options.repeat),
+        "many": lambda: measure.many(small, large, min(3, options.repeat), options.idle),
+        "throughput": lambda: measure.throughput(options.repeat, 2),
+    }
+    for name, part in parts.items():
+        if options.only and name not in options.only:
+            continue
+        try:
+            for figure in part():
+                figures.append(figure)
+                console.print(f"[dim]{time.monotonic() - start:5.0f} s  {figure.name}[/]", highlight=False)
+        except (LabError, AssertionError) as error:
+            failed = True
+            console.print(f"[red]{name} could not be measured:[/] {error}", highlight=False)
     show(figures, console)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     record = {

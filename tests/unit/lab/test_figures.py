@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.bench.figures import Figure, samples
-from tests.bench.limits import room_for
 from tests.lab.app import Lease
 from tests.lab.checks import Check, run_all
 from tests.lab.observe import in_range, none_lost, without
@@ -78,10 +75,3 @@ def test_taking_an_instance_out_of_a_file_takes_out_who_lived_on_it_alone() -> N
     assert "app2" not in left
     assert "ni2" not in left
     assert "app1" in left
-
-
-def test_limits_stay_as_they_are_unless_raising_them_is_allowed() -> None:
-    with room_for(1_000_000, allowed=False) as fitting:
-        assert fitting < 1_000_000
-    with pytest.raises(ZeroDivisionError), room_for(1, allowed=True):
-        raise ZeroDivisionError
