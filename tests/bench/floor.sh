@@ -1,6 +1,7 @@
 #!/bin/sh
 # The benchmark's floor: what netnsmgr does for network instances, as a shell script of iproute2, nft and dnsmasq
-# would do it, written for speed: packed (ip -batch, one nft -f), no look at what exists, no checks, no repair.
+# would do it: no look at what exists, no checks, no repair.  Plain, it has a command for each step, as one writes it
+# by hand; with PACKED=1 it is written for speed (ip -batch).
 #
 #   floor.sh init                  once per device: forwarding, NAT, order of the rules
 #   floor.sh add FIRST LAST PORT   instances FIRST to LAST, leaving by PORT (eth0 -> 192.168.0.1, eth1 -> 192.168.1.1);
@@ -9,11 +10,18 @@
 #   floor.sh del FIRST LAST
 set -e
 run=/run/floor
+# Commands of ip, one a line; also for the shell inside an instance's namespace.
+if [ -n "$PACKED" ]; then
+    commands="ip -batch -"
+else
+    commands="while read -r words; do ip \$words || exit 1; done"
+fi
+commands() { eval "$commands"; }
 
 init() {
     mkdir -p $run
     echo 1 >/proc/sys/net/ipv4/ip_forward
-    ip -batch - <<-E
+    commands <<-E
 	rule add pref 100 lookup local
 	rule del pref 0
 	E
@@ -51,7 +59,7 @@ add() { # N PORT
     done
     echo "server=$site.1@uplink" >$etc/servers
     ip netns add $ns
-    ip -batch - <<-E
+    commands <<-E
 	link add $link mtu 1500 type veth peer name uplink netns $ns
 	address add $outer/31 dev $link
 	link set $link up
@@ -63,10 +71,11 @@ add() { # N PORT
 	E
     echo 2 >/proc/sys/net/ipv4/conf/$link/rp_filter
     nsenter --net=/run/netns/$ns sh -ec "
+        commands() { $commands; }
         echo 1 >/proc/sys/net/ipv4/ip_forward
         echo 1 >/proc/sys/net/ipv4/conf/uplink/accept_local
         echo 0 >/proc/sys/net/ipv4/conf/uplink/rp_filter
-        ip -batch - <<-E
+        commands <<-E
 		link set lo up
 		link add bn0 address 02:00:00:$((n / 100)):$((n % 100)):00 type bridge
 		address add $subnet.1/24 dev bn0
@@ -115,7 +124,7 @@ case "$1" in
 init) init ;;
 add)
     for n in $(seq "$2" "$3"); do add "$n" "$4"; done >$run/routes
-    ip -batch $run/routes
+    commands <$run/routes
     ;;
 del) for n in $(seq "$2" "$3"); do del "$n"; done ;;
 *) exit 2 ;;

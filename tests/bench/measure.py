@@ -33,11 +33,14 @@ def one_more(repeat: int) -> Iterator[Figure]:
     """One instance with two applications, added to a few: the command alone, and until DHCP and DNS answer."""
     with script_lab() as lab:
         floor_command, floor_answer = _one_more(lab, Script(lab), repeat)
+    with script_lab() as lab:
+        _, packed_answer = _one_more(lab, Script(lab, packed=True), repeat)
     with daemon_lab() as lab:
         command, answer = _one_more(lab, Netnsmgr(lab), repeat)
         start = samples([1000 * timed(partial(lab.netnsmgr, "--version")) for _ in range(repeat)])
     yield Figure("one more instance, until DHCP and DNS answer", "ms", answer, floor_answer, at_most=1.5)
     yield Figure("  of that, the command", "ms", command, floor_command)
+    yield Figure("  beside the script written for speed (ip -batch)", "ms", answer, packed_answer)
     yield Figure("  of that, 'netnsmgr --version': the interpreter's start", "ms", start)
 
 
@@ -60,11 +63,16 @@ def many(small: int, large: int, repeat: int, idle: float) -> Iterator[Figure]:
         make_apps(lab, range(1, small + 1))
         script = Script(lab)
         floor = samples([_added(lab, script, small, again=n < repeat - 1) for n in range(repeat)])
+    with script_lab() as lab:
+        make_apps(lab, range(1, small + 1))
+        script = Script(lab, packed=True)
+        packed = samples([_added(lab, script, small, again=n < repeat - 1) for n in range(repeat)])
     with daemon_lab() as lab:
         make_apps(lab, range(1, small + 1))
         manager = Netnsmgr(lab)
         first = samples([_added(lab, manager, small, again=n < repeat - 1) for n in range(repeat)])
         yield Figure(f"{small} instances in one apply", "s", first, floor, at_most=1.0)
+        yield Figure("  beside the script written for speed (ip -batch)", "s", first, packed)
         yield from _unchanged(manager, small)
         yield from _weight(manager, small)
         yield from _idle(manager, small, idle)

@@ -90,17 +90,21 @@ class Clients:
 
 
 class Script:
-    """``floor.sh`` in a lab whose ports are configured already."""
+    """``floor.sh`` in a lab whose ports are configured already; packed or a command for each step."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, packed: bool = False) -> None:
         self.lab = lab
-        lab.device.run([FLOOR, "init"])
+        self._env = {"PACKED": "1" if packed else ""}
+        self._run("init")
 
     def add(self, first: int, last: int) -> None:
-        self.lab.device.run([FLOOR, "add", str(first), str(last), "eth0"], timeout=300.0)
+        self._run("add", str(first), str(last), "eth0")
 
     def remove(self, first: int, last: int) -> None:
-        self.lab.device.run([FLOOR, "del", str(first), str(last)], timeout=300.0)
+        self._run("del", str(first), str(last))
+
+    def _run(self, *arguments: str) -> None:
+        self.lab.device.run([FLOOR, *arguments], timeout=300.0, env=self._env)
 
 
 class Netnsmgr:
