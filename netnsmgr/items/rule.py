@@ -1,4 +1,8 @@
-"""Policy rules.  *Ours* are the ones with our protocol number (``FRA_PROTOCOL``, since Linux 4.17)."""
+"""Policy rules.
+
+*Ours* are the ones with our protocol number (``FRA_PROTOCOL``, since Linux 4.17).  A wanted rule that somebody else
+has made already counts as there, since the kernel refuses a second one, and stays when it is no longer wanted.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,11 @@ class Rule(KernelItem):
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
-        return [rule for rule, ours in await system.rtnl.rules() if ours and rule.table != LOCAL]
+        return [
+            rule
+            for rule, ours in await system.rtnl.rules()
+            if (ours or rule.key() in wanted) and rule.table != LOCAL
+        ]
 
     async def create(self, system: System) -> None:
         await system.rtnl.add_rule(self)
@@ -62,8 +70,8 @@ class LocalRule(KernelItem):
         ours = [rule for rule, mine in locals_ if mine]
         if not ours:
             return []
-        # Cut off between the two steps of "create": both rules are there, so the move is unfinished.
-        finished = not any(rule.priority == 0 for rule, mine in locals_ if not mine)
+        # Cut off between the steps of "create": an old rule is still there, so the move is unfinished.
+        finished = len(ours) == 1 and not any(_kernels(rule, mine) for rule, mine in locals_)
         return [LocalRule(ours[0].priority if finished else 0)]
 
     def must_replace(self, old: Item) -> bool:
@@ -75,7 +83,7 @@ class LocalRule(KernelItem):
         if not any(mine and rule.priority == self.priority for rule, mine in locals_):
             await system.rtnl.add_rule(Rule(self.priority, LOCAL))
         for rule, mine in locals_:
-            if not (mine and rule.priority == self.priority):
+            if _kernels(rule, mine) or (mine and rule.priority != self.priority):
                 await system.rtnl.delete_rule(rule, ours=mine)
 
     async def modify(self, old: Item, system: System) -> None:
@@ -86,8 +94,12 @@ class LocalRule(KernelItem):
         if not any(rule.priority == 0 for rule, _ in locals_):
             await system.rtnl.add_rule(Rule(0, LOCAL))
         for rule, mine in locals_:
-            if rule.priority != 0:
-                await system.rtnl.delete_rule(rule, ours=mine)
+            if mine:
+                await system.rtnl.delete_rule(rule)
+
+
+def _kernels(rule: Rule, mine: bool) -> bool:
+    return rule.priority == 0 and not mine
 
 
 async def _local_rules(system: System) -> list[tuple[Rule, bool]]:
