@@ -30,8 +30,7 @@ class Lease(KernelItem):
     def key(self) -> str:
         return f"{self.address} {self.mac}"
 
-    def deps(self) -> frozenset[Ref]:
-        return frozenset({self.server} if self.server else ())
+    # Stands on nothing, not even on its server: a server that is replaced or starts again keeps its leases.
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
@@ -41,6 +40,8 @@ class Lease(KernelItem):
         return None  # dnsmasq gives leases; that one is there again is for its client to ask
 
     async def delete(self, system: System) -> None:
+        if self.server is not None and not any(i.name == self.server.key for i in system.processes.running()):
+            return  # nobody hears us; the next pass finds the lease still there
         # The packet that the client would have sent; dnsmasq drops the lease at once and restarts nothing.
         await system.processes.run(("dhcp_release", self.link, str(self.address), self.mac))
 
