@@ -45,7 +45,8 @@ class KernelFiles:
             os.unlink(path)
 
     def make_directory(self, path: str) -> None:
-        os.makedirs(path, mode=0o755, exist_ok=True)
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, 0o755)  # noqa: S103 - helpers run as other users, whatever our umask is
 
     def remove_directory(self, path: str) -> None:
         with suppress(FileNotFoundError):

@@ -35,9 +35,7 @@ class KernelProcesses:
         self._pidfds: dict[str, int] = {}
         if not fresh:
             # Only a restarted agent looks through all of /proc; in a new namespace nobody can be running yet.
-            for entry in os.listdir("/proc"):
-                if entry.isdigit():
-                    self._adopt(int(entry))
+            self._search()
 
     def running(self) -> Sequence[ProcessInfo]:
         found = []
@@ -50,6 +48,8 @@ class KernelProcesses:
         return found
 
     async def start(self, name: str, argv: Sequence[str]) -> None:
+        if any(info.name == name and info.argv == tuple(argv) for info in self.running()):
+            return
         pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
         with suppress(FileNotFoundError):
             os.unlink(pidfile)
@@ -109,6 +109,17 @@ class KernelProcesses:
             words = errors.decode(errors="replace").strip() or f"exit status {process.returncode}"
             raise KernelError(f"{argv[0]}: {words}")
 
+    def _search(self) -> None:
+        """Adopt what runs already: of a parent and its children with one vector (dnsmasq forks for TCP) the parent."""
+        found: dict[str, set[int]] = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and (argv := _argv(int(entry))) and (name := self._name(argv)):
+                found.setdefault(name, set()).add(int(entry))
+        for family in found.values():
+            for pid in family:
+                if _parent(pid) not in family:
+                    self._adopt(pid)
+
     def _adopt(self, pid: int) -> bool:
         argv = _argv(pid)
         name = self._name(argv) if argv else None
@@ -147,7 +158,16 @@ def _argv(pid: int) -> tuple[str, ...] | None:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             raw = file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None  # gone, or hidden from us (hidepid=1) and so none of ours
     # A process that has ended but was not waited for has an empty vector.
     return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else None
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            # The name in parentheses may hold anything, also spaces and parentheses.
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
