@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ class Role(Protocol):
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent: ...
+    def next_look(self) -> float | None: ...
     def part(self) -> None: ...
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
 
@@ -47,6 +49,7 @@ class Agent:
         self._soon = False
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._published: set[tuple[str, str]] = set()
 
     def wake(self, *_: object) -> None:
@@ -94,6 +97,7 @@ class Agent:
                     continue
                 self._publish(row, outcome, busy=False)
                 self._schedule(outcome)
+                self._look_at(self._role.next_look())
                 mounts.enable(_waits_for_namespace(outcome))
                 if row["deleting"] and not outcome.states:
                     # The supervisor takes our rows away when it has removed the namespace, too.
@@ -126,6 +130,14 @@ class Agent:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    def _look_at(self, moment: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if moment is not None:
+            pause = max(0.0, moment - time.time()) + 0.1
+            self._alarm = asyncio.get_running_loop().call_later(pause, self.wake)
 
     def _later(self) -> None:
         if self._timer is not None:

@@ -96,6 +96,10 @@ class InstanceRole:
             self._intent, self._asked = intent(self._scope), asked
         return self._intent
 
+    def next_look(self) -> float | None:
+        """Return nothing: dnsmasq itself ends the leases that it gave."""
+        return None
+
     def part(self) -> None:
         """Know that the instance is being deleted."""
         self._deleting = True

@@ -81,15 +81,16 @@ def _enter(name: str, directory: str) -> bool:
 
 async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool) -> None:
     async with AsyncClient(run_dir, f"agent:{name}") as client:
+        role: UplinkRole | InstanceRole
         if name == UPLINK:
-            agent = Agent(name, UplinkRole(run_dir), client)
-            async with KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh) as system:
-                await agent.run(system)
-            return
-        role = InstanceRole(name, run_dir, state_dir)
+            role = UplinkRole(run_dir)
+            agent = Agent(name, role, client)
+            system = KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh)
+        else:
+            role = InstanceRole(name, run_dir, state_dir)
+            agent = Agent(name, role, client)
+            system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
-        agent = Agent(name, role, client)
-        system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
         leases = DirectoryWatch(role.lease_dir, agent.wake)
         try:
             async with system:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
@@ -10,8 +11,9 @@ from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Ref
-from netnsmgr.features.rows import device_of, linked_instance, uplink_scope
-from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features import port_dhcp
+from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
+from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, PortLease, UplinkScope
 from netnsmgr.features.uplink import intent
 from netnsmgr.items.link import link_ref, netns_ref
 from netnsmgr.kernel.system import KernelSystem
@@ -29,13 +31,16 @@ class UplinkRole:
         self._run_dir = run_dir
         self._scope: UplinkScope | None = None
         self._intent: Intent = {}
+        self._leases: dict[str, PortLease | None] = {}
         self._read: dict[str, tuple[object, LinkedInstance]] = {}
 
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent:
         device = device_of(row)
-        facts = await _port_facts(device.spec.ports if device is not None else (), system)
+        ports = device.spec.ports if device is not None else ()
+        self._leases = {port.name: self._lease(port) for port in ports if port.dhcp}
+        facts = await _port_facts(ports, self._leases, system)
         self._read = {
             entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]
         }
@@ -47,6 +52,23 @@ class UplinkRole:
     def _linked(self, entry: dict[str, Any]) -> tuple[object, LinkedInstance]:
         known = self._read.get(entry["instance"]["metadata"]["name"])
         return known if known is not None and known[0] == entry else (entry, linked_instance(entry))
+
+    @property
+    def lease_dir(self) -> str:
+        """The directory whose changes say that a port has got, renewed or lost its lease."""
+        return port_lease_dir(self._run_dir)
+
+    def _lease(self, port: Port) -> PortLease | None:
+        try:
+            with open(f"{self.lease_dir}/{port_dhcp.lease_name(port)}", encoding="utf-8") as file:
+                lease = port_dhcp.parse(file.read())
+        except FileNotFoundError:
+            return None
+        return lease if lease is not None and lease.expires > time.time() else None
+
+    def next_look(self) -> float | None:
+        """Return when, in seconds since the epoch, a lease ends that nobody may have renewed."""
+        return min((lease.expires for lease in self._leases.values() if lease is not None), default=None)
 
     def part(self) -> None:
         """Never called: the device's root namespace is not deleted."""
@@ -130,11 +152,13 @@ class UplinkRole:
         }
 
 
-async def _port_facts(ports: tuple[Port, ...], system: KernelSystem) -> list[PortFacts]:
+async def _port_facts(
+    ports: tuple[Port, ...], leases: Mapping[str, PortLease | None], system: KernelSystem
+) -> list[PortFacts]:
     links = await system.rtnl.links()
     found: dict[str, list[IPv4Interface]] = {}
     gateways: Mapping[str, Sequence[IPv4Address]] = {}
-    if any(not port.addresses and port.ifname in links for port in ports):
+    if any(port.as_found and port.ifname in links for port in ports):
         for address, _ in await system.rtnl.addresses():
             found.setdefault(address.link, []).append(address.address)
         gateways = await system.rtnl.gateways()
@@ -144,6 +168,14 @@ async def _port_facts(ports: tuple[Port, ...], system: KernelSystem) -> list[Por
         if link is None:
             facts.append(PortFacts(port.name, port.ifname))
             continue
+        lease = leases.get(port.name)
+        addresses, learned, dns, ntp = port.addresses, port.gateways, port.dns, port.ntp
+        if port.as_found:
+            addresses = tuple(found.get(port.ifname, ()))
+            learned = learned or tuple(gateways.get(port.ifname, ()))
+        elif lease is not None:
+            addresses = (lease.address,)
+            learned, dns, ntp = learned or lease.gateways, dns or lease.dns, ntp or lease.ntp
         facts.append(
             PortFacts(
                 port.name,
@@ -152,10 +184,10 @@ async def _port_facts(ports: tuple[Port, ...], system: KernelSystem) -> list[Por
                 up=link.up,
                 carrier=link.carrier,
                 mtu=port.mtu or link.mtu,
-                addresses=port.addresses or tuple(found.get(port.ifname, ())),
-                gateways=port.gateways or tuple(gateways.get(port.ifname, ())),
-                dns=port.dns,
-                ntp=port.ntp,
+                addresses=addresses,
+                gateways=learned,
+                dns=dns,
+                ntp=ntp,
             )
         )
     return facts

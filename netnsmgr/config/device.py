@@ -54,6 +54,11 @@ class Port(Model):
         return self.interface or self.name
 
     @property
+    def as_found(self) -> bool:
+        """Whether the port's addresses are somebody else's affair."""
+        return not self.addresses and not self.dhcp
+
+    @property
     def networks(self) -> tuple[IPv4Network, ...]:
         """The networks of the static addresses."""
         return tuple(address.network for address in self.addresses)

@@ -29,7 +29,7 @@ def routes_over(table: int, port: Port, facts: PortFacts, metric: int) -> list[I
     found: list[Item] = []
     for address in facts.addresses:
         after = frozenset({LinkUp(facts.interface).ref})
-        if port.addresses:
+        if not port.as_found:
             after |= {Address(facts.interface, address).ref}
         host = IPv4Network(address.ip)
         found.append(Route(host, table, 0, facts.interface, type="local", src=address.ip, after=after))
@@ -54,17 +54,16 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
         # The kernel takes the larger of this and "all"; with strict (1) there, 2 still wins.
         Sysctl(f"net/ipv4/conf/{name}/rp_filter", "2", name),
     ]
-    found += [Address(name, address) for address in port.addresses]
     if not facts.addresses:
         return found
+    if not port.as_found:
+        found += [Address(name, address) for address in facts.addresses]
     table = PORT_TABLE + number
     found += routes_over(table, port, facts, 0)
     found += [Rule(PORT_PRIORITY, table, src=address.ip) for address in facts.addresses]
-    if port.addresses or port.dhcp:
+    if not port.as_found:
         # A port "as found" has a default route already, or shall have none.
-        after = frozenset({LinkUp(name).ref})
-        if port.addresses:
-            after |= {Address(name, facts.addresses[0]).ref}
+        after = frozenset({LinkUp(name).ref, Address(name, facts.addresses[0]).ref})
         metric = DEFAULT_METRIC + 100 * port.cost + number
         found += [
             Route(

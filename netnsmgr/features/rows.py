@@ -73,6 +73,7 @@ def uplink_scope(
         ports=tuple(zip(ports, facts, strict=True)),
         instances=tuple(instances),
         etc=etc_dir(run_dir, "uplink"),
+        lease_dir=port_lease_dir(run_dir),
         netns_inode=inode,
     )
 
@@ -91,6 +92,11 @@ def port_facts(row: Row) -> PortFacts:
         dns=tuple(map(IPv4Address, row["dns"])),
         ntp=tuple(map(IPv4Address, row["ntp"])),
     )
+
+
+def port_lease_dir(run_dir: str) -> str:
+    """Return the directory of the leases that the device's ports hold; a reboot ends them."""
+    return f"{run_dir}/instances/uplink/leases"
 
 
 def etc_dir(run_dir: str, agent: str) -> str:

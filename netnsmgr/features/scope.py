@@ -30,6 +30,17 @@ def short_name(prefix: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class PortLease:
+    """What a DHCP server gave to a port of the device; ``expires`` in seconds since the epoch."""
+
+    address: IPv4Interface
+    gateways: tuple[IPv4Address, ...]
+    dns: tuple[IPv4Address, ...]
+    ntp: tuple[IPv4Address, ...]
+    expires: int
+
+
+@dataclass(frozen=True)
 class PortFacts:
     """A port of the device as it is now."""
 
@@ -125,6 +136,7 @@ class UplinkScope:
     ports: tuple[tuple[Port, PortFacts], ...]
     instances: tuple[LinkedInstance, ...]
     etc: str
+    lease_dir: str
     netns_inode: int
 
     def ports_of(self, instance: NetworkInstance) -> list[tuple[Port, PortFacts]]:

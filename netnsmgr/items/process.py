@@ -19,14 +19,15 @@ from netnsmgr.items.system import KernelItem, System
 class Process(KernelItem):
     """A helper that goes on when we stop, and is found again when we start.
 
-    ``argv[0]`` must return only when the helper is ready to serve (daemons that fork do), so that
-    whatever stands on it starts from there.
+    A helper that forks must return only when it is ready to serve, so that whatever stands on it starts from
+    there; one that ``stays`` in the foreground counts as ready when it runs.
     """
 
     kind: ClassVar[str] = "process"
     name: str
     argv: tuple[str, ...]
     needs: frozenset[Ref] = field(default=frozenset(), compare=False)
+    stays: bool = field(default=False, compare=False)
 
     def key(self) -> str:
         return self.name
@@ -44,7 +45,7 @@ class Process(KernelItem):
         return found
 
     async def create(self, system: System) -> None:
-        await system.processes.start(self.name, self.argv)
+        await system.processes.start(self.name, self.argv, stays=self.stays)
 
     def must_replace(self, old: Item) -> bool:
         return True

@@ -47,8 +47,13 @@ class KernelProcesses:
                 self._lose(name)
         return found
 
-    async def start(self, name: str, argv: Sequence[str]) -> None:
+    async def start(self, name: str, argv: Sequence[str], *, stays: bool = False) -> None:
         if any(info.name == name and info.argv == tuple(argv) for info in self.running()):
+            return
+        if stays:
+            process = await self._spawn(argv, subprocess.DEVNULL)
+            if not self._adopt(process.pid):
+                raise KernelError(f"{argv[0]} ended right after its start")
             return
         pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
         with suppress(FileNotFoundError):
@@ -90,16 +95,7 @@ class KernelProcesses:
 
     async def run(self, argv: Sequence[str]) -> None:
         """Run a program to its end; raises ``KernelError`` with its words when it fails or is not installed."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise KernelError(f"{argv[0]} is not installed (netnsmgr doctor says how to get it)") from error
+        process = await self._spawn(argv, subprocess.PIPE)
         try:
             _, errors = await asyncio.wait_for(process.communicate(), RUN_SECONDS)
         except TimeoutError:
@@ -119,6 +115,18 @@ class KernelProcesses:
             for pid in family:
                 if _parent(pid) not in family:
                     self._adopt(pid)
+
+    async def _spawn(self, argv: Sequence[str], errors: int) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise KernelError(f"{argv[0]} is not installed (netnsmgr doctor says how to get it)") from error
 
     def _adopt(self, pid: int) -> bool:
         argv = _argv(pid)
