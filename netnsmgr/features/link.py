@@ -8,10 +8,13 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.link import ExternalLink, LinkUp
+from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import Route
 from netnsmgr.items.sysctl import Sysctl
 
 UPLINK = "uplink"
+NAT = NftTable.of("inet", "nat", "").ref
+"""The table of the source NAT (``nat.py``), on which the way out stands."""
 DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
 
 
@@ -29,6 +32,7 @@ def items(scope: InstanceScope) -> list[Item]:
         Sysctl(f"net/ipv4/conf/{UPLINK}/rp_filter", "0", UPLINK),
     ]
     if not scope.instance.air_gapped:
-        after: frozenset[Ref] = frozenset({up.ref, address.ref})
+        # Nothing leaves before its address is translated: a flow that began without would go on without.
+        after: frozenset[Ref] = frozenset({up.ref, address.ref, NAT})
         found.append(Route(DEFAULT_ROUTE, link=UPLINK, via=scope.outer, src=scope.inner, after=after))
     return found

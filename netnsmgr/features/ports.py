@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 
 from netnsmgr.config.device import Port
-from netnsmgr.core.item import Item
+from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.link import DEFAULT_ROUTE
 from netnsmgr.features.scope import PortFacts, UplinkScope
 from netnsmgr.items.address import Address
@@ -27,22 +27,29 @@ def items(scope: UplinkScope) -> list[Item]:
 def routes_over(table: int, port: Port, facts: PortFacts, metric: int) -> list[Item]:
     """Return the routes by which a table reaches what lies behind a port, and the port's own addresses."""
     found: list[Item] = []
+    networks: set[IPv4Network] = set()
     for address in facts.addresses:
-        after = frozenset({LinkUp(facts.interface).ref})
-        if not port.as_found:
-            after |= {Address(facts.interface, address).ref}
+        after = _after(port, facts, address)
+        # The metric tells apart two ports that were found with the same address, each in a site of its own.
         host = IPv4Network(address.ip)
-        found.append(Route(host, table, 0, facts.interface, type="local", src=address.ip, after=after))
-        if address.network.prefixlen < 32:
+        found.append(Route(host, table, metric, facts.interface, type="local", src=address.ip, after=after))
+        if address.network.prefixlen < 32 and address.network not in networks:
+            networks.add(address.network)
             found.append(Route(address.network, table, metric, facts.interface, src=address.ip, after=after))
     if facts.addresses:
-        source = facts.addresses[0].ip
-        for extra, gateway in enumerate(facts.gateways):
-            route = Route(
-                DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=source, after=after
-            )
-            found.append(route)
+        first = facts.addresses[0]
+        after = _after(port, facts, first)
+        found += [
+            Route(DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=first.ip, after=after)
+            for extra, gateway in enumerate(facts.gateways)
+        ]
     return found
+
+
+def _after(port: Port, facts: PortFacts, address: IPv4Interface) -> frozenset[Ref]:
+    """Return what a route with ``address`` as its source needs, besides the link."""
+    up = LinkUp(facts.interface).ref
+    return frozenset({up} if port.as_found else {up, Address(facts.interface, address).ref})
 
 
 def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
@@ -63,7 +70,7 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
     found += [Rule(PORT_PRIORITY, table, src=address.ip) for address in facts.addresses]
     if not port.as_found:
         # A port "as found" has a default route already, or shall have none.
-        after = frozenset({LinkUp(name).ref, Address(name, facts.addresses[0]).ref})
+        after = _after(port, facts, facts.addresses[0])
         metric = DEFAULT_METRIC + 100 * port.cost + number
         found += [
             Route(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b32encode
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
@@ -25,8 +26,9 @@ def short_name(prefix: str, name: str) -> str:
     """Return a link name of at most 15 characters that is unique for ``name``; readable where it fits."""
     if len(prefix + name) <= IFNAMSIZ:
         return prefix + name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:5]
-    return f"{prefix}{name[: IFNAMSIZ - len(prefix) - 6]}-{digest}"
+    # Six of 32 characters: of a thousand names alike, two are the same in one device of two thousand.
+    digest = b32encode(hashlib.sha256(name.encode()).digest()).decode("ascii").lower()[:6]
+    return f"{prefix}{name[: IFNAMSIZ - len(prefix) - 7]}-{digest}"
 
 
 @dataclass(frozen=True)
