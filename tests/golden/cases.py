@@ -1,0 +1,102 @@
+"""The configurations of the golden files, each as small as its subject allows."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface
+
+from netnsmgr.features.scope import PortFacts
+
+HEAD = "apiVersion: netnsmgr/v1alpha1\n"
+DEVICE = (
+    HEAD
+    + """\
+kind: Device
+metadata: {name: edge}
+spec:
+  ports:
+    - {name: eth0, labels: [wired], addresses: [192.168.0.2/24], gateways: [192.168.0.1], dns: [192.168.0.1]}
+"""
+)
+
+
+def ni(spec: str, name: str = "ni1") -> str:
+    return f"---\n{HEAD}kind: NetworkInstance\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n"
+
+
+def app(interfaces: str, name: str = "app1", attach: str = "netns: app1") -> str:
+    return (
+        f"---\n{HEAD}kind: App\nmetadata: {{name: {name}}}\n"
+        f"spec: {{attach: {{{attach}}}, interfaces: [{interfaces}]}}\n"
+    )
+
+
+ETH0 = "{name: eth0, network: ni1}"
+LOCAL = "ports: [eth0], subnets: [10.10.1.0/24], dhcp: {range: 10.10.1.50-10.10.1.150}"
+
+AIR_GAPPED = DEVICE + ni("subnets: [10.10.1.0/24], dhcp: {}") + app(ETH0)
+STATIC = DEVICE + ni(LOCAL) + app("{name: eth0, network: ni1, address: 10.10.1.20, mac: '02:16:3e:00:00:01'}")
+SEVERAL_PORTS = (
+    HEAD
+    + """\
+kind: Device
+metadata: {name: edge}
+spec:
+  linkPool: 10.255.0.0/24
+  ports:
+    - {name: eth0, labels: [wired], addresses: [192.168.0.2/24, 192.168.0.3/24, 10.0.0.2/16], gateways: [192.168.0.1, 192.168.0.9],
+       dns: [192.168.0.1], ntp: [192.168.0.1], cost: 5, mtu: 1400}
+    - {name: lte, interface: wwan0, dns: [9.9.9.9, 192.168.0.1], cost: 10}
+    - {name: eth2, labels: [wired], addresses: [192.168.2.2/24], gateways: [192.168.2.1]}
+"""
+    + ni("ports: [wired, lte], subnets: [10.10.1.0/24]")
+    + ni("ports: [lte], subnets: [10.10.2.0/24]", "ni2")
+)
+AS_FOUND = {
+    "lte": PortFacts(
+        "lte", "wwan0", present=True, up=True, carrier=True, mtu=1430,
+        addresses=(IPv4Interface("100.64.7.9/32"),), gateways=(IPv4Address("100.64.0.1"),),
+        dns=(IPv4Address("9.9.9.9"), IPv4Address("192.168.0.1")),
+    )
+}  # fmt: skip
+NO_DHCP = DEVICE + ni("ports: [eth0], subnets: [10.10.1.0/24], gateways: [10.10.1.254], tcpMssClamp: false")
+CUSTOM = (
+    DEVICE
+    + ni(
+        "ports: [wired], subnets: [10.10.1.0/24], mtu: 1400,"
+        "dhcp: {range: 10.10.1.50-10.10.1.150, leaseTime: 2h, ntp: [10.0.0.7, 10.0.0.8], domain: plant.example},"
+        "dns: {hosts: {printer: [10.10.1.9], gw.example: [10.10.1.1, 10.10.1.2]}, servers: [9.9.9.9, 1.1.1.1]}"
+    )
+    + app(ETH0 + ", {name: eth1, network: ni1}", attach="pid: 4711")
+    + app("{name: serial-console0, network: ni1}", name="programmable-logic-controller", attach="tap: true")
+)
+
+CASES = {
+    "air-gapped": AIR_GAPPED,
+    "static-address": STATIC,
+    "several-ports": SEVERAL_PORTS,
+    "no-dhcp": NO_DHCP,
+    "custom": CUSTOM,
+}
+
+BASE = DEVICE + ni(LOCAL)
+CHANGES = {
+    "nothing": (BASE + app(ETH0), BASE + app(ETH0)),
+    "an application joins": (BASE, BASE + app(ETH0)),
+    "an application leaves": (BASE + app(ETH0), BASE),
+    "an application gets a fixed address": (
+        BASE + app(ETH0),
+        BASE + app("{name: eth0, network: ni1, address: 10.10.1.20}"),
+    ),
+    "an application gets another MAC": (
+        BASE + app(ETH0),
+        BASE + app("{name: eth0, network: ni1, mac: '02:16:3e:00:00:01'}"),
+    ),
+    "a DNS server is added": (BASE, DEVICE + ni(LOCAL + ", dns: {servers: [9.9.9.9]}")),
+    "the lease time changes": (BASE, BASE.replace("10.10.1.150}", "10.10.1.150, leaseTime: 2h}")),
+    "the MTU changes": (BASE + app(ETH0), (BASE + app(ETH0)).replace("subnets:", "mtu: 1400, subnets:")),
+    "the subnet changes": (BASE, BASE.replace("10.10.1.", "10.10.2.")),
+    "MSS clamping is switched off": (BASE, DEVICE + ni(LOCAL + ", tcpMssClamp: false")),
+    "the instance loses its port": (BASE, BASE.replace("ports: [eth0], subnets", "subnets")),
+    "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
+    "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),
+}

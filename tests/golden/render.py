@@ -1,0 +1,108 @@
+"""Items as text that reads like a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netnsmgr.core.item import Item
+from netnsmgr.items.address import Address
+from netnsmgr.items.file import Directory, File
+from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Veth
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.process import Process
+from netnsmgr.items.route import MAIN, Route
+from netnsmgr.items.rule import LocalRule, Rule
+from netnsmgr.items.sysctl import Sysctl
+
+KINDS = (
+    ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, NftTable,
+    Directory, File, Process,
+)  # fmt: skip
+RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def terminal(items: Iterable[Item]) -> str:
+    """Return one line for each item, in the order of the kinds; tables and files with their text at the end."""
+    listed = list(items)
+    lines = [(RANKS[type(item)], _position(item), text) for item in listed if (text := _line(item))]
+    found = [text for _, _, text in sorted(lines)]
+    for item in sorted(listed, key=lambda item: item.ref):
+        if isinstance(item, NftTable):
+            found += ["", f"table {item.family} {item.name} {{{_indented(item.body)}\n}}"]
+    for item in sorted(listed, key=lambda item: item.ref):
+        if isinstance(item, File):
+            reload = f"  # read again by {item.reload}" if item.reload else ""
+            found += ["", f"$ cat {item.path}{reload}", item.text.rstrip("\n") or "(empty)"]
+    return "\n".join(found)
+
+
+def _position(item: Item) -> tuple[object, ...]:
+    """Where ``ip`` would list it."""
+    match item:
+        case Rule():
+            return (item.priority, item.key())
+        case Route():
+            return (item.table, item.dst.prefixlen > 0, item.metric, item.key())
+        case _:
+            return (0, item.key())
+
+
+def _veth(link: Veth) -> str:
+    mac = f" address {link.far_mac}" if link.far_mac else ""
+    far = f"{link.far_name} netns {link.far_netns}{mac}"
+    return f"ip link add {link.name} type veth peer name {far}{_link(link)}"
+
+
+def _link(link: Link) -> str:
+    master = f" master {link.master}" if link.master else ""
+    return f" mtu {link.mtu}{master} alias {link.full_alias}"
+
+
+def _route(route: Route) -> str:
+    type_ = "" if route.type == "unicast" else f"{route.type} "
+    words = [f"ip route add {type_}{'default' if route.dst.prefixlen == 0 else route.dst}"]
+    words += [f"via {route.via}"] if route.via else []
+    words += [f"dev {route.link}"] if route.link else []
+    words += [f"table {route.table}"] if route.table != MAIN else []
+    words += [f"metric {route.metric}"] if route.metric else []
+    words += [f"src {route.src}"] if route.src else []
+    words += ["onlink"] if route.via else []
+    return " ".join(words)
+
+
+def _indented(body: str) -> str:
+    return body.replace("\n", "\n    ")
+
+
+def _line(item: Item) -> str:
+    """What one would type; empty for what has its own place in ``terminal``."""
+    match item:
+        case ExternalLink():
+            return f"# link {item.name}: somebody else's"
+        case ExternalNetns():
+            return f"# network namespace {item.name}: somebody else's, at {item.path}"
+        case Bridge():
+            return f"ip link add {item.name} type bridge address {item.mac}{_link(item)}"
+        case Tap():
+            return f"ip tuntap add {item.name} mode tap{_link(item)}"
+        case Veth():
+            return _veth(item)
+        case LinkUp():
+            return f"ip link set {item.name} up" + (f" mtu {item.mtu}" if item.mtu else "")
+        case Address():
+            return f"ip address add {item.address} dev {item.link}"
+        case Route():
+            return _route(item)
+        case Rule():
+            iif = f" iif {item.iif}" if item.iif else ""
+            return f"ip rule add pref {item.priority} from {item.src or 'all'}{iif} lookup {item.table}"
+        case LocalRule():
+            return f"ip rule add pref {item.priority} from all lookup local; ip rule del pref 0"
+        case Sysctl():
+            return f"sysctl {item.parameter} = {item.value}"
+        case Directory():
+            return f"mkdir {item.path}"
+        case Process():
+            return f"{item.name}: {' '.join(item.argv)}"
+        case _:
+            return ""
