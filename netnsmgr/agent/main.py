@@ -40,6 +40,7 @@ def main(
         # an agent owns nothing that could be lost.
         signal.signal(signum, signal.SIG_IGN)
     gc.enable()
+    gc.set_threshold(20_000, 20, 20)  # an agent makes no cycles to speak of; looking for them costs more
     configure(log_level, log_format)
     structlog.contextvars.bind_contextvars(agent=name)
     namespace.rename_process(f"netnsmgr:{name}")
@@ -80,6 +81,10 @@ def _enter(name: str, directory: str) -> bool:
 
 
 async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool) -> None:
+    # The default watcher starts a thread for each child; this one waits for a pidfd.
+    watcher = asyncio.PidfdChildWatcher()
+    watcher.attach_loop(asyncio.get_running_loop())
+    asyncio.set_child_watcher(watcher)
     async with AsyncClient(run_dir, f"agent:{name}") as client:
         role: UplinkRole | InstanceRole
         if name == UPLINK:

@@ -287,19 +287,28 @@ class KernelRtnl:
                     raise
 
 
+LINK_ATTRIBUTES = frozenset(
+    f"IFLA_{name}"
+    for name in ("IFNAME", "MTU", "ADDRESS", "MASTER", "IFALIAS", "LINK_NETNSID", "CARRIER", "LINKINFO")
+)
+
+
 def _link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
-    linkinfo = message.get("linkinfo")
+    # A link has some forty attributes, which pyroute2 unpacks when they are looked at: only ours are.
+    known = {slot[0]: slot[1] for slot in message["attrs"] if slot[0] in LINK_ATTRIBUTES}
+    info = known.get("IFLA_LINKINFO")
+    kind = next((slot[1] for slot in info["attrs"] if slot[0] == "IFLA_INFO_KIND"), "") if info else ""
     return LinkInfo(
-        name=message.get("ifname"),
+        name=known["IFLA_IFNAME"],
         ifindex=message["index"],
-        kind=(linkinfo.get("kind") if linkinfo else None) or "",
+        kind=kind,
         up=bool(message["flags"] & IFF_UP),
-        carrier=bool(message.get("carrier")),
-        mtu=message.get("mtu"),
-        mac=message.get("address") or "",
-        master=names.get(message.get("master") or 0, ""),
-        alias=message.get("ifalias") or "",
-        peer_netns=message.get("link_netnsid"),
+        carrier=bool(known.get("IFLA_CARRIER")),
+        mtu=known["IFLA_MTU"],
+        mac=known.get("IFLA_ADDRESS", ""),
+        master=names.get(known.get("IFLA_MASTER", 0), ""),
+        alias=known.get("IFLA_IFALIAS", ""),
+        peer_netns=known.get("IFLA_LINK_NETNSID"),
     )
 
 
