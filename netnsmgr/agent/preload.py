@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from ipaddress import IPv4Interface
 
 import netnsmgr.agent.main
@@ -21,6 +22,7 @@ from netnsmgr.features.instance import intent as instance_intent
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import LinkFacts, PortFacts
 from netnsmgr.features.uplink import intent as uplink_intent
+from netnsmgr.kernel.namespace import die_with_parent
 from netnsmgr.kernel.rtnl import rehearse
 
 DEVICE = {
@@ -62,6 +64,9 @@ async def _rehearse() -> None:
         )
 
 
+# By itself it would outlive a supervisor that is killed: it ends when nobody holds a certain pipe any more, and each of
+# its own children does.  The next supervisor's agents would share their namespaces with the old ones for ever.
+die_with_parent(signal.SIGKILL)
 for _ in range(2):
     asyncio.run(_rehearse())
     rehearse()
