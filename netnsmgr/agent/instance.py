@@ -6,6 +6,7 @@ import os
 import pwd
 from typing import Any
 
+from netnsmgr.agent.memory import LinkMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
@@ -15,7 +16,7 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
-from netnsmgr.features.scope import InstanceScope, Intent, LinkFacts
+from netnsmgr.features.scope import InstanceScope, Intent
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.namespace import pin_path
@@ -49,6 +50,7 @@ class InstanceRole:
         self._run_dir = run_dir
         self._state_dir = state_dir
         self._lease_file = lease_file(state_dir, name)
+        self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._user = helper_user()
         self._asked: tuple[object, ...] = ()
         self._scope: InstanceScope | None = None
@@ -80,7 +82,7 @@ class InstanceRole:
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent:
-        link = LinkFacts.of(views[link_status(self._name)].get("link"))
+        link = self._link.facts(views[link_status(self._name)].get("link"))
         leases = self._leases = self._read_leases()
         asked = (row, link, leases)
         if self._scope is None or self._asked != asked:
