@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -35,7 +34,6 @@ class KernelSystem:
         self.leases = leases
         self.owns_namespace = owns_namespace
         etc = f"{directory}/etc"
-        os.makedirs(etc, mode=0o755, exist_ok=True)
         self.rtnl = KernelRtnl()
         self.nft = KernelNft(f"{directory}/nft.json")
         self.files = KernelFiles(etc)

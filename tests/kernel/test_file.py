@@ -70,5 +70,5 @@ async def test_the_mode_and_the_helper_are_no_difference() -> None:
 async def test_other_directories_are_not_reported() -> None:
     """What lies beside ``etc`` is not looked at."""
     async with stage() as agent:
-        sh(f"echo x >{ETC}/../dnsmasq.pid")
+        sh(f"mkdir -p {ETC}; echo x >{ETC}/../dnsmasq.pid")
         assert await agent.found() == []
