@@ -78,6 +78,7 @@ class Reconciler:
     def __init__(self, system: KernelSystem, progress: Callable[[Outcome], Awaitable[None] | None]) -> None:
         self._system = system
         self._progress = progress
+        self._intended: dict[Ref, Item] = {}
 
     async def run(self, intend: Callable[[], Awaitable[Intent]], drain: Callable[[], object]) -> Outcome:
         """Reconcile until a pass finds nothing to do, or something fails.
@@ -129,7 +130,11 @@ class Reconciler:
             error = results.get(op, NetnsmgrError("waits for something that failed"))
             if error is not None:
                 failed = True
-                outcome.states[op.ref] = ItemState("failed" if op in results else "pending", error=str(error))
+                # Of a replacement whose first half failed, the second half was not tried: the failure is the news.
+                if op in results or outcome.states[op.ref].state != "failed":
+                    outcome.states[op.ref] = ItemState(
+                        "failed" if op in results else "pending", error=str(error)
+                    )
             elif op.verb is Verb.DELETE:
                 if op.ref not in wanted:
                     outcome.states.pop(op.ref, None)
@@ -144,7 +149,12 @@ class Reconciler:
         found: list[Item] = []
         for kind in KINDS:
             found += await kind.observe(self._system, by_kind[kind.kind])
-        return {item.ref: item for item in found}
+        # The kernel does not say that a route stands on its NAT table: who made an item knows what it stands on.
+        intents, self._intended = (wanted, self._intended), wanted
+        return {
+            item.ref: next((known for intent in intents if (known := intent.get(item.ref)) == item), item)
+            for item in found
+        }
 
     async def _apply(self, op: Op) -> None:
         try:

@@ -42,6 +42,8 @@ class Attachments:
         self._try()
 
     def _try(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         for pid in self._wanted - self._pidfds.keys():
             self._pin(pid)

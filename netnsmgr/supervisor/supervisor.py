@@ -72,7 +72,7 @@ class Supervisor:
         known = {name: n for name, n in numbers.items() if name in config.instances or self._hub.complete}
         self.slices = self._slicer.cut(config, rows, known, revision)
         self._attachments.want(_pids(config))
-        for name, part in self.slices.items():
+        for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
             self._tell(name, part)
 
     def _tell(self, name: str, part: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class Agents:
         config, problems = check.check(loaded.documents, {})
         loaded.require(problems)
         kept = {n: number for n, number in before.numbers.items() if n in config.instances} if before else {}
-        self.numbers = allocate(kept, config.instances)
+        self.numbers: dict[str, int] = allocate(kept, config.instances)
         self._slices = _slices(config, loaded.documents, self.numbers)
         row = self._slices[UPLINK]
         device = device_of(row)

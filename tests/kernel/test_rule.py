@@ -28,7 +28,7 @@ class TestRule:
     @isolated
     async def test_is_there_as_intended(self, rule: Rule) -> None:
         """A rule of each form is made, before its link exists, and found again; its verbs can be repeated."""
-        async with stage() as agent:
+        async with stage(owns_namespace=False) as agent:
             assert await agent.bring(rule) == [f"create {rule.ref}"]
             assert await agent.bring() == [f"delete {rule.ref}"]
             await agent.verbs(rule)
@@ -41,7 +41,7 @@ class TestRule:
     @isolated
     async def test_as_ip_shows_them(self) -> None:
         """What is made is what ``ip rule`` calls by the same words, with our protocol number."""
-        async with stage() as agent:
+        async with stage(owns_namespace=False) as agent:
             await agent.bring(*RULES)
             assert shown()[1:5] == [
                 "50: from all iif nm-ni1 [detached] lookup 800 proto 110",
@@ -78,7 +78,7 @@ class TestLocalRule:
         """The lookup of the local table moves behind our rules, again elsewhere, and back to where the kernel
         has it; ``lo`` can be reached throughout."""
         before = shown()
-        async with stage() as agent:
+        async with stage(owns_namespace=False) as agent:
             assert await agent.bring(MOVED) == ["create local-rule/local"]
             assert shown()[0] == "100: from all lookup local proto 110"
             assert await agent.bring(LocalRule(200)) == ["modify local-rule/local"]
@@ -89,7 +89,7 @@ class TestLocalRule:
     @isolated
     async def test_verbs_can_be_repeated(self) -> None:
         """Moving it twice, and back twice, is fine."""
-        async with stage() as agent:
+        async with stage(owns_namespace=False) as agent:
             await agent.verbs(MOVED, old=LocalRule(0))
             assert [line.split(" ", 1)[0] for line in shown()] == ["0:", "32766:", "32767:"]
 
@@ -106,7 +106,7 @@ class TestLocalRule:
     @isolated
     async def test_interrupted_half_way_it_is_finished(self, left: str) -> None:
         """Whatever an interruption left, the next pass finishes the move, and the next removal takes it back."""
-        async with stage() as agent:
+        async with stage(owns_namespace=False) as agent:
             sh(left)
             assert await agent.bring(MOVED) == ["modify local-rule/local"]
             assert shown()[0] == "100: from all lookup local proto 110"

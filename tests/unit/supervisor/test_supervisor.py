@@ -1,0 +1,142 @@
+"""The supervisor with a hub and agents of straw: who is started, told, and cleaned up after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from netnsmgr.pubsub.tables import AGENT_STATUS, INSTANCE_STATUS, KIND_TABLE, agent_config
+from netnsmgr.supervisor import supervisor as module
+from netnsmgr.supervisor.agents import Settings
+from netnsmgr.supervisor.supervisor import Supervisor
+
+HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
+NI = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "ni1"}, "spec": {"subnets": ["10.1.0.0/24"]}}
+
+
+class StrawHub:
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.complete = True
+
+    def rows(self, table: str) -> dict[str, Any]:
+        return self.tables.get(table, {})
+
+    def put(self, table: str, key: str, value: Any) -> None:
+        self.tables.setdefault(table, {})[key] = value
+
+    def drop_table(self, table: str) -> None:
+        self.tables.pop(table, None)
+
+    def configure(self, *documents: dict[str, Any]) -> None:
+        for table in KIND_TABLE.values():
+            self.drop_table(table)
+        for document in documents:
+            self.put(KIND_TABLE[document["kind"]], document["metadata"]["name"], document)
+
+
+class StrawAgent:
+    started: list[str]
+
+    def __init__(
+        self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]
+    ) -> None:
+        self.name, self.state, self.pid, self.restarts, self.cause, self.since = (
+            name,
+            "running",
+            7,
+            0,
+            None,
+            0.0,
+        )
+        self.done = done
+
+    def start(self) -> None:
+        StrawAgent.started.append(self.name)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> StrawHub:
+    StrawAgent.started = []
+    monkeypatch.setattr(module, "AgentProcess", StrawAgent)
+
+    class NoAttachments:
+        def __init__(self, run_dir: str) -> None:
+            pass
+
+        def want(self, pids: object) -> None:
+            pass
+
+    monkeypatch.setattr(module, "Attachments", NoAttachments)
+    return StrawHub()
+
+
+def supervisor(hub: StrawHub, place: Path) -> Supervisor:
+    return Supervisor(cast("Any", hub), Settings(str(place), str(place), "info", "console"))
+
+
+def numbers(place: Path) -> Any:
+    return json.loads((place / "numbers.json").read_text())
+
+
+def test_an_agent_for_each_instance_and_the_uplink(hub: StrawHub, tmp_path: Path) -> None:
+    """Each instance has an agent, and so has the device; a second time nobody is started again."""
+    hub.configure(NI)
+    made = supervisor(hub, tmp_path)
+    for revision in (1, 2):
+        made.apply(revision)
+        assert sorted(StrawAgent.started) == ["ni1", "uplink"]
+        assert hub.rows(agent_config("ni1"))["config"]["revision"] == 1
+    assert numbers(tmp_path) == {"ni1": 0}
+
+
+def test_a_removed_instance_is_told_and_forgotten_when_done(hub: StrawHub, tmp_path: Path) -> None:
+    """The agent of a removed instance is told; its rows, files and number go when it has finished."""
+    hub.configure(NI)
+    made = supervisor(hub, tmp_path)
+    made.apply(1)
+    leases = tmp_path / "leases" / "ni1"
+    leases.mkdir(parents=True)
+    hub.configure()
+    made.apply(2)
+    assert hub.rows(agent_config("ni1"))["config"]["deleting"]
+    assert hub.rows(AGENT_STATUS)["ni1"]["state"] == "deleting"
+    cast("Any", made._agents["ni1"]).done()
+    assert hub.rows(agent_config("ni1")) == {}
+    assert hub.rows(INSTANCE_STATUS)["ni1"] is None
+    assert numbers(tmp_path) == {}
+    assert not leases.exists()
+
+
+def test_wanted_again_while_it_goes(hub: StrawHub, tmp_path: Path) -> None:
+    """An instance that is applied again before its deletion has ended starts over, with its number."""
+    made = supervisor(hub, tmp_path)
+    for documents in ((NI,), (), (NI,)):
+        hub.configure(*documents)
+        made.apply(1)
+    cast("Any", made._agents["ni1"]).done()
+    assert StrawAgent.started.count("ni1") == 2
+    assert numbers(tmp_path) == {"ni1": 0}
+
+
+def test_removed_while_the_daemon_was_down(hub: StrawHub, tmp_path: Path) -> None:
+    """Instances whose deletion ended with the machine, namespaces and all, are forgotten without an agent."""
+    (tmp_path / "numbers.json").write_text('{"gone1": 0, "gone2": 1, "gone3": 2}')
+    hub.configure(NI)
+    supervisor(hub, tmp_path).apply(1)
+    assert sorted(StrawAgent.started) == ["ni1", "uplink"]
+    assert numbers(tmp_path) == {"ni1": 3}
+
+
+def test_a_damaged_store_deletes_nothing(hub: StrawHub, tmp_path: Path) -> None:
+    """When part of the stored configuration could not be read, what is absent is not taken for removed."""
+    (tmp_path / "numbers.json").write_text('{"lost": 0}')
+    hub.complete = False
+    hub.configure(NI)
+    supervisor(hub, tmp_path).apply(1)
+    assert numbers(tmp_path) == {"lost": 0, "ni1": 1}
+    assert sorted(StrawAgent.started) == ["ni1", "uplink"]
