@@ -27,6 +27,9 @@ VETH = Veth(
     far_name="eth0",
     far_mac="02:16:3e:00:00:01",
 )
+tun = pytest.mark.skipif(
+    not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason="/dev/net/tun is not there, or not for us"
+)
 TAP = Tap("vm.tap0", 1400, master="bn0", alias="vm/tap0")
 
 
@@ -70,6 +73,7 @@ class TestBridge:
             assert await agent.bring(other) == ["modify link/bn0"]
             assert link("bn0")["ifindex"] == index
 
+    @tun
     @isolated
     async def test_keeps_its_mtu_and_mac_while_ports_come_and_go(self) -> None:
         """A bridge's MTU and MAC do not follow its ports."""
@@ -78,6 +82,7 @@ class TestBridge:
             await agent.bring(BRIDGE, TAP)
             assert await agent.bring(BRIDGE) == ["delete link/vm.tap0"]
 
+    @tun
     @isolated
     async def test_deleted_by_hand_comes_back_with_its_ports(self) -> None:
         """A bridge that somebody deletes is made again and its ports join it, without being made anew."""
@@ -204,6 +209,7 @@ class TestVeth:
             assert "app1.eth0" not in names()
 
 
+@tun
 class TestTap:
     @isolated
     async def test_is_there_as_intended(self) -> None:
@@ -235,6 +241,7 @@ class TestOwnership:
             sh("ip link add br-user type bridge; ip link set br-user alias 'somebody netnsmgr:'")
             assert await agent.once() == []
 
+    @tun
     @isolated
     async def test_a_restarted_agent_knows_its_own_links(self) -> None:
         """Links with our alias that nobody wants any more are removed, by an agent that has not made them."""

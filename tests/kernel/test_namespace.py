@@ -112,7 +112,7 @@ def test_a_command_runs_in_the_namespace_with_its_names() -> None:
     said = child(lambda: namespace.exec_in("/run/netns/ni1", script, "/run/resolv.conf"))
     assert said.split() == ["lo", "bn0", "nameserver", "10.10.1.1"]
     assert Path("/etc/resolv.conf").read_text() == before
-    assert "nosuch: No such file" in child(lambda: namespace.exec_in("/run/netns/ni1", ["nosuch"]))
+    assert "/bin/nosuch: No such file" in child(lambda: namespace.exec_in("/run/netns/ni1", ["/bin/nosuch"]))
     assert "/run/netns/nosuch: No such file" in child(lambda: namespace.exec_in("/run/netns/nosuch", ["ip"]))
 
 

@@ -161,8 +161,8 @@ async def test_its_refusal_is_told_in_its_own_words() -> None:
         wanted = helper.helper(text="bad")
         with pytest.raises(KernelError, match=f"bad option in {wanted.argv[2]}"):
             await once(agent, wanted)
-        with pytest.raises(KernelError, match=r"nosuch is not installed .netnsmgr doctor"):
-            await once(agent, Process("helper", ("nosuch", wanted.argv[2])))
+        with pytest.raises(KernelError, match=r"/bin/nosuch is not installed .netnsmgr doctor"):
+            await once(agent, Process("helper", ("/bin/nosuch", wanted.argv[2])))
 
 
 @isolated

@@ -9,7 +9,7 @@ import pytest
 
 from netnsmgr.core.execute import execute
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.core.plan import Plan, Verb, plan
+from netnsmgr.core.plan import Op, Plan, Verb, plan
 from tests.unit.core.graph import OUTSIDE, State, World, closed, random_state, refs
 
 CASES = 1000
@@ -101,8 +101,8 @@ def test_a_failure_skips_only_what_stands_on_it(seeds: range) -> None:
     asyncio.run(run())
 
 
-def _downstream(todo: Plan, failing: set[object]) -> set[object]:
-    skipped: set[object] = set()
+def _downstream(todo: Plan, failing: set[Op]) -> set[Op]:
+    skipped: set[Op] = set()
     while more := {
         op for op, before in todo.after.items() if op not in skipped and before & (failing | skipped)
     }:
