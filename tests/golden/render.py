@@ -24,7 +24,9 @@ RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
 def terminal(items: Iterable[Item]) -> str:
     """Return one line for each item, in the order of the kinds; tables and files with their text at the end."""
     listed = list(items)
-    lines = [(RANKS[type(item)], _position(item), text) for item in listed if (text := _line(item))]
+    lines = [
+        (RANKS.get(type(item), len(RANKS)), _position(item), text) for item in listed if (text := _line(item))
+    ]
     found = [text for _, _, text in sorted(lines)]
     for item in sorted(listed, key=lambda item: item.ref):
         if isinstance(item, NftTable):
@@ -104,5 +106,7 @@ def _line(item: Item) -> str:
             return f"mkdir {item.path}"
         case Process():
             return f"{item.name}: {' '.join(item.argv)}"
-        case _:
+        case NftTable() | File():
             return ""
+        case _:
+            return repr(item)  # a kind that has no words of its own here yet
