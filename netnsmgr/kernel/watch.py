@@ -14,30 +14,27 @@ from contextlib import suppress
 from pyroute2.netlink import rtnl
 
 GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV4_ROUTE | rtnl.RTMGRP_IPV4_RULE
+NETLINK_NETFILTER = 12
+NFTABLES_GROUP = 1 << (7 - 1)
+"""``NFNLGRP_NFTABLES`` of linux/netfilter/nfnetlink.h as a bit: each committed change of tables, chains, rules, sets."""
 
 
 class NetlinkWatch:
-    """Calls ``changed`` when links, addresses, routes or rules of this namespace have changed."""
+    """Calls ``changed`` when links, addresses, routes, rules or nftables of this namespace have changed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
-        )
-        self._socket.bind((0, GROUPS))
-        asyncio.get_running_loop().add_reader(self._socket, self._readable)
+        self._sockets = [
+            _joined(socket.NETLINK_ROUTE, GROUPS),
+            _joined(NETLINK_NETFILTER, NFTABLES_GROUP),
+        ]
+        for watched in self._sockets:
+            asyncio.get_running_loop().add_reader(watched, self._readable)
 
     def drain(self) -> bool:
         """Throw away what has been said so far; true if anything was."""
-        anything = False
-        while True:
-            try:
-                self._socket.recv(1 << 16)
-            except BlockingIOError:
-                return anything
-            except OSError:  # ENOBUFS: messages were lost, which says "look again" as well
-                pass
-            anything = True
+        said = [_drained(watched) for watched in self._sockets]
+        return any(said)
 
     def _readable(self) -> None:
         if self.drain():
@@ -45,8 +42,27 @@ class NetlinkWatch:
 
     def close(self) -> None:
         """Stop watching."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        for watched in self._sockets:
+            asyncio.get_running_loop().remove_reader(watched)
+            watched.close()
+
+
+def _joined(family: int, groups: int) -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, family)
+    made.bind((0, groups))
+    return made
+
+
+def _drained(watched: socket.socket) -> bool:
+    anything = False
+    while True:
+        try:
+            watched.recv(1 << 16)
+        except BlockingIOError:
+            return anything
+        except OSError:  # ENOBUFS: messages were lost, which says "look again" as well
+            pass
+        anything = True
 
 
 class DirectoryWatch:

@@ -31,11 +31,12 @@ async def hears_nothing(event: asyncio.Event) -> None:
         "ip route add 10.9.0.0/24 dev lo table 7",
         "ip rule add pref 7 lookup 7",
         "ip link set lo down",
+        "nft add table inet t",
     ],
 )
 @isolated
 async def test_netlink(change: str) -> None:
-    """A change of a link, an address, a route or a rule wakes us; what is drained is forgotten."""
+    """A change of a link, an address, a route, a rule or of nftables wakes us; what is drained is forgotten."""
     changed = asyncio.Event()
     watch = NetlinkWatch(changed.set)
     assert not watch.drain()
@@ -52,7 +53,7 @@ async def test_netlink_overrun() -> None:
     """More messages than the socket holds are lost, and wake us all the same."""
     changed = asyncio.Event()
     watch = NetlinkWatch(changed.set)
-    watch._socket.setsockopt(1, 8, 2048)  # SOL_SOCKET, SO_RCVBUF
+    watch._sockets[0].setsockopt(1, 8, 2048)  # SOL_SOCKET, SO_RCVBUF
     Path("/run/batch").write_text("".join(f"route add 10.9.{n}.0/24 dev lo\n" for n in range(200)))
     sh("ip -batch /run/batch")
     await hears(changed)
