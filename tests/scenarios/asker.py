@@ -1,0 +1,63 @@
+"""Asks a DNS server for names, one question every 5 ms, until SIGINT: ``asker.py SERVER NAME …`` (python -I -S).
+
+It does not wait for an answer before it asks again; at the end it waits for what is missing, a second at most.
+Prints ``asked N unanswered N refused N``; refused are answers without an address.
+"""
+
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+PAUSE = 0.005
+
+
+def question(number: int, name: str) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1)
+
+
+def main() -> None:
+    server, *names = sys.argv[1:]
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGINT, end)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect((server, 53))
+    print("asking", flush=True)
+    asked = refused = 0
+    waiting: set[int] = set()
+    due = time.monotonic()
+    last = None
+    while last is None or (waiting and time.monotonic() < last + 1.0):
+        now = time.monotonic()
+        if ended:
+            last = last or now
+        elif now >= due:
+            due += PAUSE
+            number = asked % 65536
+            try:
+                sock.send(question(number, names[asked % len(names)]))
+            except ConnectionRefusedError:  # of an earlier question, which stays unanswered
+                pass
+            waiting.add(number)
+            asked += 1
+        if not select.select([sock], [], [], 0.05 if ended else max(0.0, due - time.monotonic()))[0]:
+            continue
+        try:
+            answer = sock.recv(2048)
+        except ConnectionRefusedError:
+            continue
+        number, flags, _, answers, _, _ = struct.unpack("!6H", answer[:12])
+        waiting.discard(number)
+        refused += flags & 15 != 0 or answers == 0
+    print(f"asked {asked} unanswered {len(waiting)} refused {refused}", flush=True)
+
+
+main()
