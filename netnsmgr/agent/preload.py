@@ -13,8 +13,7 @@ import gc
 import signal
 from ipaddress import IPv4Interface
 
-import netnsmgr.agent.main
-import netnsmgr.cli.main  # noqa: F401  the child of "netnsmgr daemon" imports its parent's main module
+import netnsmgr.agent.main  # noqa: F401  the point of it
 from netnsmgr.core.execute import execute
 from netnsmgr.core.item import state
 from netnsmgr.core.plan import Op, plan
@@ -22,8 +21,8 @@ from netnsmgr.features.instance import intent as instance_intent
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import LinkFacts, PortFacts
 from netnsmgr.features.uplink import intent as uplink_intent
+from netnsmgr.kernel.link_messages import rehearse
 from netnsmgr.kernel.namespace import die_with_parent
-from netnsmgr.kernel.rtnl import rehearse
 
 DEVICE = {
     "apiVersion": "netnsmgr/v1alpha1",

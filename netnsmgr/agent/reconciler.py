@@ -14,6 +14,7 @@ from netnsmgr.errors import NetnsmgrError
 from netnsmgr.features.scope import Intent
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
+from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.link import Link, LinkUp
 from netnsmgr.items.nft import NftTable
@@ -24,21 +25,21 @@ from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.system import External, KernelItem
 from netnsmgr.kernel.system import KernelSystem
 
-KINDS: tuple[type[KernelItem], ...] = (
+COMMON: tuple[type[KernelItem], ...] = (
     Link,
     LinkUp,
     Address,
     Route,
-    Rule,
-    LocalRule,
+    Forwarding,
     Sysctl,
     NftTable,
     Directory,
     File,
     Process,
-    Lease,
 )
-"""Every kind that is observed; a kind that is not listed here does not exist."""
+INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease)
+UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule)
+"""The kinds that are observed; one that is not listed here does not exist."""
 
 PASSES = 6
 """How often to look again at once; a state that has not settled by then is left to the next wake-up."""
@@ -79,6 +80,7 @@ class Reconciler:
         self._system = system
         self._progress = progress
         self._intended: dict[Ref, Item] = {}
+        self._kinds = INSTANCE_KINDS if system.owns_namespace else UPLINK_KINDS
 
     async def run(self, intend: Callable[[], Awaitable[Intent]], drain: Callable[[], object]) -> Outcome:
         """Reconcile until a pass finds nothing to do, or something fails.
@@ -143,11 +145,11 @@ class Reconciler:
         return outcome, failed
 
     async def _observe(self, wanted: dict[Ref, Item]) -> dict[Ref, Item]:
-        by_kind: dict[str, dict[str, Item]] = {kind.kind: {} for kind in KINDS}
+        by_kind: dict[str, dict[str, Item]] = {kind.kind: {} for kind in self._kinds}
         for ref, item in wanted.items():
             by_kind.setdefault(ref.kind, {})[ref.key] = item
         found: list[Item] = []
-        for kind in KINDS:
+        for kind in self._kinds:
             found += await kind.observe(self._system, by_kind[kind.kind])
         # The kernel does not say that a route stands on its NAT table: who made an item knows what it stands on.
         intents, self._intended = (wanted, self._intended), wanted

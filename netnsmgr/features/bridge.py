@@ -9,8 +9,8 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
+from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Bridge, ExternalLink, LinkUp
-from netnsmgr.items.sysctl import Sysctl
 
 BRIDGE = "bn0"
 
@@ -32,7 +32,7 @@ def items(scope: InstanceScope) -> list[Item]:
     return [
         ExternalLink("lo"),
         LinkUp("lo"),
-        Sysctl("net/ipv4/ip_forward", "1"),
         Bridge(BRIDGE, scope.mtu, bridge_mac(instance.name), alias=instance.name),
         gateway_address(instance),
+        Forwarding(BRIDGE),
     ]

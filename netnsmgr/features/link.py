@@ -7,6 +7,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
+from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import ExternalLink, LinkUp
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import Route
@@ -26,6 +27,7 @@ def items(scope: InstanceScope) -> list[Item]:
         ExternalLink(UPLINK),
         up,
         address,
+        Forwarding(UPLINK),
         # The answer of a host whose address also is one of ours, here or in the site's network that has the
         # same subnet, comes in over this link: neither "martian" nor "wrong way round".
         Sysctl(f"net/ipv4/conf/{UPLINK}/accept_local", "1", UPLINK),

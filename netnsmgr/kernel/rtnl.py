@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTM_NEWLINK
-from pyroute2.netlink.rtnl.fibmsg import fibmsg
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl import RTM_NEWLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.address import Address
@@ -26,16 +23,15 @@ from netnsmgr.items.link import Bridge, Tap, Veth
 from netnsmgr.items.route import LOCAL, MAIN, Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.system import OWNER_PROTOCOL, LinkInfo
+from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_link, set_forwarding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IFF_UP = 1
 KERNEL_PROTOCOL = 2
 ROUTE_TYPES = {"unicast": 1, "local": 2, "unreachable": 7}
 TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
 GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO)
-SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
 
 
 class KernelRtnl:
@@ -62,11 +58,11 @@ class KernelRtnl:
         if self._links is None:
             messages = [message async for message in await self._ip.link("dump", ext_mask=SKIP_STATISTICS)]
             names = {message["index"]: message.get("ifname") for message in messages}
-            self._links = {info.name: info for info in (_link_info(m, names) for m in messages)}
+            self._links = {info.name: info for info in (link_info(m, names) for m in messages)}
         return self._links
 
     async def add_bridge(self, bridge: Bridge) -> None:
-        message = _new_link(bridge.name, "bridge", mac=bridge.mac)
+        message = new_link(bridge.name, "bridge", mac=bridge.mac)
         await self._create(message, f"bridge {bridge.name}", unless=lambda there: there.kind == "bridge")
         # The MTU by a change, not at birth: a bridge that was only born with one follows that of its ports.
         await self.set_link(
@@ -78,7 +74,7 @@ class KernelRtnl:
             peer = [("IFLA_IFNAME", veth.far_name), ("IFLA_MTU", veth.mtu), ("IFLA_NET_NS_FD", far)]
             if veth.far_mac:
                 peer.append(("IFLA_ADDRESS", veth.far_mac))
-            message = _new_link(
+            message = new_link(
                 veth.name,
                 "veth",
                 mtu=veth.mtu,
@@ -102,18 +98,22 @@ class KernelRtnl:
 
     async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:
         """Make a link; fine if one of the name is there that ``unless`` accepts as the same."""
-        flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
         with _explained(what):
             try:
-                answer: AsyncIterator[Any] = await self._ip.nlm_request(message, RTM_NEWLINK, flags)
-                async for _ in answer:
-                    pass
+                await self._request(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL)
             except NetlinkError as error:
                 self.refresh()
                 there = (await self.links()).get(message.get_attr("IFLA_IFNAME"))
                 if error.code != errno.EEXIST or there is None or not unless(there):
                     raise
         self.refresh()
+
+    async def _request(self, message: ifinfmsg, kind: int, flags: int) -> None:
+        answer: AsyncIterator[Any] = await self._ip.nlm_request(
+            message, kind, NLM_F_REQUEST | NLM_F_ACK | flags
+        )
+        async for _ in answer:
+            pass
 
     async def set_link(
         self,
@@ -139,6 +139,10 @@ class KernelRtnl:
         with _explained(f"link {name}"):
             await self._ip.link("set", **change)
         self.refresh()
+
+    async def forward(self, name: str) -> None:
+        with _explained(f"forwarding of {name}"):
+            await self._request(set_forwarding(_index(name)), RTM_SETLINK, 0)
 
     async def delete_link(self, name: str) -> None:
         with _explained(f"link {name}", gone_is_fine=True):
@@ -287,57 +291,6 @@ class KernelRtnl:
                     raise
 
 
-LINK_ATTRIBUTES = frozenset(
-    f"IFLA_{name}"
-    for name in ("IFNAME", "MTU", "ADDRESS", "MASTER", "IFALIAS", "LINK_NETNSID", "CARRIER", "LINKINFO")
-)
-
-
-def _link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
-    # A link has some forty attributes, which pyroute2 unpacks when they are looked at: only ours are.
-    known = {slot[0]: slot[1] for slot in message["attrs"] if slot[0] in LINK_ATTRIBUTES}
-    info = known.get("IFLA_LINKINFO")
-    kind = next((slot[1] for slot in info["attrs"] if slot[0] == "IFLA_INFO_KIND"), "") if info else ""
-    return LinkInfo(
-        name=known["IFLA_IFNAME"],
-        ifindex=message["index"],
-        kind=kind,
-        up=bool(message["flags"] & IFF_UP),
-        carrier=bool(known.get("IFLA_CARRIER")),
-        mtu=known["IFLA_MTU"],
-        mac=known.get("IFLA_ADDRESS", ""),
-        master=names.get(known.get("IFLA_MASTER", 0), ""),
-        alias=known.get("IFLA_IFALIAS", ""),
-        peer_netns=known.get("IFLA_LINK_NETNSID"),
-    )
-
-
-def _new_link(
-    name: str,
-    kind: str,
-    *,
-    mtu: int = 0,
-    mac: str,
-    master: int = 0,
-    data: list[tuple[str, Any]] | None = None,
-) -> ifinfmsg:
-    message = ifinfmsg()
-    message["flags"] = message["change"] = IFF_UP
-    info = [("IFLA_INFO_KIND", kind)]
-    if data:
-        info.append(("IFLA_INFO_DATA", {"attrs": data}))  # type: ignore[arg-type]
-    attrs: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
-    if mtu:
-        attrs.append(("IFLA_MTU", mtu))
-    if mac:
-        attrs.append(("IFLA_ADDRESS", mac))
-    if master:
-        attrs.append(("IFLA_MASTER", master))
-    attrs.append(("IFLA_LINKINFO", {"attrs": info}))
-    message["attrs"] = attrs
-    return message
-
-
 def _index(name: str) -> int:
     try:
         return socket.if_nametoindex(name)
@@ -374,14 +327,3 @@ def _explained(what: str, *, gone_is_fine: bool = False) -> Iterator[None]:
     except KernelError:
         if not gone_is_fine:
             raise
-
-
-def rehearse() -> None:
-    """Have pyroute2 compile the layouts of the messages that we use, by packing and unpacking one of each."""
-    veth = [("VETH_INFO_PEER", {"attrs": [("IFLA_IFNAME", "b"), ("IFLA_NET_NS_FD", 0)]})]
-    link = _new_link("a", "veth", mtu=1500, mac="02:00:00:00:00:01", data=veth)
-    for message in (link, _new_link("a", "bridge", mtu=1500, mac=""), ifaddrmsg(), rtmsg(), fibmsg()):
-        message.encode()
-        unpacked = type(message)(message.data)
-        unpacked.decode()
-        unpacked.get("linkinfo")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netnsmgr.core.item import Item
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
+from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Veth
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.process import Process
@@ -15,8 +16,8 @@ from netnsmgr.items.rule import LocalRule, Rule
 from netnsmgr.items.sysctl import Sysctl
 
 KINDS = (
-    ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, NftTable,
-    Directory, File, Process,
+    ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
+    NftTable, Directory, File, Process,
 )  # fmt: skip
 RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -102,6 +103,8 @@ def _line(item: Item) -> str:
             return f"ip rule add pref {item.priority} from all lookup local; ip rule del pref 0"
         case Sysctl():
             return f"sysctl {item.parameter} = {item.value}"
+        case Forwarding():
+            return f"sysctl net/ipv4/conf/{item.link}/forwarding = 1"
         case Directory():
             return f"mkdir {item.path}"
         case Process():

@@ -1,0 +1,109 @@
+"""rtnetlink's messages about links: made, read, and rehearsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyroute2.netlink import nla
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from netnsmgr.items.system import LinkInfo
+
+IFF_UP = 1
+SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
+
+
+class _SetForwarding(ifinfmsg):  # type: ignore[misc]
+    """RTM_SETLINK with IFLA_INET_CONF as the kernel takes it; pyroute2 knows only how the kernel tells it."""
+
+    class af_spec_inet(nla):  # type: ignore[misc]  # noqa: N801
+        nla_map = ((2, "AF_INET", "inet"),)
+
+        class inet(nla):  # type: ignore[misc]  # noqa: N801
+            nla_map = ((1, "IFLA_INET_CONF", "conf"),)
+
+            class conf(nla):  # type: ignore[misc]  # noqa: N801
+                nla_map = ((1, "IPV4_DEVCONF_FORWARDING", "uint32"),)
+
+
+def set_forwarding(ifindex: int) -> ifinfmsg:
+    """Return the request that lets a link forward IPv4 packets that come in by it."""
+    message = _SetForwarding()
+    message["index"] = ifindex
+    conf = {"attrs": [("IPV4_DEVCONF_FORWARDING", 1)]}
+    inet = {"attrs": [("IFLA_INET_CONF", conf)]}
+    message["attrs"] = [("IFLA_AF_SPEC", {"attrs": [("AF_INET", inet)]})]
+    return message
+
+
+LINK_ATTRIBUTES = frozenset(
+    f"IFLA_{name}"
+    for name in ("IFNAME", "MTU", "ADDRESS", "MASTER", "IFALIAS", "LINK_NETNSID", "CARRIER", "LINKINFO")
+)
+
+
+def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
+    # A link has some forty attributes, which pyroute2 unpacks when they are looked at: only ours are.
+    known = {slot[0]: slot[1] for slot in message["attrs"] if slot[0] in LINK_ATTRIBUTES}
+    info = known.get("IFLA_LINKINFO")
+    kind = next((slot[1] for slot in info["attrs"] if slot[0] == "IFLA_INFO_KIND"), "") if info else ""
+    return LinkInfo(
+        name=known["IFLA_IFNAME"],
+        ifindex=message["index"],
+        kind=kind,
+        up=bool(message["flags"] & IFF_UP),
+        carrier=bool(known.get("IFLA_CARRIER")),
+        mtu=known["IFLA_MTU"],
+        mac=known.get("IFLA_ADDRESS", ""),
+        master=names.get(known.get("IFLA_MASTER", 0), ""),
+        alias=known.get("IFLA_IFALIAS", ""),
+        peer_netns=known.get("IFLA_LINK_NETNSID"),
+    )
+
+
+def new_link(
+    name: str,
+    kind: str,
+    *,
+    mtu: int = 0,
+    mac: str,
+    master: int = 0,
+    data: list[tuple[str, Any]] | None = None,
+) -> ifinfmsg:
+    message = ifinfmsg()
+    message["flags"] = message["change"] = IFF_UP
+    info = [("IFLA_INFO_KIND", kind)]
+    if data:
+        info.append(("IFLA_INFO_DATA", {"attrs": data}))  # type: ignore[arg-type]
+    attrs: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
+    if mtu:
+        attrs.append(("IFLA_MTU", mtu))
+    if mac:
+        attrs.append(("IFLA_ADDRESS", mac))
+    if master:
+        attrs.append(("IFLA_MASTER", master))
+    attrs.append(("IFLA_LINKINFO", {"attrs": info}))
+    message["attrs"] = attrs
+    return message
+
+
+def rehearse() -> None:
+    """Have pyroute2 compile the layouts of the messages that we use, by packing and unpacking one of each."""
+    veth = [("VETH_INFO_PEER", {"attrs": [("IFLA_IFNAME", "b"), ("IFLA_NET_NS_FD", 0)]})]
+    link = new_link("a", "veth", mtu=1500, mac="02:00:00:00:00:01", data=veth)
+    for message in (
+        link,
+        new_link("a", "bridge", mtu=1500, mac=""),
+        ifaddrmsg(),
+        rtmsg(),
+        fibmsg(),
+        set_forwarding(1),
+    ):
+        message.encode()
+        unpacked = type(message)(message.data)
+        unpacked.decode()
+        unpacked.get("linkinfo")
