@@ -52,12 +52,15 @@ def items(scope: InstanceScope) -> list[Item]:
 
 
 def leases(scope: InstanceScope) -> list[Item]:
-    """Return the leases that may stay: of a known interface, and at its own address where that is fixed."""
+    """Return the leases that may stay: of a known interface, at its own address where that is fixed, at nobody else's."""
     known = {interface.mac_for(app.name): interface.address for app, interface in scope.interfaces}
+    owners = {address: mac for mac, address in known.items() if address is not None}
     return [
         lease
         for lease in scope.leases_now
-        if lease.mac in known and known[lease.mac] in (None, lease.address)
+        if lease.mac in known
+        and known[lease.mac] in (None, lease.address)
+        and owners.get(lease.address, lease.mac) == lease.mac
     ]
 
 
