@@ -175,7 +175,7 @@ class InstanceRole:
         leases = [
             {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
             for lease in self._leases
-            if lease.mac == mac
+            if lease.mac == mac and lease.address in self._scope.instance.subnet
         ]
         return {
             "app": app.name,

@@ -9,6 +9,10 @@ from netnsmgr.items.nft import NftTable
 from netnsmgr.items.rule import LocalRule
 from netnsmgr.items.sysctl import Sysctl
 
+FAMILY, NAME = "inet", "uplink"
+TABLE = NftTable.of(FAMILY, NAME, "").ref
+"""Instances' ways out stand on it: no packet leaves untranslated in the moment before it is loaded."""
+
 LOCAL_PRIORITY = 100
 """Where the lookup of the table ``local`` moves to: after the rules of ports and instances."""
 
@@ -38,5 +42,5 @@ chain input {{
     return [
         Sysctl("net/ipv4/ip_forward", "1"),
         LocalRule(LOCAL_PRIORITY),
-        NftTable.of("inet", "uplink", body),
+        NftTable.of(FAMILY, NAME, body),
     ]

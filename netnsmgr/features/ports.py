@@ -24,12 +24,17 @@ def items(scope: UplinkScope) -> list[Item]:
     return [item for number, (port, facts) in enumerate(scope.ports) for item in _port(number, port, facts)]
 
 
-def routes_over(table: int, port: Port, facts: PortFacts, metric: int) -> list[Item]:
-    """Return the routes by which a table reaches what lies behind a port, and the port's own addresses."""
+def routes_over(
+    table: int, port: Port, facts: PortFacts, metric: int, needs: frozenset[Ref] = frozenset()
+) -> list[Item]:
+    """Return the routes by which a table reaches what lies behind a port, and the port's own addresses.
+
+    ``needs`` is what else has to exist before any packet may take them.
+    """
     found: list[Item] = []
     networks: set[IPv4Network] = set()
     for address in facts.addresses:
-        after = _after(port, facts, address)
+        after = needs | _after(port, facts, address)
         # The metric tells apart two ports that were found with the same address, each in a site of its own.
         host = IPv4Network(address.ip)
         found.append(Route(host, table, metric, facts.interface, type="local", src=address.ip, after=after))
@@ -38,7 +43,7 @@ def routes_over(table: int, port: Port, facts: PortFacts, metric: int) -> list[I
             found.append(Route(address.network, table, metric, facts.interface, src=address.ip, after=after))
     if facts.addresses:
         first = facts.addresses[0]
-        after = _after(port, facts, first)
+        after = needs | _after(port, facts, first)
         found += [
             Route(DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=first.ip, after=after)
             for extra, gateway in enumerate(facts.gateways)

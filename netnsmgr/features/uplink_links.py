@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv4Network
 
 from netnsmgr.core.item import Item
+from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.link import DEFAULT_ROUTE, UPLINK
 from netnsmgr.features.ports import routes_over
-from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, UplinkScope
+from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.address import Address
-from netnsmgr.items.link import ExternalLink, ExternalNetns, Veth, link_ref
+from netnsmgr.items.link import ExternalLink, ExternalNetns, LinkUp, Veth, link_ref
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.sysctl import Sysctl
@@ -61,5 +62,21 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     ]
     for number, (port, facts) in enumerate(ports):
         found.append(ExternalLink(facts.interface))
-        found += routes_over(table, port, facts, 100 * number)
+        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}))
+        if len(ports) > 1:
+            found += _servers(table, facts, 100 * number)
     return found
+
+
+def _servers(table: int, facts: PortFacts, metric: int) -> list[Item]:
+    """Return routes to the DNS servers of one of several ports: each is asked by its own port.
+
+    Many answer only their own customers, and names may differ from one provider to the other.
+    """
+    needs = frozenset({TABLE, LinkUp(facts.interface).ref})
+    networks = [address.network for address in facts.addresses]
+    return [
+        Route(IPv4Network(server), table, metric, facts.interface, facts.gateways[0], after=needs)
+        for server in dict.fromkeys(facts.dns)
+        if facts.usable and facts.gateways and not any(server in network for network in networks)
+    ]

@@ -26,7 +26,7 @@ def far_end(app: App, run_dir: str) -> ExternalNetns | None:
         return ExternalNetns(attach.netns, f"/run/netns/{attach.netns}")
     if attach.pid is not None:
         # Pinned by the supervisor: an agent may not look into processes that have more capabilities than it.
-        return ExternalNetns(f"pid-{attach.pid}", f"{run_dir}/attach/pid-{attach.pid}")
+        return ExternalNetns(f"of process {attach.pid}", f"{run_dir}/attach/pid-{attach.pid}")
     return None
 
 

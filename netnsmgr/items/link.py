@@ -1,8 +1,9 @@
 """Links: bridge, veth pair, TAP, and links that somebody else owns.
 
 All share the kind ``link``, because other items stand on a link by its name, whatever it is.
-*Ours* in an instance's namespace is every link but the loopback and the external ones; in the device's
-root namespace the ones whose alias starts with ``netnsmgr:`` (``ip -d link`` shows it).
+*Ours* is a link whose alias starts with ``netnsmgr:`` (``ip -d link`` shows it), and one that we made and were cut off
+before we could mark it: in an instance's namespace any of the wanted name, in the device's root namespace a veth whose
+other end is where ours would be.  Another link of a wanted name there is somebody else's: it stays, and is reported.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ class Link(KernelItem):
             # In our own namespace everything is ours; "sit0", "tunl0" and their like are made by the
             # kernel in every new namespace (net.core.fb_tunnels_only_for_init_net) and are nobody's.
             ours = info.alias.startswith(ALIAS)
-            if isinstance(want, Link) or ours:
+            half_made = isinstance(want, Link) and (
+                system.owns_namespace
+                or (isinstance(want, Veth) and await _leads_to(info, want.far_path, system))
+            )
+            if ours or half_made:
                 found.append(await _observed(info, want, system))
         return found
 
@@ -171,6 +176,11 @@ class Tap(Link):
         return not isinstance(old, Tap)
 
 
+async def _leads_to(info: LinkInfo, path: str, system: System) -> bool:
+    """Say whether the other end of a veth is in the namespace at ``path``."""
+    return info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(path)
+
+
 async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     """Describe a link in the terms of what is wanted of it, so that only real differences show."""
     foreign = Foreign(info.name, info.mtu, info.mac, info.master, info.alias, info.up)
@@ -185,7 +195,7 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
         return seen
     if isinstance(want, Veth) and info.kind == "veth" and isinstance(seen, Veth):
         far_name, _, far_mac = far.partition("|")
-        here = info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(want.far_path)
+        here = await _leads_to(info, want.far_path, system)
         return replace(
             seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)"
         )

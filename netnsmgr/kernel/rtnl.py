@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import TracebackType
@@ -56,7 +56,7 @@ class KernelRtnl:
 
     async def links(self) -> Mapping[str, LinkInfo]:
         if self._links is None:
-            messages = [message async for message in await self._ip.link("dump", ext_mask=SKIP_STATISTICS)]
+            messages = await _listed("links", self._ip.link("dump", ext_mask=SKIP_STATISTICS))
             names = {message["index"]: message.get("ifname") for message in messages}
             self._links = {info.name: info for info in (link_info(m, names) for m in messages)}
         return self._links
@@ -162,7 +162,7 @@ class KernelRtnl:
     async def addresses(self) -> Sequence[tuple[Address, bool]]:
         names = {info.ifindex: info.name for info in (await self.links()).values()}
         found = []
-        async for message in await self._ip.get_addr(family=socket.AF_INET):
+        for message in await _listed("addresses", self._ip.get_addr(family=socket.AF_INET)):
             # IFA_LOCAL is the address; IFA_ADDRESS would be the peer of a point-to-point link.
             text = f"{message.get('local')}/{message['prefixlen']}"
             link = names.get(message["index"])
@@ -192,7 +192,9 @@ class KernelRtnl:
     async def routes(self) -> Sequence[Route]:
         names = {info.ifindex: info.name for info in (await self.links()).values()}
         found = []
-        async for message in await self._ip.get_routes(family=socket.AF_INET, proto=OWNER_PROTOCOL):
+        for message in await _listed(
+            "routes", self._ip.get_routes(family=socket.AF_INET, proto=OWNER_PROTOCOL)
+        ):
             via, src, oif = message.get("gateway"), message.get("prefsrc"), message.get("oif")
             found.append(
                 Route(
@@ -211,7 +213,7 @@ class KernelRtnl:
         """Return the gateways of default routes in the main table that are not ours, best first, by link."""
         names = {info.ifindex: info.name for info in (await self.links()).values()}
         found: list[tuple[int, str, IPv4Address]] = []
-        async for message in await self._ip.get_routes(family=socket.AF_INET, table=MAIN):
+        for message in await _listed("routes", self._ip.get_routes(family=socket.AF_INET, table=MAIN)):
             via, name = message.get("gateway"), names.get(message.get("oif") or 0)
             if message["dst_len"] == 0 and via and name and message["proto"] != OWNER_PROTOCOL:
                 found.append((message.get("priority") or 0, name, IPv4Address(via)))
@@ -253,7 +255,7 @@ class KernelRtnl:
 
     async def rules(self) -> Sequence[tuple[Rule, bool]]:
         found = []
-        async for message in await self._ip.get_rules(family=socket.AF_INET):
+        for message in await _listed("rules", self._ip.get_rules(family=socket.AF_INET)):
             if message["action"] != 1 or message.get("fwmark") or message.get("dst"):
                 continue  # not of the form that we make
             src = message.get("src")
@@ -289,6 +291,11 @@ class KernelRtnl:
             except NetlinkError as error:
                 if not (command == "add" and error.code == errno.EEXIST):
                     raise
+
+
+async def _listed(what: str, dump: Awaitable[AsyncIterator[Any]]) -> list[Any]:
+    with _explained(f"list of {what}"):
+        return [message async for message in await dump]
 
 
 def _index(name: str) -> int:

@@ -30,6 +30,7 @@ def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int
     if os.geteuid() != 0:
         print("netnsmgr daemon: must run as root (it makes network namespaces)", file=sys.stderr)
         return 1
+    os.umask(0o022)  # whatever the caller's: helpers that run as other users read what we write
     # 0751: helpers that run as other users reach their own files below; the sockets protect themselves.
     os.makedirs(run_dir, exist_ok=True)
     os.chmod(run_dir, 0o751)  # noqa: S103

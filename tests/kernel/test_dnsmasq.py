@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -25,6 +28,18 @@ from tests.lab import isolated
 pytestmark = pytest.mark.root  # dnsmasq drops its groups
 
 Document = dict[str, Any]
+
+
+def kill(pid: int) -> None:
+    """End a process at once and wait until it has ended."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        assert select.select([pidfd], [], [], 5)[0]
+    finally:
+        os.close(pidfd)
+
+
 LEASES = Path("/run/state/leases/agent/dnsmasq.leases")
 INSTANCE: Document = {
     "apiVersion": "netnsmgr/v1alpha1",
@@ -149,7 +164,7 @@ async def test_a_new_configuration_takes_nobody_s_lease() -> None:
         done = await agent.bring(*items(other))
         assert "create process/dnsmasq" in done
         assert not [op for op in done if "lease/" in op]
-        sh("kill -9 $(cat /run/agent/dnsmasq.pid)")
+        kill(int(Path("/run/agent/dnsmasq.pid").read_text()))
         done = await agent.bring(*items(other))
         assert done == ["create process/dnsmasq"]
         assert [lease.address for lease in read()] == [IPv4Address("10.10.1.50")]
