@@ -25,5 +25,5 @@ async def test_a_link_forwards_and_again_when_somebody_stops_it() -> None:
         assert Path("/proc/sys/net/ipv4/conf/lan/forwarding").read_text() == "0\n"
         path.write_text("0")
         assert await agent.bring(link, forwarding) == ["create forwarding/wan"]
-        await agent.verbs(forwarding, link, old=forwarding)
+        await agent.verbs(forwarding, link)
         assert path.read_text() == "1\n"
