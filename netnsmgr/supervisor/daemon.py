@@ -59,6 +59,7 @@ async def _serve(settings: Settings) -> None:
     async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
         supervisor = Supervisor(hub, settings)
         hub.on_config(supervisor.apply)
+        hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)
         supervisor.apply(hub.revision)
         notifier = SystemdNotifier()

@@ -55,6 +55,8 @@ class Slicer:
                 gone = {"number": number, "deleting": True}
                 slices[name] = self._revised(name, gone, revision)
                 continue
+            if 2 * number + 1 >= pool.num_addresses:
+                continue  # waits for the number, and the addresses, of one that is still being deleted
             link = _link(document, number, pool)
             link["linkRevision"] = self._revision(f"link of {name}", link, revision)
             links.append(link)

@@ -22,6 +22,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import (
     AGENT_STATUS,
     APP_STATUS,
+    INSTANCE_CONFIG,
     INSTANCE_STATUS,
     PERSISTENT,
     agent_config,
@@ -137,6 +138,10 @@ class Supervisor:
         for key in [key for key in self._hub.rows(APP_STATUS) if key.startswith(f"{name}/")]:
             self._hub.put(APP_STATUS, key, None)
         log.info("instance deleted", name=name)
+        if waiting := self._hub.rows(INSTANCE_CONFIG).keys() - self.slices.keys():
+            for other in waiting:
+                self._numbers.pop(other, None)  # too high for the link pool: the one that is free now will do
+            asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
 
     def _unpin(self, name: str) -> None:
         if self._owned(name):
@@ -148,6 +153,13 @@ class Supervisor:
         temporary = self._numbers_file.with_suffix(".tmp")
         temporary.write_text(json.dumps(self._numbers), encoding="ascii")
         os.replace(temporary, self._numbers_file)
+
+    def on_row(self, table: str, key: str, value: object) -> None:
+        """Take back what an agent said last of an instance that has gone: its end may be heard before its words."""
+        if value is None or table not in (INSTANCE_STATUS, APP_STATUS):
+            return
+        if key.partition("/")[0] not in self.slices:
+            asyncio.get_running_loop().call_soon(self._hub.put, table, key, None)
 
     def stop(self) -> None:
         """End all agents; the network goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -140,3 +141,50 @@ def test_a_damaged_store_deletes_nothing(hub: StrawHub, tmp_path: Path) -> None:
     supervisor(hub, tmp_path).apply(1)
     assert numbers(tmp_path) == {"lost": 0, "ni1": 1}
     assert sorted(StrawAgent.started) == ["ni1", "uplink"]
+
+
+async def _later() -> None:
+    await asyncio.sleep(0)  # what was put off with call_soon has been done after this
+
+
+def test_the_last_words_of_an_agent_that_has_gone_are_taken_back(hub: StrawHub, tmp_path: Path) -> None:
+    """A status row that arrives after its instance was removed does not stay: its agent's end is heard first, at times."""
+
+    async def run() -> None:
+        made = supervisor(hub, tmp_path)
+        hub.configure(NI)
+        made.apply(1)
+        made.on_row(INSTANCE_STATUS, "ni1", {"state": "ready"})
+        hub.put(INSTANCE_STATUS, "ni1", {"state": "ready"})
+        await _later()
+        assert hub.rows(INSTANCE_STATUS)["ni1"] == {"state": "ready"}
+        hub.put(INSTANCE_STATUS, "gone", {"state": "deleting"})
+        made.on_row(INSTANCE_STATUS, "gone", {"state": "deleting"})
+        await _later()
+        assert hub.rows(INSTANCE_STATUS)["gone"] is None
+
+    asyncio.run(run())
+
+
+def test_a_full_link_pool_makes_a_new_instance_wait(hub: StrawHub, tmp_path: Path) -> None:
+    """Numbers of instances that are still being deleted are not given away; the new one starts when one is free."""
+
+    async def run() -> None:
+        device = HEAD | {
+            "kind": "Device",
+            "metadata": {"name": "d"},
+            "spec": {"linkPool": "169.254.100.0/31"},
+        }
+        other = NI | {"metadata": {"name": "ni2"}}
+        made = supervisor(hub, tmp_path)
+        hub.configure(device, NI)
+        made.apply(1)
+        hub.configure(device, other)
+        made.apply(2)
+        assert "ni2" not in StrawAgent.started
+        cast("Any", made._agents["ni1"]).done()
+        await _later()
+        assert "ni2" in StrawAgent.started
+        assert numbers(tmp_path) == {"ni2": 0}
+
+    asyncio.run(run())
