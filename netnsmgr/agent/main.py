@@ -16,6 +16,7 @@ from netnsmgr.agent.instance import InstanceRole
 from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
+from netnsmgr.kernel.processes import end_all
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.kernel.watch import DirectoryWatch
 from netnsmgr.log import configure
@@ -76,6 +77,9 @@ def _enter(name: str, directory: str) -> bool:
             f"a network namespace {name} exists already and is not netnsmgr's: give the instance another name, "
             f"or remove the namespace (ip netns del {name})"
         )
+    if ours.isdigit():
+        # It was deleted while nobody looked, but lives on as long as its helpers do, and its links are in the way.
+        end_all(f"{directory}/etc", int(ours))
     namespace.create_and_enter(name, lambda inode: mark.write_text(str(inode), encoding="ascii"))
     return True
 

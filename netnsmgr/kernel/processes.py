@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -160,6 +161,22 @@ class KernelProcesses:
             if match := self._pattern.search(argument):
                 return match.group(1)
         return None
+
+
+def end_all(etc: str, inode: int) -> None:
+    """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it."""
+    pattern = re.compile(rf"{re.escape(etc)}/[\w-]+\.{inode}\.")
+    for entry in os.listdir("/proc"):
+        argv = _argv(int(entry)) if entry.isdigit() else None
+        if argv is None or not any(map(pattern.search, argv)):
+            continue
+        with suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(int(entry))
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                select.select([pidfd], [], [], STOP_SECONDS)
+            finally:
+                os.close(pidfd)
 
 
 def _argv(pid: int) -> tuple[str, ...] | None:

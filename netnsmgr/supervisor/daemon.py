@@ -13,6 +13,7 @@ from sdnotify import SystemdNotifier
 
 from netnsmgr import __version__
 from netnsmgr.errors import NetnsmgrError, Problem
+from netnsmgr.kernel.watch import MountWatch
 from netnsmgr.log import configure
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
@@ -20,6 +21,8 @@ from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import Settings, prepare_fork_server
 from netnsmgr.supervisor.preview import Preview
 from netnsmgr.supervisor.supervisor import Supervisor
+
+REPIN_SECONDS = 0.2
 
 log = structlog.get_logger()
 
@@ -62,10 +65,19 @@ async def _serve(settings: Settings) -> None:
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)
         supervisor.apply(hub.revision)
+        pinning = supervisor
+
+        def repin_later() -> None:
+            # "ip netns del" takes the mount away first and then the file, which must not be mounted again meanwhile.
+            loop.call_later(REPIN_SECONDS, pinning.repin)
+
+        mounts = MountWatch(repin_later)
+        mounts.enable(True)
         notifier = SystemdNotifier()
         notifier.notify("READY=1")
         log.info("ready", version=__version__, run_dir=settings.run_dir, state_dir=settings.state_dir)
         await ended.wait()
         notifier.notify("STOPPING=1")
         log.info("ending; the network goes on")
+        mounts.enable(False)
         supervisor.stop()

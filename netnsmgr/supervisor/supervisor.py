@@ -15,7 +15,7 @@ import structlog
 
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
-from netnsmgr.errors import Problem
+from netnsmgr.errors import KernelError, Problem
 from netnsmgr.kernel import namespace
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
@@ -147,6 +147,27 @@ class Supervisor:
         if self._owned(name):
             namespace.unpin(namespace.pin_path(name))
             Path(self.settings.run_dir, "instances", name, "netns").unlink()
+
+    def repin(self) -> None:
+        """Give their names back to namespaces that lost them (``ip netns del``); the agents in them may not mount.
+
+        To be called when a mount has changed.
+        """
+        for name, agent in self._agents.items():
+            pin = namespace.pin_path(name)
+            if agent.pid is None or self.slices[name]["deleting"] or namespace.inode(pin) is not None:
+                continue
+            mark = Path(self.settings.run_dir, "instances", name, "netns")
+            lives_in = f"/proc/{agent.pid}/ns/net"
+            # Not one that is being made this moment, nor the root namespace.
+            if mark.exists() and mark.read_text(encoding="ascii") == str(namespace.inode(lives_in)):
+                try:
+                    Path(pin).touch(mode=0o444)
+                    namespace.bind(lives_in, pin)
+                except (KernelError, OSError) as error:
+                    log.warning("cannot pin a namespace again", name=name, error=str(error))
+                else:
+                    log.warning("a namespace had lost its name, and has it again", name=name)
 
     def _save_numbers(self) -> None:
         # Not synced: after a power failure no namespace is left that a lost number could belong to.
