@@ -23,6 +23,7 @@ class StrawHub:
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Any]] = {}
         self.complete = True
+        self.revision = 1
 
     def rows(self, table: str) -> dict[str, Any]:
         return self.tables.get(table, {})
