@@ -69,6 +69,10 @@ format: $(STAMP) ## let ruff format and repair what it can
 bench: $(STAMP) ## measure, beside the same work by a shell script; prints a table, writes JSON
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: diagrams
+diagrams: $(STAMP) ## draw the demo's items anew, as the running device reports them
+	@$(BIN)/python poc/diagrams.py
+
 .PHONY: constraints
 constraints: deps ## renew constraints.txt with the newest versions of everything
 	@python=$$($(FIND_PYTHON)); rm -rf build/constraints; "$$python" -m venv build/constraints

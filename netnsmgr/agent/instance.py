@@ -56,6 +56,7 @@ class InstanceRole:
         self._scope: InstanceScope | None = None
         self._intent: Intent = {}
         self._deleting = False
+        self._uplink_items: list[dict[str, Any]] = []
         self._leases: tuple[Lease, ...] = ()
         self.tables: tuple[str, ...] = (link_status(name),)
 
@@ -83,6 +84,7 @@ class InstanceRole:
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent:
         link = self._link.facts(views[link_status(self._name)].get("link"))
+        self._uplink_items = (views[link_status(self._name)].get("link") or {}).get("items", [])
         leases = self._leases = self._read_leases()
         asked = (row, link, leases)
         if self._scope is None or self._asked != asked:
@@ -161,6 +163,7 @@ class InstanceRole:
             "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq"},
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
+            "uplinkItems": self._uplink_items,
         }
 
     def _app_row(

@@ -103,7 +103,7 @@ class UplinkRole:
             "state": "ready" if ready else "degraded" if failed else "reconciling",
             "reasons": reasons(outcome, mine, names),
             "ports": [_port_row(port, facts) for port, facts in self._scope.ports],
-            # Without the instances' links: they are in each instance's own row, and would make this one grow.
+            # Without the instances' links: each instance's own status has its, and this one would grow with all.
             "items": items_of(outcome, mine),
         }
 
@@ -138,6 +138,7 @@ class UplinkRole:
         return {
             "revision": linked.revision,
             "state": state,
+            "items": items_of(outcome, refs),
             "reasons": why,
             "ports": [
                 {

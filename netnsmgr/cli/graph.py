@@ -15,6 +15,9 @@ from netnsmgr.cli.objects import names
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.core.dot import Node, dot
 
+UPLINK = "uplink: "
+"""Before the refs of items in the device's root namespace."""
+
 EXISTING = ("created", "modifying", "deleting", "external")
 """States of items that are in the kernel."""
 
@@ -62,7 +65,7 @@ def command(place: Place, instance: str | None, which: str, fmt: str | None, pat
     title = ", ".join(found)
     text = dot(
         f"{title} ({which})",
-        [node for row in found.values() for node in nodes(row.get("items") or (), which)],
+        [node for row in found.values() for node in both_sides(row, which)],
     )
     if fmt == "dot":
         data = text.encode()
@@ -80,6 +83,14 @@ def command(place: Place, instance: str | None, which: str, fmt: str | None, pat
             file.write(data)
     except OSError as error:
         raise click.UsageError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+
+
+def both_sides(row: Mapping[str, Any], which: str) -> list[Node]:
+    """Return a status's own items, and those that the uplink agent has for it in the device's root namespace."""
+    far = nodes(row.get("uplinkItems") or (), which)
+    return nodes(row.get("items") or (), which) + [
+        node._replace(ref=UPLINK + node.ref, deps=tuple(UPLINK + dep for dep in node.deps)) for node in far
+    ]
 
 
 def nodes(items: Any, which: str) -> list[Node]:
