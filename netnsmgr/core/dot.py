@@ -32,7 +32,7 @@ def dot(title: str, nodes: Iterable[Node]) -> str:
     known = {node.ref for node in listed}
     lines = [
         f"digraph {_quote(title)} {{",
-        "  rankdir=BT; node [shape=box, style=filled, fontname=monospace, fontsize=10];",
+        "  rankdir=LR; node [shape=box, style=filled, fontname=monospace, fontsize=10];",
         f"  label={_quote(title)}; fontname=monospace;",
     ]
     for node in listed:

@@ -34,7 +34,7 @@ def test_text() -> None:
         text
         == """\
 digraph "ni1" {
-  rankdir=BT; node [shape=box, style=filled, fontname=monospace, fontsize=10];
+  rankdir=LR; node [shape=box, style=filled, fontname=monospace, fontsize=10];
   label="ni1"; fontname=monospace;
   "address/a" [label="address/a", fillcolor=palegreen];
   "link/b" [label="link/b\\nlacks netns/app1", fillcolor=khaki];
