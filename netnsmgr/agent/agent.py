@@ -14,7 +14,7 @@ from netnsmgr.errors import NetnsmgrError
 from netnsmgr.features.scope import Intent
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.kernel.system import KernelSystem
-from netnsmgr.kernel.watch import MountWatch, NetlinkWatch
+from netnsmgr.kernel.watch import NamespaceWatch, NetlinkWatch
 from netnsmgr.pubsub.client import AsyncClient, View
 from netnsmgr.pubsub.tables import agent_config
 
@@ -70,7 +70,7 @@ class Agent:
         """Work until the instance is deleted, or the process is told to end."""
         config = self._subscribe(agent_config(self._name))
         views = {table: self._subscribe(table) for table in self._role.tables}
-        netlink, mounts = NetlinkWatch(self._wake_soon), MountWatch(self.wake)
+        netlink, namespaces = NetlinkWatch(self._wake_soon), NamespaceWatch(self.wake)
         row: dict[str, Any] = {}
 
         async def intend() -> Intent:
@@ -98,13 +98,13 @@ class Agent:
                 self._publish(row, outcome, busy=False)
                 self._schedule(outcome)
                 self._look_at(self._role.next_look())
-                mounts.enable(_waits_for_namespace(outcome))
+                namespaces.watch(_namespaces(outcome, all_of_them=system.owns_namespace))
                 if row["deleting"] and not outcome.states:
                     # The supervisor takes our rows away when it has removed the namespace, too.
                     return
         finally:
             netlink.close()
-            mounts.enable(False)
+            namespaces.close()
 
     def _subscribe(self, table: str) -> View:
         view = self._client.subscribe(table, self.wake)
@@ -155,8 +155,14 @@ class Agent:
         self._published = now
 
 
-def _waits_for_namespace(outcome: Outcome) -> bool:
-    return any(
-        isinstance(item, ExternalNetns) and outcome.states[ref].state == "pending"
+def _namespaces(outcome: Outcome, *, all_of_them: bool) -> dict[str, bool]:
+    """Return the namespaces of others, by path, and whether they are there.
+
+    Of the instances' the uplink agent needs to know only when they appear: the supervisor keeps them.
+    """
+    seen = {
+        item.path: outcome.states[ref].state != "pending"
         for ref, item in outcome.items.items()
-    )
+        if isinstance(item, ExternalNetns)
+    }
+    return seen if all_of_them else {path: there for path, there in seen.items() if not there}

@@ -8,12 +8,15 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pyroute2.netlink import rtnl
 
+from netnsmgr.kernel.namespace import inode
+
 GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV4_ROUTE | rtnl.RTMGRP_IPV4_RULE
+CALM_SECONDS = 0.2
 NETLINK_NETFILTER = 12
 NFTABLES_GROUP = 1 << (7 - 1)
 """``NFNLGRP_NFTABLES`` of linux/netfilter/nfnetlink.h as a bit: each committed change of tables, chains, rules, sets."""
@@ -85,10 +88,7 @@ class DirectoryWatch:
 
 
 class MountWatch:
-    """Calls ``changed`` when a mount appears or goes, which is how named namespaces do.
-
-    Worth having only while somebody waits for a namespace: every mount on the machine wakes us.
-    """
+    """Calls ``changed`` when a mount appears or goes, which is how named namespaces do; any mount of the machine."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -116,4 +116,51 @@ class MountWatch:
         if self._epoll is not None:
             with suppress(OSError):
                 self._epoll.poll(0)
+            self._changed()
+
+
+class NamespaceWatch:
+    """Calls ``changed`` when a named namespace appears, goes, or is another one than before.
+
+    Only then, however many mounts there are: with a container engine beside us there are many.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._mounts = MountWatch(self._mounted)
+        self._known: dict[str, int | None] = {}
+        self._eager = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, seen: Mapping[str, bool]) -> None:
+        """Watch these paths; ``seen`` says of each whether there was a namespace when we looked last.
+
+        A namespace that is missed is seen at once, one that goes within ``CALM_SECONDS``.
+        """
+        before, self._known = self._known, {path: inode(path) for path in seen}
+        self._eager = not all(seen.values())
+        self._mounts.enable(bool(seen))
+        if any(
+            (now is not None) != seen[path] or before.get(path, now) != now
+            for path, now in self._known.items()
+        ):
+            self._changed()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self.watch({})
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _mounted(self) -> None:
+        if self._eager:
+            self._look()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(CALM_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = {path: inode(path) for path in self._known}
+        if now != self._known:
+            self._known = now
             self._changed()

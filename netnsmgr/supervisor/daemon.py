@@ -65,13 +65,22 @@ async def _serve(settings: Settings) -> None:
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)
         supervisor.apply(hub.revision)
-        pinning = supervisor
+        pinning, soon = supervisor, False
 
-        def repin_later() -> None:
-            # "ip netns del" takes the mount away first and then the file, which must not be mounted again meanwhile.
-            loop.call_later(REPIN_SECONDS, pinning.repin)
+        def repin() -> None:
+            nonlocal soon
+            soon = False
+            pinning.repin()
 
-        mounts = MountWatch(repin_later)
+        def repin_soon() -> None:
+            # Once for many mounts; and "ip netns del" takes the mount away first and then the file, which must not be
+            # mounted again meanwhile.
+            nonlocal soon
+            if not soon:
+                soon = True
+                loop.call_later(REPIN_SECONDS, repin)
+
+        mounts = MountWatch(repin_soon)
         mounts.enable(True)
         notifier = SystemdNotifier()
         notifier.notify("READY=1")

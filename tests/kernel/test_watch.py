@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netnsmgr.kernel.watch import DirectoryWatch, MountWatch, NetlinkWatch
+from netnsmgr.kernel.watch import DirectoryWatch, MountWatch, NamespaceWatch, NetlinkWatch
 from tests.kernel.stage import sh
 from tests.lab import isolated
 
@@ -84,6 +84,35 @@ async def test_mounts() -> None:
         watch.enable(False)
         sh("ip netns add app2; ip netns del app2")
         await hears_nothing(changed)
+
+
+@isolated
+async def test_namespaces() -> None:
+    """A named namespace that appears, goes or is replaced wakes us, also between our look and our watching; no other."""
+    changed = asyncio.Event()
+    watch = NamespaceWatch(changed.set)
+    one = "/run/netns/one"
+    sh("ip netns add other")
+    watch.watch({one: False})
+    await hears_nothing(changed)
+    sh("ip netns add one")
+    await hears(changed)
+    watch.watch({one: False})  # we looked before it was there
+    await hears(changed)
+    watch.watch({one: True})
+    await hears_nothing(changed)
+    sh("ip netns del other; ip netns add another")
+    await asyncio.sleep(0.3)
+    await hears_nothing(changed)
+    sh("exec 3</run/netns/one; ip netns del one; ip netns add one")  # the old one lives a moment longer
+    await hears(changed)
+    watch.watch({one: True})
+    sh("exec 3</run/netns/one; ip netns del one; ip netns add one")  # the old one lives a moment longer
+    watch.watch({one: True})
+    await hears(changed)
+    sh("ip netns del one")
+    await hears(changed)
+    watch.close()
 
 
 @isolated
