@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
@@ -98,7 +99,7 @@ class Watch:
         self._monitors = [
             (host.name, Process(host.enter(), argv))
             for host in self._hosts
-            for argv in (["ip", "monitor", "address", "route", "rule"], ["nft", "monitor"])
+            for argv in (["ip", "-4", "monitor", "address", "route", "rule"], ["nft", "monitor"])
         ]
         for _, monitor in self._monitors:
             _listens(monitor)
@@ -115,7 +116,11 @@ class Watch:
 
 
 def _links(host: Host) -> frozenset[str]:
-    return frozenset(host.run(["ip", "-o", "link"]).stdout.splitlines())
+    kept = ("ifindex", "ifname", "mtu", "master", "address", "ifalias")
+    return frozenset(
+        str([link.get(name) for name in kept] + ["UP" in link["flags"]])
+        for link in json.loads(host.run(["ip", "-j", "link"]).stdout)
+    )
 
 
 def _listens(monitor: Process) -> None:
