@@ -20,7 +20,8 @@ from netnsmgr.pubsub.tables import agent_config
 
 FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
-BURST_SECONDS = 0.005
+EAGER_SECONDS, CALM_SECONDS = 0.005, 0.05
+"""How long a burst of notifications is let pass: while an item waits for something, and while none does."""
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class Agent:
         self._client = client
         self._wake = asyncio.Event()
         self._soon = False
+        self._waits = True
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -60,7 +62,8 @@ class Agent:
         """Say "look again" when the burst is over: one operation on a link makes several messages."""
         if not self._soon and not self._wake.is_set():
             self._soon = True
-            asyncio.get_running_loop().call_later(BURST_SECONDS, self._burst_is_over)
+            pause = EAGER_SECONDS if self._waits else CALM_SECONDS
+            asyncio.get_running_loop().call_later(pause, self._burst_is_over)
 
     def _burst_is_over(self) -> None:
         self._soon = False
@@ -97,6 +100,7 @@ class Agent:
                     continue
                 self._publish(row, outcome, busy=False)
                 self._schedule(outcome)
+                self._waits = any(item.state == "pending" for item in outcome.states.values())
                 self._look_at(self._role.next_look())
                 namespaces.watch(_namespaces(outcome, all_of_them=system.owns_namespace))
                 if row["deleting"] and not outcome.states:

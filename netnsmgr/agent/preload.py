@@ -21,7 +21,7 @@ from netnsmgr.features.instance import intent as instance_intent
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import LinkFacts, PortFacts
 from netnsmgr.features.uplink import intent as uplink_intent
-from netnsmgr.kernel.link_messages import rehearse
+from netnsmgr.kernel import link_messages, nft
 from netnsmgr.kernel.namespace import die_with_parent
 
 DEVICE = {
@@ -68,7 +68,8 @@ async def _rehearse() -> None:
 die_with_parent(signal.SIGKILL)
 for _ in range(2):
     asyncio.run(_rehearse())
-    rehearse()
+    link_messages.rehearse()
+nft.rehearse()
 gc.collect()
 gc.freeze()
 gc.disable()

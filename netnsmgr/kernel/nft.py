@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,11 @@ VOLATILE = ("handle", "packets", "bytes")
 FINGERPRINT = "fingerprint_"
 """Name of the empty chain that holds a table's fingerprint.  A comment would be the place for it, but libnftables
 1.0.6 leaves a table's comment out of its JSON."""
+
+
+def rehearse() -> None:
+    """Have the library and what it needs loaded and linked."""
+    ctypes.CDLL("libnftables.so.1", mode=os.RTLD_NOW | os.RTLD_GLOBAL)
 
 
 class KernelNft:
