@@ -13,6 +13,7 @@ import hashlib
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.bridge import BRIDGE, gateway_address
 from netnsmgr.features.link import UPLINK
+from netnsmgr.features.nat import TWIN_DNS_PORT
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
@@ -91,12 +92,15 @@ def _servers(scope: InstanceScope) -> str:
     """Return the upstream servers, asked over the instance's own link.
 
     ``@uplink`` binds the query to the link: the server is found even where its address also lies in the
-    instance's own subnet.
+    instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
+    differs; ``nat`` brings such a question to the right port.
     """
-    if scope.instance.air_gapped:
-        return ""
-    servers = [str(server) for server in scope.instance.spec.dns.servers] or list(scope.link.dns)
-    return "".join(f"server={server}@{UPLINK}\n" for server in servers)
+    own = str(scope.instance.gateway)
+    lines = [
+        f"server={server}{f'#{TWIN_DNS_PORT}' if server == own else ''}@{UPLINK}\n"
+        for server in scope.dns_servers
+    ]
+    return "".join(lines)
 
 
 def _domain(scope: InstanceScope) -> str:

@@ -12,6 +12,9 @@ from netnsmgr.features.link import UPLINK
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.nft import NftTable
 
+TWIN_DNS_PORT = 5300
+"""Where the instance asks a DNS server that has the instance's own address, to tell it from itself."""
+
 
 def items(scope: InstanceScope) -> list[Item]:
     """Return the table that translates what leaves; none for an air-gapped instance."""
@@ -21,5 +24,11 @@ def items(scope: InstanceScope) -> list[Item]:
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     oifname "{UPLINK}" ip saddr != {scope.inner} snat ip to {scope.inner}
+}}"""
+    if str(own := scope.instance.gateway) in scope.dns_servers:
+        body += f"""
+chain output {{
+    type nat hook output priority -100; policy accept;
+    oifname "{UPLINK}" ip daddr {own} meta l4proto {{ tcp, udp }} th dport {TWIN_DNS_PORT} dnat ip to {own}:53
 }}"""
     return [NftTable.of("inet", "nat", body)]

@@ -113,6 +113,13 @@ class InstanceScope:
         """MTU of every link of the instance: what the user says, else the smallest of its ports."""
         return self.instance.spec.mtu or self.link.mtu
 
+    @property
+    def dns_servers(self) -> tuple[str, ...]:
+        """Servers of the outside to ask for names: the user's, else those of the ports; none where nothing leaves."""
+        if self.instance.air_gapped:
+            return ()
+        return tuple(map(str, self.instance.spec.dns.servers)) or self.link.dns
+
 
 @dataclass(frozen=True)
 class LinkedInstance:
