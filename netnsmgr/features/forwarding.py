@@ -1,4 +1,4 @@
-"""The device as a router between its instances and its ports: forwarding, source NAT, and no way in between."""
+"""The device as a router between its instances and its ports: forwarding, source NAT, no way in between and none in."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ chain postrouting {{
 chain forward {{
     type filter hook forward priority filter; policy accept;
     iifname {links} oifname {links} drop
+    oifname {links} ct state != {{ established, related }} drop
 }}
 chain input {{
     type filter hook input priority filter; policy accept;
