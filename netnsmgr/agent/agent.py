@@ -95,6 +95,7 @@ class Agent:
                 if not config.synchronized or "config" not in config.rows:
                     continue
                 row = config.rows["config"]
+                reconciler.keep = row.get("keep", False)
                 outcome = await self._guarded(reconciler.run, intend, netlink.drain)
                 if outcome is None:
                     continue

@@ -81,6 +81,8 @@ class Reconciler:
         self._progress = progress
         self._intended: dict[Ref, Item] = {}
         self._kinds = INSTANCE_KINDS if system.owns_namespace else UPLINK_KINDS
+        self.keep = False
+        """Leave alone what is not wanted: part of the configuration was lost."""
 
     async def run(self, intend: Callable[[], Awaitable[Intent]], drain: Callable[[], object]) -> Outcome:
         """Reconcile until a pass finds nothing to do, or something fails.
@@ -111,6 +113,8 @@ class Reconciler:
             ]
         )
         current = await self._observe(wanted)
+        if self.keep:
+            current = {ref: item for ref, item in current.items() if ref in wanted}
         todo = plan(current, wanted, external)
         outcome = Outcome({}, wanted)
         for ref, item in wanted.items():

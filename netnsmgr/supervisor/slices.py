@@ -42,11 +42,17 @@ class Slicer:
     def __post_init__(self) -> None:
         self._last: dict[str, tuple[str, int]] = {}
 
-    def cut(self, config: Config, rows: Rows, numbers: Mapping[str, int], revision: int) -> Slices:
-        """Return every agent's slice; instances that have a number but no configuration are being deleted."""
+    def cut(
+        self, config: Config, rows: Rows, numbers: Mapping[str, int], revision: int, *, keep: bool = False
+    ) -> Slices:
+        """Return every agent's slice; instances that have a number but no configuration are being deleted.
+
+        ``keep``: the configuration is not all there, so nothing is removed for being absent from it.
+        """
         device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
         documents, apps = rows.get(INSTANCE_CONFIG, {}), rows.get(APP_CONFIG, {})
         pool = config.link_pool
+        extra = {"keep": True} if keep else {}
         slices: Slices = {}
         links = []
         for name, number in sorted(numbers.items(), key=lambda pair: pair[1]):
@@ -63,6 +69,7 @@ class Slicer:
             whole = {
                 **link,
                 "deleting": False,
+                **extra,
                 "apps": [
                     apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
                 ],
@@ -72,7 +79,7 @@ class Slicer:
             }
             slices[name] = self._revised(name, whole, revision)
         slices[UPLINK] = self._revised(
-            UPLINK, {"device": device, "deleting": False, "instances": links}, revision
+            UPLINK, {"device": device, "deleting": False, "instances": links, **extra}, revision
         )
         for gone_name in self._last.keys() - slices.keys() - {f"link of {name}" for name in slices}:
             del self._last[gone_name]

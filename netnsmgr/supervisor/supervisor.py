@@ -49,6 +49,7 @@ class Supervisor:
         self._attachments = Attachments(settings.run_dir)
         self._numbers_file = Path(settings.state_dir, "numbers.json")
         self._numbers: dict[str, int] = {}
+        self._seen: set[str] = set()  # instances that were in the configuration since our start
         if self._numbers_file.exists():
             self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
         self.slices: dict[str, dict[str, Any]] = {}
@@ -63,15 +64,23 @@ class Supervisor:
         rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
         config = parse(document for table in rows.values() for document in table.values())
         names = set(config.instances)
-        if not self._hub.complete:
+        if (
+            not self._hub.complete
+            and config.device is not None
+            and self._numbers.keys() <= names | self._seen
+        ):
+            self._hub.complete = True  # somebody has applied the file again
+        self._seen |= names
+        complete = self._hub.complete
+        if not complete:
             # The stored configuration was damaged: what is absent from it is not to be deleted for that.
             names = names | self._numbers.keys()
         numbers = allocate(self._numbers, names)
         if numbers != self._numbers:
             self._numbers = numbers
             self._save_numbers()
-        known = {name: n for name, n in numbers.items() if name in config.instances or self._hub.complete}
-        self.slices = self._slicer.cut(config, rows, known, revision)
+        known = {name: n for name, n in numbers.items() if complete or name in self._seen}
+        self.slices = self._slicer.cut(config, rows, known, revision, keep=not complete)
         self._attachments.want(_pids(config))
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
             self._tell(name, part)
