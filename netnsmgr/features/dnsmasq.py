@@ -83,7 +83,8 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
         entry = [interface.mac_for(app.name), "id:*"]
         if interface.address is not None:
             entry.append(str(interface.address))
-        entry.append(scope.hostnames[app.name, interface.name])
+        # With the domain: alone, "ignore" and "infinite" are words of dnsmasq, and "1d" is the time of a lease.
+        entry.append(f"{scope.hostnames[app.name, interface.name]}.{_domain(scope)}")
         lines.append(",".join(entry) + "\n")
     return "".join(lines)
 
@@ -144,6 +145,8 @@ def _configuration(scope: InstanceScope) -> str:
         f"dhcp-leasefile={scope.lease_file}",
         "dhcp-authoritative",
         "no-ping",
+        # An application that asks for a lease again and again would fill the memory that /run is in.
+        "quiet-dhcp",
         f"dhcp-option=option:mtu,{scope.mtu}",
     ]
     if instance.air_gapped:

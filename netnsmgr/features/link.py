@@ -32,6 +32,8 @@ def items(scope: InstanceScope) -> list[Item]:
         # same subnet, comes in over this link: neither "martian" nor "wrong way round".
         Sysctl(f"net/ipv4/conf/{UPLINK}/accept_local", "1", UPLINK),
         Sysctl(f"net/ipv4/conf/{UPLINK}/rp_filter", "0", UPLINK),
+        # The larger of the two counts, and a new namespace begins with what the device has for all links.
+        Sysctl("net/ipv4/conf/all/rp_filter", "0"),
     ]
     if not scope.instance.air_gapped:
         # Nothing leaves before its address is translated: a flow that began without would go on without.

@@ -12,12 +12,14 @@ from netnsmgr.config.app import App
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref, state
-from netnsmgr.features import dnsmasq, uplink
+from netnsmgr.features import dnsmasq, link, uplink
 from netnsmgr.features.rows import instance_scope, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.features.vif import vif_name
+from netnsmgr.items.file import File
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.route import Route
+from netnsmgr.items.sysctl import Sysctl
 
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
 
@@ -147,6 +149,19 @@ class TestInstance:
         assert process(scope(app("a"), app("b", address="10.10.1.20"))) == bare
         assert process(scope(link=LinkFacts(dns=("9.9.9.9",)))) == bare
         assert process(scope(link=LinkFacts(mtu=1400))) != bare
+
+    @pytest.mark.parametrize("name", ["ignore", "infinite", "1d", "5"])
+    def test_an_application_may_be_called_as_dnsmasq_s_words(self, name: str) -> None:
+        """Its host entry names it, and does not say that it gets no lease, or for how long."""
+        hosts = state(dnsmasq.items(scope(app(name))))[Ref("file", "/run/n/instances/ni1/etc/dhcp-hosts")]
+        assert isinstance(hosts, File)
+        assert hosts.text.strip().split(",")[-1] == f"{name}.internal"
+
+    def test_answers_come_in_whatever_the_device_filters(self) -> None:
+        """A device that filters strictly on all links hands that down to each new namespace."""
+        items = state(link.items(scope()))
+        values = [items[Ref("sysctl", f"net/ipv4/conf/{name}/rp_filter")] for name in ("all", link.UPLINK)]
+        assert [item.value for item in values if isinstance(item, Sysctl)] == ["0", "0"]
 
     def test_interfaces_have_links_of_their_own(self) -> None:
         """Long names that differ only at the end get different bridge ports."""
