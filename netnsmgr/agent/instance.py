@@ -20,12 +20,13 @@ from netnsmgr.features.scope import InstanceScope, Intent
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.namespace import pin_path
+from netnsmgr.kernel.processes import HELPER_USERS
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
 
 
 def helper_user() -> str:
-    """Return the user that helpers change to: Debian's for dnsmasq, else nobody, else root where there is no other.
+    """Return the user that helpers change to: the first of ``HELPER_USERS`` that exists, else root.
 
     In a user namespace with one mapped user there is nobody to change to.
     """
@@ -33,7 +34,7 @@ def helper_user() -> str:
         mapped = sum(int(line.split()[2]) for line in file)
     if mapped < 65536:
         return "root"
-    for name in ("dnsmasq", "nobody"):
+    for name in HELPER_USERS:
         try:
             pwd.getpwnam(name)
         except KeyError:

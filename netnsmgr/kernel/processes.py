@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import re
 import select
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from netnsmgr.errors import KernelError
@@ -17,6 +18,9 @@ from netnsmgr.items.system import ProcessInfo
 RUN_SECONDS = 20.0
 STOP_SECONDS = 5.0
 
+HELPER_USERS = ("dnsmasq", "nobody")
+"""Whom a helper becomes that gives up root: Debian's for dnsmasq, else nobody."""
+
 
 class KernelProcesses:
     """See ``items.system.Processes``.
@@ -24,6 +28,7 @@ class KernelProcesses:
     A helper is ours when its argument vector names a file below ``etc`` that is tagged with our namespace's
     inode.  (``/proc/<pid>/ns/net`` of a helper that runs as another user may be read only with
     CAP_SYS_PTRACE, which would let an agent into every process of the machine; ``cmdline`` is free to read.)
+    Since anybody may choose such a vector, it counts only for root and the helpers' users, outside of containers.
     ``changed`` is called when a helper has ended.
     """
 
@@ -31,7 +36,7 @@ class KernelProcesses:
         self._etc = etc
         self._inode = inode
         self._changed = changed
-        self._pattern = re.compile(rf"{re.escape(etc)}/([\w-]+)\.{inode}\.")
+        self._pattern = _pattern(etc, inode)
         self._known: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}
         if not fresh:
@@ -109,9 +114,8 @@ class KernelProcesses:
     def _search(self) -> None:
         """Adopt what runs already: of a parent and its children with one vector (dnsmasq forks for TCP) the parent."""
         found: dict[str, set[int]] = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and (argv := _argv(int(entry))) and (name := self._name(argv)):
-                found.setdefault(name, set()).add(int(entry))
+        for pid, name in _helpers(self._pattern):
+            found.setdefault(name, set()).add(pid)
         for family in found.values():
             for pid in family:
                 if _parent(pid) not in family:
@@ -157,26 +161,51 @@ class KernelProcesses:
             os.close(pidfd)
 
     def _name(self, argv: Sequence[str]) -> str | None:
-        for argument in argv:
-            if match := self._pattern.search(argument):
-                return match.group(1)
-        return None
+        return _named(argv, self._pattern)
 
 
 def end_all(etc: str, inode: int) -> None:
     """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it."""
-    pattern = re.compile(rf"{re.escape(etc)}/[\w-]+\.{inode}\.")
-    for entry in os.listdir("/proc"):
-        argv = _argv(int(entry)) if entry.isdigit() else None
-        if argv is None or not any(map(pattern.search, argv)):
-            continue
+    for pid, _ in _helpers(_pattern(etc, inode)):
         with suppress(ProcessLookupError):
-            pidfd = os.pidfd_open(int(entry))
+            pidfd = os.pidfd_open(pid)
             try:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 select.select([pidfd], [], [], STOP_SECONDS)
             finally:
                 os.close(pidfd)
+
+
+def _pattern(etc: str, inode: int) -> re.Pattern[str]:
+    # A helper may be named after a link, which may have dots ("eth0.100").
+    return re.compile(rf"{re.escape(etc)}/([^/]+)\.{inode}\.")
+
+
+def _named(argv: Sequence[str], pattern: re.Pattern[str]) -> str | None:
+    return next((match.group(1) for argument in argv if (match := pattern.search(argument))), None)
+
+
+def _helpers(pattern: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """Yield processes with such a vector and their names: of root and the helpers' users, not in a container."""
+    users = {os.geteuid()}
+    for account in HELPER_USERS:
+        with suppress(KeyError):
+            users.add(pwd.getpwnam(account).pw_uid)
+    _, depth = _status(os.getpid())
+    for entry in os.listdir("/proc"):
+        name = _named(_argv(int(entry)) or (), pattern) if entry.isdigit() else None
+        if name is not None:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                user, levels = _status(int(entry))
+                if user in users and levels == depth:
+                    yield int(entry), name
+
+
+def _status(pid: int) -> tuple[int, int]:
+    """Return the user of a process, and how many process-id namespaces it is in, seen from ours."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        fields = {name: words.split() for name, _, words in (line.partition(":") for line in file)}
+    return int(fields["Uid"][0]), len(fields.get("NSpid", ()))  # none without CONFIG_PID_NS
 
 
 def _argv(pid: int) -> tuple[str, ...] | None:

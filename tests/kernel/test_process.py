@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from netnsmgr.errors import KernelError
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.process import Process
 from netnsmgr.kernel import processes
+from netnsmgr.kernel.namespace import inode
 from tests.kernel import helper
 from tests.kernel.helper import pid
 from tests.kernel.stage import ETC, Stage, stage
@@ -124,6 +126,38 @@ async def test_of_another_namespace_it_is_not_adopted() -> None:
     async with stage(fresh=False) as restarted:
         assert list(restarted.system.processes.running()) == []
         assert processes._argv(pid())
+
+
+@isolated
+async def test_of_an_application_it_is_not_adopted() -> None:
+    """A process in a container may give itself the vector of a helper, but nobody takes it for one."""
+    Path(ETC).mkdir(parents=True)
+    argument = f"{ETC}/helper.{inode()}.0.conf"
+    container = await asyncio.create_subprocess_exec(
+        "unshare", "--pid", "--fork", "--kill-child", "sh", "-c", 'exec sh -c "echo; sleep 60; :" "$VECTOR"',
+        env=os.environ | {"VECTOR": argument}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert container.stdout is not None
+    await container.stdout.readline()
+    async with stage(fresh=False) as restarted:
+        assert any(argument in (processes._argv(int(n)) or ()) for n in os.listdir("/proc") if n.isdigit())
+        assert list(restarted.system.processes.running()) == []
+        processes.end_all(ETC, inode() or 0)
+    container.kill()
+    assert await container.wait() == -signal.SIGKILL
+
+
+@isolated
+async def test_one_for_a_link_with_a_dot_in_its_name() -> None:
+    """The DHCP client of a VLAN is named after it, and is known again like any other."""
+    Path(ETC).mkdir(parents=True)
+    script = f"{ETC}/udhcpc-eth0.100.{inode()}.0.sh"
+    Path(script).write_text("#!/bin/sh\nsleep 60; :\n")
+    client = Process("udhcpc-eth0.100", ("/bin/sh", script), stays=True)
+    async with stage() as agent:
+        assert await once(agent, client) == [f"create {client.ref}"]
+    async with stage(fresh=False) as restarted:
+        assert await once(restarted) == [f"delete {client.ref}"]
 
 
 @isolated
