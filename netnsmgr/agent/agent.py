@@ -141,7 +141,7 @@ class Agent:
             self._alarm.cancel()
             self._alarm = None
         if moment is not None:
-            pause = max(0.0, moment - time.time()) + 0.1
+            pause = max(0.0, moment - time.clock_gettime(time.CLOCK_BOOTTIME)) + 0.1
             self._alarm = asyncio.get_running_loop().call_later(pause, self.wake)
 
     def _later(self) -> None:

@@ -64,10 +64,12 @@ class UplinkRole:
                 lease = port_dhcp.parse(file.read())
         except FileNotFoundError:
             return None
-        return lease if lease is not None and lease.expires > time.time() else None
+        return (
+            lease if lease is not None and lease.expires > time.clock_gettime(time.CLOCK_BOOTTIME) else None
+        )
 
     def next_look(self) -> float | None:
-        """Return when, in seconds since the epoch, a lease ends that nobody may have renewed."""
+        """Return when, in seconds since the device's start, a lease ends that nobody may have renewed."""
         return min((lease.expires for lease in self._leases.values() if lease is not None), default=None)
 
     def part(self) -> None:

@@ -184,10 +184,11 @@ def link_name(value: object) -> str:
         raise ValueError(
             f"'{written}' is {len(written.encode())} bytes long; the kernel takes interface names of at most 15"
         )
-    # '%' would make the kernel number the name; ':' marks an old-style alias; the sysctl tree owns "all" and "default".
-    if not re.fullmatch(r"[!-~]+", written) or set(written) & set("/:%\"'\\"):
+    # The kernel takes nearly anything, but '%' makes it number the name, ':' marks an old-style alias, and others mean
+    # something to shells or part our aliases.  The sysctl tree owns "all" and "default".
+    if not re.fullmatch(r"[A-Za-z0-9_.@+-]+", written):
         raise ValueError(
-            f"'{written}' must be an interface name without spaces and any of / : % \" ' \\, for example eth0"
+            f"'{written}' must be an interface name of letters, digits and any of . _ - + @, for example eth0"
         )
     if written in {".", "..", "lo", "all", "default"}:
         raise ValueError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
+from shlex import quote
 
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
@@ -21,12 +22,14 @@ SCRIPT = """#!/bin/sh
 # ends when its time is over, not because its client was started again.
 case "$1" in
 bound | renew)
+    # Not the time of day: a device without a clock of its own gets that from the network, and it jumps by years.
+    read -r now _ </proc/uptime
     {{
         echo "address=$ip/${{mask:-32}}"
         echo "gateways=$router"
         echo "dns=$dns"
         echo "ntp=$ntpsrv"
-        echo "expires=$(($(date +%s) + ${{lease:-3600}}))"
+        echo "expires=$((${{now%.*}} + ${{lease:-3600}}))"
     }} >{file}.tmp && mv {file}.tmp {file}
     ;;
 nak) rm -f {file} ;;
@@ -62,7 +65,7 @@ def parse(text: str) -> PortLease | None:
 
 def _client(scope: UplinkScope, port: Port) -> list[Item]:
     name = f"udhcpc-{port.ifname}"
-    text = SCRIPT.format(file=f"{scope.lease_dir}/{lease_name(port)}")
+    text = SCRIPT.format(file=quote(f"{scope.lease_dir}/{lease_name(port)}"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     script = File(f"{scope.etc}/{name}.{scope.netns_inode}.{digest}.sh", text, mode=0o755)
     argv = ("udhcpc", "-f", "-i", port.ifname, "-s", script.path, "-t", "4", "-T", "2", "-A", "5")

@@ -33,7 +33,7 @@ def short_name(prefix: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class PortLease:
-    """What a DHCP server gave to a port of the device; ``expires`` in seconds since the epoch."""
+    """What a DHCP server gave to a port of the device; ``expires`` in seconds since the device's start."""
 
     address: IPv4Interface
     gateways: tuple[IPv4Address, ...]
