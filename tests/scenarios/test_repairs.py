@@ -81,8 +81,9 @@ def test_broken_by_hand(w: World, app1: AppHost, what: str) -> None:
 
 def picture(w: World) -> str:
     """Both namespaces as commands show them, without what the kernel numbers anew."""
-    same = "s/@[^ ]*//; s/[0-9a-f:]\\{17\\}//; s/UNKNOWN/UP/; s/  */ /g"
-    shown = f"(ip -br link; ip -br -4 address) | sed '{same}'; ip rule; ip -4 route show table all; nft -s list ruleset"
+    links = r"ip -o link | sed 's/^[0-9]*: //; s/@[^:]*//; s/state [A-Z]*//; s/link\/.*//'"
+    addresses = "ip -br -4 address | sed 's/@[^ ]*//; s/UNKNOWN/UP/; s/  */ /g'"
+    shown = f"{links}; {addresses}; ip rule; ip -4 route show table all; nft -s list ruleset"
     text = w.sh(shown, "ni1") + "\n" + w.sh(shown)
     return "\n".join(sorted(line for line in text.splitlines() if "linkdown" not in line))
 
