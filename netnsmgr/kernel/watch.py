@@ -69,7 +69,7 @@ def _drained(watched: socket.socket) -> bool:
 
 
 class DirectoryWatch:
-    """Calls ``changed`` when a file in the directory was written, made or renamed.
+    """Calls ``changed`` when a file in the directory was written, made, renamed or removed.
 
     By dnotify (fcntl(2), ``F_NOTIFY``): an inotify instance in every agent would reach the machine's limit of 128
     (``fs.inotify.max_user_instances``) at 128 instances; a dnotify watch costs a descriptor.  One in each process.
@@ -78,7 +78,7 @@ class DirectoryWatch:
     def __init__(self, path: str, changed: Callable[[], None]) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         asyncio.get_running_loop().add_signal_handler(signal.SIGIO, changed)
-        events = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_RENAME
+        events = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_RENAME | fcntl.DN_DELETE
         fcntl.fcntl(self._fd, fcntl.F_NOTIFY, events | fcntl.DN_MULTISHOT)
 
     def close(self) -> None:
