@@ -75,7 +75,7 @@ class InstanceRole:
 
     def _read_leases(self) -> tuple[Lease, ...]:
         try:
-            with open(self._lease_file, encoding="utf-8") as file:
+            with open(self._lease_file, encoding="utf-8", errors="replace") as file:
                 text = file.read()
         except FileNotFoundError:
             return ()

@@ -7,6 +7,7 @@ left, or one that holds an address which now belongs to another (the flaw that e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import ClassVar
@@ -51,7 +52,9 @@ def parse(text: str, link: str, server: Ref) -> list[Lease]:
     found = []
     for line in text.splitlines():
         words = line.split()
-        if len(words) >= 4 and words[0].isdigit() and "." in words[2]:
-            name = "" if words[3] == "*" else words[3]
-            found.append(Lease(words[1], IPv4Address(words[2]), link, name, int(words[0]), server))
+        if len(words) < 4:
+            continue
+        with suppress(ValueError):  # a lease of IPv6, or what a power failure has left
+            address, expires = IPv4Address(words[2]), int(words[0])
+            found.append(Lease(words[1], address, link, words[3].strip("*"), expires, server))
     return found

@@ -81,7 +81,7 @@ class AgentProcess:
             process.start()
             assert process.pid is not None
             self._pidfd = os.pidfd_open(process.pid)
-        except OSError as error:  # the fork server died this moment, or its child already has
+        except (OSError, EOFError) as error:  # the fork server died this moment, or its child already has
             listen.close()
             self._ended(f"could not be started: {error}")
             return
@@ -115,7 +115,8 @@ class AgentProcess:
         with suppress(EOFError, OSError):
             said = words.recv() if words.poll() else None
         words.close()
-        process.close()
+        if code is not None:  # "close" refuses a process of whose end the fork server has not told
+            process.close()
         self._process, self.pid = None, None
         if self._stopped:
             return

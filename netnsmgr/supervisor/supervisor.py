@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class Supervisor:
         self._numbers_file = Path(settings.state_dir, "numbers.json")
         self._numbers: dict[str, int] = {}
         self._seen: set[str] = set()  # instances that were in the configuration since our start
-        if self._numbers_file.exists():
+        # It may be missing, and empty after a power failure (see ``_save_numbers``).
+        with suppress(FileNotFoundError, ValueError):
             self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
         self.slices: dict[str, dict[str, Any]] = {}
 

@@ -17,7 +17,7 @@ from netnsmgr.features.rows import instance_scope, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.features.vif import vif_name
 from netnsmgr.items.file import File
-from netnsmgr.items.lease import Lease
+from netnsmgr.items.lease import Lease, parse
 from netnsmgr.items.route import Route
 from netnsmgr.items.sysctl import Sysctl
 
@@ -128,6 +128,16 @@ class TestLeases:
             dnsmasq.leases(scope(app("a", mac=self.LEASE.mac, address="10.10.1.20"), leases=[self.LEASE]))
             == []
         )
+
+    def test_of_a_damaged_file_what_can_be_read_is_read(self) -> None:
+        """Half a line, a lease of IPv6 and rubbish are passed over."""
+        text = (
+            "1999999999 02:16:3e:00:00:01 10.10.1.50 app1 *\n1999999999 02:16:3e:00:00:02 10.10.1 app2 *\n"
+            "duid 00:01:00:01\n1999999999 1 fd00::1 app1 00:01\n\0\0 \0 10.10.1.51 \0\n1999999999 02:16:3e:00:00:03 10.10"
+        )
+        assert [lease.key() for lease in parse(text, "bn0", Ref("process", "dnsmasq"))] == [
+            "10.10.1.50 02:16:3e:00:00:01"
+        ]
 
     def test_stands_on_nothing(self) -> None:
         """A lease does not go down with dnsmasq."""

@@ -96,6 +96,14 @@ def test_an_agent_for_each_instance_and_the_uplink(hub: StrawHub, tmp_path: Path
     assert numbers(tmp_path) == {"ni1": 0}
 
 
+def test_numbers_that_a_power_failure_took(hub: StrawHub, tmp_path: Path) -> None:
+    """An empty file, which a rename that was not synced may leave, does not keep the daemon from starting."""
+    (tmp_path / "numbers.json").write_text("")
+    hub.configure(NI)
+    supervisor(hub, tmp_path).apply(1)
+    assert numbers(tmp_path) == {"ni1": 0}
+
+
 def test_a_removed_instance_is_told_and_forgotten_when_done(hub: StrawHub, tmp_path: Path) -> None:
     """The agent of a removed instance is told; its rows, files and number go when it has finished."""
     hub.configure(NI)
