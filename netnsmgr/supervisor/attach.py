@@ -60,6 +60,9 @@ class Attachments:
         try:
             path.touch(mode=0o444)
             namespace.bind(f"/proc/{pid}/ns/net", str(path))
+            if namespace.inode(str(path)) == namespace.inode():
+                # Its interface would be one of the device, beside all the rules for instances.
+                raise KernelError("it lives in the device's own network namespace")
         except (KernelError, OSError) as error:
             log.warning("cannot attach to a process", pid=pid, error=str(error))
             namespace.unpin(str(path))

@@ -55,6 +55,17 @@ async def test_a_process_s_namespace_is_pinned_while_it_lives_and_is_wanted() ->
 
 
 @isolated
+async def test_a_process_of_the_device_itself_is_not_pinned() -> None:
+    """An application with the device's own network has no place for an interface."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        attachments = Attachments("/run")
+        attachments.want([process.pid])
+        assert os.listdir(PINS) == []
+        attachments.want([])
+        process.kill()
+
+
+@isolated
 async def test_left_pins_of_an_earlier_supervisor_go() -> None:
     """A supervisor that starts does not know whether a process is still the same: it pins anew."""
     with container() as process:
