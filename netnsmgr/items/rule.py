@@ -54,8 +54,8 @@ class LocalRule(KernelItem):
 
     The kernel looks into ``local`` first, before any rule: a packet of an instance to an address that the
     device happens to have on *another* port would end on the device instead of leaving by the instance's
-    own port.  Recognised by our protocol number on a rule that looks into table 255; taken back to 0
-    when no longer wanted.
+    own port.  Recognised as a rule of the kernel's own protocol (or ours) that looks into table 255 at another
+    priority than 0, where the kernel never puts it; taken back to 0 when no longer wanted.
     """
 
     kind: ClassVar[str] = "local-rule"

@@ -265,7 +265,9 @@ class KernelRtnl:
                 iif=message.get("iifname") or "",
                 src=IPv4Address(src) if src else None,
             )
-            found.append((rule, message.get("protocol") == OWNER_PROTOCOL))
+            protocol = message.get("protocol")
+            moved = rule.table == LOCAL and rule.priority != 0 and protocol == KERNEL_PROTOCOL
+            found.append((rule, moved or protocol == OWNER_PROTOCOL))
         return found
 
     async def add_rule(self, rule: Rule) -> None:
@@ -276,11 +278,12 @@ class KernelRtnl:
 
     async def _rule(self, command: str, rule: Rule, *, ours: bool) -> None:
         spec: dict[str, Any] = {"family": socket.AF_INET, "priority": rule.priority, "table": rule.table}
-        # The rule 0 that we put back is the kernel's own again.
-        restored = command == "add" and rule.priority == 0 and rule.table == LOCAL
-        spec["protocol"] = KERNEL_PROTOCOL if restored else OWNER_PROTOCOL
-        if command == "del" and not ours:
-            del spec["protocol"]
+        if command == "add":
+            # The lookup of "local" stays the kernel's wherever it is: others (systemd-networkd, at its start) remove
+            # rules that they do not know, and without this one the device would not even reach itself.
+            spec["protocol"] = KERNEL_PROTOCOL if rule.table == LOCAL else OWNER_PROTOCOL
+        elif ours and rule.table != LOCAL:
+            spec["protocol"] = OWNER_PROTOCOL
         if rule.iif:
             spec["iifname"] = rule.iif
         if rule.src is not None:
