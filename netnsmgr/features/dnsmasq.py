@@ -20,7 +20,6 @@ from netnsmgr.items.link import link_ref
 from netnsmgr.items.process import Process
 
 NAME = "dnsmasq"
-DEFAULT_DOMAIN = "internal"
 
 
 def items(scope: InstanceScope) -> list[Item]:
@@ -47,7 +46,7 @@ def items(scope: InstanceScope) -> list[Item]:
         servers,
         main,
         # For "netnsmgr exec": names resolve there as they do for the applications.
-        File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {_domain(scope)}\n"),
+        File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {scope.instance.domain}\n"),
         Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs)),
     ]
 
@@ -84,7 +83,7 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
         if interface.address is not None:
             entry.append(str(interface.address))
         # With the domain: alone, "ignore" and "infinite" are words of dnsmasq, and "1d" is the time of a lease.
-        entry.append(f"{scope.hostnames[app.name, interface.name]}.{_domain(scope)}")
+        entry.append(f"{scope.hostnames[app.name, interface.name]}.{scope.instance.domain}")
         lines.append(",".join(entry) + "\n")
     return "".join(lines)
 
@@ -104,16 +103,11 @@ def _servers(scope: InstanceScope) -> str:
     return "".join(lines)
 
 
-def _domain(scope: InstanceScope) -> str:
-    dhcp = scope.instance.spec.dhcp
-    return (dhcp.domain if dhcp is not None else None) or DEFAULT_DOMAIN
-
-
 def _configuration(scope: InstanceScope) -> str:
     instance = scope.instance
     dhcp = instance.spec.dhcp
     first, last = instance.dhcp_range
-    domain = _domain(scope)
+    domain = instance.domain
     run = scope.etc.rsplit("/", 1)[0]
     lines = [
         f"user={scope.helper_user}",
