@@ -80,6 +80,7 @@ class Reconciler:
         self._system = system
         self._progress = progress
         self._intended: dict[Ref, Item] = {}
+        self._made: dict[Ref, Item] = {}
         self._kinds = INSTANCE_KINDS if system.owns_namespace else UPLINK_KINDS
         self.keep = False
         """Leave alone what is not wanted: part of the configuration was lost."""
@@ -124,10 +125,14 @@ class Reconciler:
             else:
                 outcome.states[ref] = ItemState("external" if item.external else "created")
         if not todo:
+            self._made = _standing(outcome)
             return outcome, False
         for op in todo.after:
             outcome.states[op.ref] = ItemState(RUNNING[op.verb])
         outcome.operations = len(todo.after)
+        for op in todo.after:
+            if op.new is not None and self._made.get(op.ref) == op.new:
+                log.info("repairing", item=str(op.ref))  # somebody else changed what stood as intended
         if (told := self._progress(outcome)) is not None:
             await told
         results = await execute(todo, self._apply)
@@ -146,6 +151,7 @@ class Reconciler:
                     outcome.states.pop(op.ref, None)
             else:
                 outcome.states[op.ref] = ItemState("created")
+        self._made = _standing(outcome)
         return outcome, failed
 
     async def _observe(self, wanted: dict[Ref, Item]) -> dict[Ref, Item]:
@@ -181,3 +187,7 @@ class Reconciler:
             log.exception("operation failed", op=str(op))
             raise
         log.debug("operation", op=str(op))
+
+
+def _standing(outcome: Outcome) -> dict[Ref, Item]:
+    return {ref: item for ref, item in outcome.items.items() if outcome.states[ref].state == "created"}

@@ -23,6 +23,9 @@ def items(scope: UplinkScope) -> list[Item]:
         return []
     pool = scope.device.spec.link_pool if scope.device is not None else DEFAULT_LINK_POOL
     links = f'"{LINK_PREFIX}*"'
+    ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
+    # Forwarding is switched on for the instances; it shall not make the device a router between its networks.
+    between = f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state new drop" if ports else ""
     body = f"""
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -31,7 +34,7 @@ chain postrouting {{
 chain forward {{
     type filter hook forward priority filter; policy accept;
     iifname {links} oifname {links} drop
-    oifname {links} ct state != {{ established, related }} drop
+    oifname {links} ct state != {{ established, related }} drop{between}
 }}
 chain input {{
     type filter hook input priority filter; policy accept;

@@ -21,7 +21,16 @@ DEFAULT_METRIC = 1000
 
 def items(scope: UplinkScope) -> list[Item]:
     """Return the items of all ports."""
-    return [item for number, (port, facts) in enumerate(scope.ports) for item in _port(number, port, facts)]
+    found = [item for number, (port, facts) in enumerate(scope.ports) for item in _port(number, port, facts)]
+    if sum(bool(facts.addresses) for _, facts in scope.ports) > 1:
+        # The device answers by the port that was asked.  With one port there is nothing to tell apart, and what
+        # the device reaches otherwise (a container bridge, a static route) keeps its answers.
+        found += [
+            Rule(PORT_PRIORITY, PORT_TABLE + number, src=address.ip)
+            for number, (_, facts) in enumerate(scope.ports)
+            for address in facts.addresses
+        ]
+    return found
 
 
 def routes_over(
@@ -70,9 +79,7 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
         return found
     if not port.as_found:
         found += [Address(name, address) for address in facts.addresses]
-    table = PORT_TABLE + number
-    found += routes_over(table, port, facts, 0)
-    found += [Rule(PORT_PRIORITY, table, src=address.ip) for address in facts.addresses]
+    found += routes_over(PORT_TABLE + number, port, facts, 0)
     if not port.as_found:
         # A port "as found" has a default route already, or shall have none.
         after = _after(port, facts, facts.addresses[0])

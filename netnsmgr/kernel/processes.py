@@ -78,7 +78,10 @@ class KernelProcesses:
         if pid is None or name not in {info.name for info in self.running()}:
             return
         ended = asyncio.Event()
-        pidfd = os.pidfd_open(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return  # ended this moment
         loop = asyncio.get_running_loop()
         loop.add_reader(pidfd, ended.set)
         try:

@@ -16,6 +16,8 @@ from pyroute2.netlink import rtnl
 from netnsmgr.kernel.namespace import inode
 
 GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV4_ROUTE | rtnl.RTMGRP_IPV4_RULE
+IPV4_NETCONF = 1 << (24 - 1)
+"""``RTNLGRP_IPV4_NETCONF`` of linux/rtnetlink.h as a bit: forwarding and rp_filter, of one link or of all."""
 CALM_SECONDS = 0.2
 NETLINK_NETFILTER = 12
 NFTABLES_GROUP = 1 << (7 - 1)
@@ -23,12 +25,12 @@ NFTABLES_GROUP = 1 << (7 - 1)
 
 
 class NetlinkWatch:
-    """Calls ``changed`` when links, addresses, routes, rules or nftables of this namespace have changed."""
+    """Calls ``changed`` when links, addresses, routes, rules, forwarding or nftables of this namespace have changed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._sockets = [
-            _joined(socket.NETLINK_ROUTE, GROUPS),
+            _joined(socket.NETLINK_ROUTE, GROUPS | IPV4_NETCONF),
             _joined(NETLINK_NETFILTER, NFTABLES_GROUP),
         ]
         for watched in self._sockets:

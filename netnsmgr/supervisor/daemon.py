@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -40,7 +41,16 @@ def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int
     os.makedirs(f"{run_dir}/instances", mode=0o755, exist_ok=True)
     os.makedirs(state_dir, mode=0o755, exist_ok=True)
     try:
-        asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format)))
+        # Two daemons in one namespace would take each other's links, rules and tables for their own strays.  An
+        # abstract address exists once in a network namespace, and goes with its process.
+        with socket.socket(socket.AF_UNIX) as only_one:
+            try:
+                only_one.bind("\0netnsmgr")
+            except OSError:
+                raise NetnsmgrError(
+                    "another netnsmgr daemon runs in this network namespace; end it first"
+                ) from None
+            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format)))
     except NetnsmgrError as error:
         print(f"netnsmgr daemon: {error}", file=sys.stderr)
         return 1

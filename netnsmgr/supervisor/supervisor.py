@@ -166,7 +166,8 @@ class Supervisor:
         """
         for name, agent in self._agents.items():
             pin = namespace.pin_path(name)
-            if agent.pid is None or self.slices[name]["deleting"] or namespace.inode(pin) is not None:
+            part = self.slices.get(name)
+            if agent.pid is None or part is None or part["deleting"] or namespace.inode(pin) is not None:
                 continue
             mark = Path(self.settings.run_dir, "instances", name, "netns")
             lives_in = f"/proc/{agent.pid}/ns/net"

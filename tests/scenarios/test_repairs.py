@@ -115,3 +115,21 @@ def test_killed_dnsmasq(w: World, app1: AppHost) -> None:
     assert app1.dhcp("eth0").address == address
     assert w.operations(since) == ["ni1: create process/dnsmasq"]
     w.ready("ni1")
+
+
+def test_forwarding_that_is_switched_off_by_hand_is_switched_on_again(w: World) -> None:
+    """`sysctl net.ipv4.ip_forward=0` would stop every instance: it is noticed without any other event, and told."""
+    w.lab.device.run(["sysctl", "-qw", "net.ipv4.ip_forward=0"], check=True)
+    w.lab.device.eventually(
+        lambda: w.lab.device.run(["sysctl", "-n", "net.ipv4.ip_forward"]).stdout.strip() == "1"
+    )
+    assert "sysctl/net/ipv4/ip_forward" in w.lab.logs()
+
+
+def test_a_second_daemon_in_the_same_namespace_is_refused(w: World) -> None:
+    """Also with directories of its own it would take the first one's links and rules for its own strays."""
+    done = w.lab.netnsmgr(
+        "--run-dir", "/run/second", "--state-dir", "/run/second.state", "daemon", timeout=20
+    )
+    assert done.returncode == 1
+    assert "another netnsmgr daemon runs in this network namespace" in done.stderr
