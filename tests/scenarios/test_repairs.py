@@ -48,7 +48,7 @@ BREAKAGES = {
     "port down": (None, "ip link set eth0 down"),
     "port's address": (None, "ip address flush dev eth0"),
     "rule": (None, "ip rule del priority 50"),
-    "all rules": (None, "for p in 50 60 100; do ip rule del priority $p; done"),
+    "all rules": (None, "for p in 50 100; do ip rule del priority $p; done"),
     "instance's table": (None, "ip route flush table 800"),
     "device's routes": (None, "ip route flush table main proto 110"),
     "nft table inside": ("ni1", "nft delete table inet netnsmgr_nat"),
