@@ -152,12 +152,15 @@ async def test_refused_status(site: Site) -> None:
     """A row of somebody else's that was published is told to a callback, and to no other row's harm."""
     async with site.both() as (hub, client):
         hub.put(STATUS, "theirs", {"x": 1})
+        changed = asyncio.Queue[tuple[str, object]]()
+        hub.on_change(lambda table, key, value: changed.put_nowait((key, value)))
         refused = asyncio.Queue[tuple[Problem, ...]]()
         client.on_refused(refused.put_nowait)
         client.publish(STATUS, "theirs", {"x": 2})
         client.publish(STATUS, "ours", {})
         (problem,) = await refused.get()
         assert "'supervisor'" in str(problem)
+        assert await changed.get() == ("ours", {})  # the refusal may arrive before the hub has it
         assert hub.rows(STATUS) == {"theirs": {"x": 1}, "ours": {}}
 
 
