@@ -39,11 +39,15 @@ def address(value: object) -> IPv4Address:
     try:
         return IPv4Address(written)
     except ValueError:
+        if ":" in written:
+            raise ValueError(_no_ipv6(written, "10.10.1.1")) from None
         if "/" in written:
             raise ValueError(f"'{written}' must be an address without a prefix length") from None
-        if ":" in written:
-            raise ValueError(f"'{written}' is not an IPv4 address; this version has no IPv6") from None
         raise ValueError(f"'{written}' is not an IPv4 address such as 10.10.1.1") from None
+
+
+def _no_ipv6(written: str, example: str) -> str:
+    return f"'{written}' is no IPv4: IPv6 is not supported by this version; write for example {example}"
 
 
 def network(value: object) -> IPv4Network:
@@ -79,6 +83,8 @@ def interface_address(value: object, example: str = "192.168.0.2/24") -> IPv4Int
         return value
     written = text(value, example)
     host, slash, prefix = written.partition("/")
+    if ":" in host:
+        raise ValueError(_no_ipv6(written, example))
     if not slash:
         address(written)
         raise ValueError(f"'{written}' needs a prefix length, for example {written}/24")

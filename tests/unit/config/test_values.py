@@ -47,7 +47,10 @@ def test_taken(read: Callable[[object], Any], written: str, value: object) -> No
     [
         (values.address, "10.10.1", "'10.10.1' is not an IPv4 address such as 10.10.1.1"),
         (values.address, "10.10.1.1/24", "must be an address without a prefix length"),
-        (values.address, "fe80::1", "this version has no IPv6"),
+        (values.address, "fe80::1", "IPv6 is not supported by this version; write for example 10.10.1.1"),
+        (values.address, "fe80::1/64", "IPv6 is not supported by this version"),
+        (values.subnet, "fd00::/64", "IPv6 is not supported by this version; write for example 10.10.1.0/24"),
+        (values.host_address, "fd00::2", "IPv6 is not supported by this version"),
         (values.address, 167772161, 'must be text; 167772161 is a number unless it is quoted: "167772161"'),
         (values.address, True, 'must be text; true is a boolean unless it is quoted: "true"'),
         (values.address, None, "has no value; write for example 10.10.1.1"),
