@@ -23,6 +23,16 @@ def app_rules(scope: Scope) -> Iterator[Problem]:
                 f"'{attach.netns}' is the namespace of the network instance of that name; "
                 "attach the app to a namespace of its own",
             )
+        is_new = scope.is_new("App", app.name)
+        if not is_new:
+            # It had its networks when it was applied, so those that are missing are being deleted.
+            for network in dict.fromkeys(interface.network for interface in app.spec.interfaces):
+                if network not in networks:
+                    yield Problem(
+                        f"App '{app.name}' uses network instance '{network}': delete the app first, "
+                        "or both in one call (netnsmgr delete -f FILE)",
+                        document=-1,
+                    )
         own_names = Unique(scope)
         for number, interface in enumerate(app.spec.interfaces):
             spot = _spot(app, number, "name")
@@ -39,7 +49,7 @@ def app_rules(scope: Scope) -> Iterator[Problem]:
                     f"interface '{interface.name}' of app '{other.name}' goes to the same namespace ({target}); "
                     "rename one of the interfaces",
                 )
-            if interface.network not in networks:
+            if is_new and interface.network not in networks:
                 yield scope.problem(
                     _spot(app, number, "network"),
                     scope.unknown("network", interface.network, networks)
