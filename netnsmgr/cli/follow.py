@@ -109,7 +109,9 @@ class Screen:
         grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
         for target, state in shown:
             word = Text(state.state, style=output.COLOURS.get(state.state, ""))
-            grid.add_row(target.label, word, "" if state.done else "; ".join(state.reasons))
+            # The word stands in the column before already.
+            why = "; ".join(reason.removeprefix(f"{state.state}: ") for reason in state.reasons)
+            grid.add_row(target.label, word, "" if state.done else why)
         hidden = len(states) - len(shown)
         seconds = time.monotonic() - self._began
         footer = f"{done} of {len(states)} {goal(states)}, {seconds:.1f} s" + (

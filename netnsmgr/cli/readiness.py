@@ -38,7 +38,15 @@ class Progress:
     reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.state}: {'; '.join(self.reasons)}" if self.reasons else self.state
+        why = "; ".join(self.reasons)
+        # Most reasons begin with what is the matter: the state before it would say it twice.
+        return (
+            why
+            if why.startswith(("pending: ", "failed: "))
+            else f"{self.state}: {why}"
+            if why
+            else self.state
+        )
 
 
 def targets(documents: Iterable[Mapping[str, Any]], revision: int, changed: Collection[str]) -> list[Target]:

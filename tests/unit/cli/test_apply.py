@@ -116,8 +116,8 @@ def test_not_ready_in_time(machine: Machine, straw: Straw) -> None:
     assert "device/edge ready" in result.stdout
     assert result.stderr.splitlines() == [
         "not ready after 0.3 s:",
-        "  network-instance/ni1: degraded: pending: port eth7",
-        "  app/app1/eth0: degraded: pending: port eth7",
+        "  network-instance/ni1: pending: port eth7",
+        "  app/app1/eth0: pending: port eth7",
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import ABSENT, Field, deltas
 from netnsmgr.cli.kinds import APP, DEVICE, INSTANCE
-from netnsmgr.cli.readiness import Target, deleted_target, progress, targets
+from netnsmgr.cli.readiness import Progress, Target, deleted_target, progress, targets
 from netnsmgr.kernel.doctor import judge_dnsmasq
 from netnsmgr.pubsub import tables
 
@@ -71,6 +71,24 @@ def test_a_dead_agent_makes_nothing_ready() -> None:
     assert not state.done
     assert "signal 11" in str(state)
     assert progress(Target(DEVICE, "edge", "edge", 3), rows).done
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons", "text"),
+    [
+        ("pending", ("pending: network namespace a",), "pending: network namespace a"),
+        (
+            "reconciling",
+            ("pending: port eth7", "failed: link/x: EPERM"),
+            "pending: port eth7; failed: link/x: EPERM",
+        ),
+        ("pending", ("not taken up yet",), "pending: not taken up yet"),
+        ("reconciling", (), "reconciling"),
+    ],
+)
+def test_no_word_is_said_twice(state: str, reasons: tuple[str, ...], text: str) -> None:
+    """A state is not put before a reason that says it."""
+    assert str(Progress(False, state, reasons)) == text
 
 
 def test_an_app_is_deleted_when_no_interface_is_left() -> None:
