@@ -22,6 +22,10 @@ EXISTING = ("created", "modifying", "deleting", "external")
 """States of items that are in the kernel."""
 
 
+ENDINGS = {".dot": "dot", ".gv": "dot", ".txt": "dot", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
+"""What a file is by the ending of its name."""
+
+
 @click.command("graph")
 @click.argument("instance", required=False, metavar="[NI]")
 @click.option(
@@ -33,7 +37,10 @@ EXISTING = ("created", "modifying", "deleting", "external")
     help="What shall be, with what is missing in other colours; or only what is there.",
 )
 @click.option(
-    "--format", "fmt", type=click.Choice(["dot", "svg"]), help="Default: by the file's name, else dot."
+    "--format",
+    "fmt",
+    type=click.Choice(["dot", "svg", "png", "pdf"]),
+    help="Default: by the ending of the file's name; dot on standard output.",
 )
 @click.option(
     "-o",
@@ -50,7 +57,7 @@ def command(place: Place, instance: str | None, which: str, fmt: str | None, pat
     \b
     netnsmgr graph ni1 -o ni1.svg
     """
-    fmt = fmt or ("svg" if path.endswith(".svg") else "dot")
+    fmt = fmt or ("dot" if path == "-" else _by_ending(path))
     with Daemon(place) as daemon:
         rows = daemon.rows(DEVICE.status, INSTANCE.status)
     if instance is None:
@@ -83,6 +90,16 @@ def command(place: Place, instance: str | None, which: str, fmt: str | None, pat
             file.write(data)
     except OSError as error:
         raise click.UsageError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+
+
+def _by_ending(path: str) -> str:
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in ENDINGS:
+        raise click.UsageError(
+            f"cannot tell the format of {os.fspath(path)!r} by its ending; "
+            f"use one of {', '.join(ENDINGS)}, or say --format"
+        )
+    return ENDINGS[ending]
 
 
 def both_sides(row: Mapping[str, Any], which: str) -> list[Node]:

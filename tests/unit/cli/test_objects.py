@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from netnsmgr.kernel import graphviz
 from netnsmgr.pubsub import tables
 from tests.unit.cli.straw import SITE, Machine, Straw
 
@@ -169,6 +170,48 @@ def test_graph(site: Machine) -> None:
     assert '"link/bn0" -> "link/lo"' in actual
     assert "process/dnsmasq" not in actual
     assert "digraph" in site.run("graph").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "drawn", "start"),
+    [
+        ("g.svg", (), "svg", b"drawing"),
+        ("g.PNG", (), "png", b"drawing"),
+        ("g.pdf", (), "pdf", b"drawing"),
+        ("g", ("--format", "png"), "png", b"drawing"),
+        ("g.gv", (), "", b"digraph"),
+        ("g.txt", (), "", b"digraph"),
+    ],
+)
+def test_graph_by_ending(
+    site: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: tuple[str, ...],
+    drawn: str,
+    start: bytes,
+) -> None:
+    """The ending of the file's name says what is written, unless an option does."""
+    asked: list[str] = []
+
+    def render(_text: str, fmt: str) -> bytes:
+        asked.append(fmt)
+        return b"drawing"
+
+    monkeypatch.setattr(graphviz, "render", render)
+    result = site.run("graph", "ni1", "-o", str(site.root / name), *options)
+    assert result.exit_code == 0, result.output
+    assert (site.root / name).read_bytes().startswith(start)
+    assert asked == ([drawn] if drawn else [])
+
+
+@pytest.mark.parametrize("name", ["ni.jpg", "ni"])
+def test_graph_of_an_unknown_ending(site: Machine, name: str) -> None:
+    """A file whose ending says nothing is not written."""
+    result = site.run("graph", "ni1", "-o", str(site.root / name))
+    assert result.exit_code == 2
+    assert ".dot, .gv, .txt, .svg, .png, .pdf" in result.stderr
+    assert not (site.root / name).exists()
 
 
 def test_daemon_absent(machine: Machine) -> None:
