@@ -26,9 +26,31 @@ def read(files: tuple[str, ...], more: tuple[str, ...], place: Place) -> Loaded:
     if not paths:
         raise click.UsageError("name the input: a file, a directory of *.yaml files, or - for standard input")
     loaded = load(paths)
-    if loaded.problems or not all(map(_says_what, loaded.documents)):
-        loaded.require(_faults(loaded, place) if loaded.complete else ())
+    twice = _twice(loaded)
+    if loaded.problems or twice or not all(map(_says_what, loaded.documents)):
+        faults = _faults(loaded, place) if loaded.complete else []
+        # The check says of a duplicate only where the second one is.
+        raise ConfigError([*twice, *loaded.report(fault for fault in faults if not _duplicate(fault))])
     return loaded
+
+
+def _twice(loaded: Loaded) -> list[Problem]:
+    """Return a problem for each document that describes the same object as one before it, with both positions."""
+    problems = []
+    first: dict[tuple[str, str], str] = {}
+    for index, document in enumerate(loaded.documents):
+        if not _says_what(document):
+            continue
+        kind, name = document["kind"], document["metadata"]["name"]
+        at = loaded.locate(Problem("", document=index))
+        here = f"{at.file}:{at.line}"
+        if (before := first.setdefault((kind, name), here)) is not here:
+            problems.append(Problem(f"{kind} '{name}' is written twice: {before} and {here}", document=index))
+    return problems
+
+
+def _duplicate(fault: Problem) -> bool:
+    return fault.where == ("metadata", "name") and fault.what.startswith("duplicate ")
 
 
 def check_here(loaded: Loaded, existing: Mapping[str, Mapping[str, Any]]) -> None:

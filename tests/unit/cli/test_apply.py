@@ -197,6 +197,23 @@ def test_values_that_json_cannot_spell(machine: Machine, straw: Straw) -> None:
     assert f"{path}:12:" in result.stderr
 
 
+def test_written_twice(machine: Machine, straw: Straw) -> None:
+    """Documents of one object are refused with both their positions, beside whatever else is wrong."""
+    path = machine.file(SITE)
+    result = machine.run("apply", path, path)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        f"error: Device 'edge' is written twice: {path}:1 and {path}:1",
+        f"error: NetworkInstance 'ni1' is written twice: {path}:8 and {path}:8",
+        f"error: App 'app1' is written twice: {path}:16 and {path}:16",
+    ]
+    other = machine.file("\n" + NI9 + "---\n" + NI9.replace("local", "locl"), "ni9.yaml")
+    first, second = machine.run("apply", path, other).stderr.splitlines()
+    assert first == f"error: NetworkInstance 'ni9' is written twice: {other}:2 and {other}:7"
+    assert second.startswith(f"error: {other}:10:14: spec.type: ")
+    assert straw.commits == 0
+
+
 def test_no_input_at_all(machine: Machine) -> None:
     """No file named is a mistake of usage, with a hint."""
     result = machine.run("apply")
