@@ -13,30 +13,19 @@ from netnsmgr.cli.place import NETNS_DIR, Place, pass_place
 from netnsmgr.errors import KernelError
 
 
-def namespaces() -> list[str]:
-    """Return the names pinned under /run/netns: instances, and what others made with ``ip netns add``."""
+def instances(run_dir: str) -> list[str]:
+    """Return the instances of the daemon with this run directory: each has left the mark of its namespace there."""
     try:
-        return sorted(os.listdir(NETNS_DIR))
+        found = os.listdir(os.path.join(run_dir, "instances"))
     except OSError:
         return []
-
-
-def instances(place: Place) -> list[str]:
-    """Return the instances whose namespaces exist.
-
-    The daemon keeps a directory for each instance; without one (no permission, another run directory)
-    every pinned namespace counts.
-    """
-    pinned = namespaces()
-    try:
-        known = set(os.listdir(os.path.join(place.run_dir, "instances")))
-    except OSError:
-        return pinned
-    return [name for name in pinned if name in known] or pinned
+    return sorted(name for name in found if os.path.isfile(os.path.join(run_dir, "instances", name, "netns")))
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in namespaces() if name.startswith(incomplete)]
+    # While completing, click parses the options and runs nothing, so nobody has made a Place yet.
+    run_dir = ctx.find_root().params["run_dir"]
+    return [name for name in instances(run_dir) if name.startswith(incomplete)]
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -52,10 +41,11 @@ def command(place: Place, instance: str, command_line: tuple[str, ...]) -> None:
     netnsmgr exec ni1 -- ip address
     netnsmgr exec ni1 -- curl http://10.10.1.50/
     """
-    path = os.path.join(NETNS_DIR, instance)
-    if os.sep in instance or not os.path.exists(path):
-        there = ", ".join(instances(place)) or "none"
-        raise click.UsageError(f"there is no network instance {instance!r} here; those that exist: {there}")
+    there = instances(place.run_dir)
+    if instance not in there:
+        raise click.UsageError(
+            f"there is no network instance {instance!r} here; those that exist: {', '.join(there) or 'none'}"
+        )
     if os.geteuid() != 0:
         raise KernelError("entering a namespace needs root: run it with sudo")
     if command_line[0] == "--":
@@ -67,4 +57,4 @@ def command(place: Place, instance: str, command_line: tuple[str, ...]) -> None:
         sys.exit(127)  # as a shell has it
     sys.stdout.flush()
     resolver = os.path.join(place.run_dir, "instances", instance, "etc", "resolv.conf")
-    exec_in(path, list(command_line), resolv_conf=resolver)
+    exec_in(os.path.join(NETNS_DIR, instance), list(command_line), resolv_conf=resolver)

@@ -76,16 +76,25 @@ def test_durations(machine: Machine) -> None:
     assert "60s, 2m or 500ms" in result.stderr
 
 
+def marked(machine: Machine, name: str) -> None:
+    """Leave the mark of an instance's namespace, as its agent does."""
+    directory = machine.run_dir / "instances" / name
+    directory.mkdir(parents=True)
+    (directory / "netns").write_text("4026531840")
+
+
 def test_exec_lists_what_exists(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """``exec`` in an instance that is not there names those that are."""
-    (tmp_path / "ni1").touch()
     (tmp_path / "other").touch()
-    (machine.run_dir / "instances" / "ni1").mkdir(parents=True)
     monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
-    for name in ("ni7", "../ni1"):
+    assert "those that exist: none\n" in machine.run("exec", "other", "--", "true").stderr
+    marked(machine, "ni1")
+    (machine.run_dir / "instances" / "made").mkdir()  # its agent is about to make the namespace
+    for name in ("ni7", "../instances/ni1", "other", "made"):
         result = machine.run("exec", name, "--", "true")
         assert result.exit_code == 2
         assert "those that exist: ni1\n" in result.stderr
+    assert complete(f"netnsmgr --run-dir {machine.run_dir} exec ").splitlines() == ["plain,ni1"]
 
 
 def test_exec_hands_over(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,7 +102,7 @@ def test_exec_hands_over(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_
     from netnsmgr.kernel import namespace
 
     calls: list[object] = []
-    (tmp_path / "ni1").touch()
+    marked(machine, "ni1")
     monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(
@@ -108,7 +117,7 @@ def test_exec_hands_over(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_exec_of_no_program(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A program that is not there has the exit code that a shell gives it."""
-    (tmp_path / "ni1").touch()
+    marked(machine, "ni1")
     monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert machine.run("exec", "ni1", "no-such-program").exit_code == 127
@@ -116,7 +125,7 @@ def test_exec_of_no_program(machine: Machine, monkeypatch: pytest.MonkeyPatch, t
 
 def test_exec_needs_root(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without root there is a sentence, not an EPERM."""
-    (tmp_path / "ni1").touch()
+    marked(machine, "ni1")
     monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     result = machine.run("exec", "ni1", "true")
