@@ -14,7 +14,7 @@ from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
 
-LATER = ("name", "state", "reasons", "items", "since")
+LATER = ("name", "state", "reasons", "items", "uplinkItems", "since")
 """Fields of a status that have a place of their own in the text."""
 
 
@@ -59,17 +59,27 @@ def _status(key: str, row: Mapping[str, Any]) -> None:
     rest = {
         field: value for field, value in row.items() if field not in LATER and value not in (None, [], {}, "")
     }
+    if rest.get("addresses"):
+        rest["addresses"] = [_lease(address) for address in rest["addresses"]]
     if rest:
         _indented(rest)
     if row.get("items"):
-        _items(row["items"])
+        _items("Items", row["items"])
+    if row.get("uplinkItems"):
+        _items("In the device's root namespace", row["uplinkItems"])
 
 
-def _items(items: list[Mapping[str, Any]]) -> None:
+def _lease(address: Any) -> Any:
+    """Return an address with the end of its lease as people tell the time."""
+    expires = address.get("expires") if isinstance(address, dict) else None
+    return address | {"expires": output.time_of(expires)} if isinstance(expires, (int, float)) else address
+
+
+def _items(title: str, items: list[Mapping[str, Any]]) -> None:
     """List the items: what is wrong first, because that is what one looks for."""
     fine = ("created", "external")
     output.say(
-        f"\n{click.style('Items', bold=True)}: {sum(i.get('state') in fine for i in items)} of {len(items)} in place"
+        f"\n{click.style(title, bold=True)}: {sum(i.get('state') in fine for i in items)} of {len(items)} in place"
     )
     for item in sorted(items, key=lambda item: (item.get("state") in fine, str(item.get("ref")))):
         state = str(item.get("state", "unknown"))

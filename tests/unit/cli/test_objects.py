@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from netnsmgr.cli import output
 from netnsmgr.kernel import graphviz
 from netnsmgr.pubsub import tables
 from tests.unit.cli.straw import SITE, Machine, Straw
@@ -81,6 +82,27 @@ def test_describe(site: Machine) -> None:
     assert items[2].split() == ["pending", "process/dnsmasq", "lacks", "file/dnsmasq.conf"]
     assert "app1/eth0: ready, 10.10.1.50" in text
     assert "running, pid 42" in text
+
+
+def test_describe_the_other_side(machine: Machine, straw: Straw) -> None:
+    """What an instance has in the device's root namespace is listed as its own items are."""
+    straw.status = straw.status | {"uplinkItems": [{"ref": "rule/100", "state": "failed", "error": "EPERM"}]}
+    machine.run("apply", machine.file(SITE))
+    text = machine.run("describe", "ni", "ni1").stdout
+    assert "uplinkItems" not in text
+    lines = text[text.index("In the device's root namespace") :].splitlines()
+    assert lines[0] == "In the device's root namespace: 0 of 1 in place"
+    assert lines[1].split() == ["failed", "rule/100", "EPERM"]
+
+
+def test_describe_a_lease(machine: Machine, straw: Straw) -> None:
+    """The end of a lease is a local time."""
+    lease = {"address": "10.10.1.50", "source": "dhcp", "expires": 1_900_000_000}
+    straw.status = straw.status | {"addresses": [lease, {"address": "10.10.1.51", "expires": None}]}
+    machine.run("apply", machine.file(SITE))
+    text = machine.run("describe", "app", "app1").stdout
+    assert output.time_of(1_900_000_000) in text
+    assert "1900000000" not in text
 
 
 @pytest.mark.parametrize("named", [("device", "edge"), ("app", "app1"), ("agent", "uplink")])
