@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import STATUS_TABLES
-from netnsmgr.cli.readiness import READY, Progress, Target, progress
+from netnsmgr.cli.kinds import CONFIG_TABLES, STATUS_TABLES
+from netnsmgr.cli.readiness import DELETED, READY, Progress, Target, progress
 
 
 class Display(Protocol):
@@ -139,8 +139,11 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
     if not wanted:
         return 0
     states = {target: Progress(False, "pending") for target in wanted}
+    tables = STATUS_TABLES
+    if any(target.goal == DELETED for target in wanted):
+        tables += CONFIG_TABLES
     with display() as shown:
-        for rows in daemon.watch(*STATUS_TABLES, timeout=timeout):
+        for rows in daemon.watch(*tables, timeout=timeout):
             # Those that were not there are looked at first: with many, most of the news is about few.
             for target, state in states.items():
                 if not state.done:

@@ -95,8 +95,13 @@ def interfaces(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def progress(target: Target, rows: Rows) -> Progress:
-    """Return how far a target is, from the status tables (AgentStatus among them)."""
+    """Return how far a target is, from the status tables (AgentStatus among them).
+
+    For a deletion the configuration tables are needed, too: what is in them is not being deleted.
+    """
     if target.goal == DELETED:
+        if target.key in rows.get(target.kind.config, {}):
+            return Progress(False, f"{_states(target, rows)}, and nobody deletes it")
         left = _left(target, rows)
         return Progress(False, "deleting", left) if left else Progress(True, DELETED)
     trouble = _trouble(target, rows)
@@ -118,10 +123,23 @@ def _trouble(target: Target, rows: Rows) -> tuple[str, ...]:
     return (f"its agent fails again and again: {agent.get('cause') or 'no cause known'}",)
 
 
-def _left(target: Target, rows: Rows) -> tuple[str, ...]:
-    """Return the status rows that still speak of an object."""
+def _keys(target: Target, rows: Rows) -> dict[str, Mapping[str, Any]]:
+    """Return the status rows that speak of an object."""
     keys = rows.get(target.kind.status, {})
     if target.kind is APP:
-        keys = {key: row for key, row in keys.items() if key.split("/")[1:2] == [target.key]}
+        return {key: row for key, row in keys.items() if key.split("/")[1:2] == [target.key]}
+    return {target.key: keys[target.key]} if target.key in keys else {}
+
+
+def _states(target: Target, rows: Rows) -> str:
+    """Return the state of an object; an application may have several."""
+    states = {str(row.get("state", "unknown")) for row in _keys(target, rows).values()}
+    return " and ".join(sorted(states)) or "pending"
+
+
+def _left(target: Target, rows: Rows) -> tuple[str, ...]:
+    """Return what is still there of an object, or what keeps it."""
+    keys = _keys(target, rows)
+    if target.kind is APP:
         return tuple(f"{key} is still there" for key in keys)
     return tuple(map(str, keys[target.key].get("reasons") or ["still there"])) if target.key in keys else ()

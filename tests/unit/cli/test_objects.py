@@ -139,7 +139,10 @@ def test_delete_needs_to_know_what(site: Machine) -> None:
 def test_wait(site: Machine, straw: Straw) -> None:
     """``wait`` has the exit code of what it waited for."""
     assert site.run("wait", "ni/ni1", "app/app1", "device/edge").exit_code == 0
-    assert site.run("wait", "ni/ni1", "--for", "deleted", "--timeout", "0.1").exit_code == 1
+    for name in ("network-instance/ni1", "app/app1"):
+        result = site.run("wait", name, "--for", "deleted", "--timeout", "0.5")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[1:] == [f"  {name}: ready, and nobody deletes it"]
     assert site.run("wait", "ni/other", "--for", "deleted").exit_code == 0
     assert site.run("wait", "ni/other").exit_code == 2
     assert site.run("wait", "ni1").exit_code == 2

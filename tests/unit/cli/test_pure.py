@@ -97,6 +97,8 @@ def test_an_app_is_deleted_when_no_interface_is_left() -> None:
     assert not progress(deleted_target(APP, "a"), rows).done
     del rows[tables.APP_STATUS]["n/a/eth1"]
     assert progress(deleted_target(APP, "a"), rows).done
+    rows[tables.APP_CONFIG] = {"a": {}}
+    assert str(progress(deleted_target(APP, "a"), rows)) == "pending, and nobody deletes it"
 
 
 @pytest.mark.parametrize(
