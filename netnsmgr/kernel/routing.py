@@ -1,0 +1,162 @@
+"""Requests about addresses, routes and rules: the other half of ``KernelRtnl``."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from netnsmgr.items.address import Address
+from netnsmgr.items.route import LOCAL, MAIN, Route
+from netnsmgr.items.rule import Rule
+from netnsmgr.items.system import OWNER_PROTOCOL
+from netnsmgr.kernel.links import LinkRequests
+from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
+
+KERNEL_PROTOCOL = 2
+ROUTE_TYPES = {"unicast": 1, "local": 2, "unreachable": 7}
+TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
+
+
+class RoutingRequests(LinkRequests):
+    """What ``items.system.Rtnl`` says of addresses, routes and rules; they name links, the kernel numbers them."""
+
+    async def addresses(self) -> Sequence[tuple[Address, bool]]:
+        names = {info.ifindex: info.name for info in (await self.links()).values()}
+        found = []
+        for message in await listed("addresses", self._ip.get_addr(family=socket.AF_INET)):
+            # IFA_LOCAL is the address; IFA_ADDRESS would be the peer of a point-to-point link.
+            text = f"{message.get('local')}/{message['prefixlen']}"
+            link = names.get(message["index"])
+            if link is not None:
+                found.append((Address(link, IPv4Interface(text)), message.get("proto") == OWNER_PROTOCOL))
+        return found
+
+    async def add_address(self, address: Address) -> None:
+        await self._address("replace", address)
+
+    async def delete_address(self, address: Address) -> None:
+        await self._address("del", address)
+
+    async def _address(self, command: str, address: Address) -> None:
+        ip = address.address
+        with explained(f"address {address.key()}", gone_is_fine=command == "del"):
+            proto = {"proto": OWNER_PROTOCOL} if command != "del" else {}
+            await self._ip.addr(
+                command,
+                index=index(address.link),
+                address=str(ip.ip),
+                prefixlen=ip.network.prefixlen,
+                family=socket.AF_INET,
+                **proto,
+            )
+
+    async def routes(self) -> Sequence[Route]:
+        names = {info.ifindex: info.name for info in (await self.links()).values()}
+        found = []
+        for message in await listed(
+            "routes", self._ip.get_routes(family=socket.AF_INET, proto=OWNER_PROTOCOL)
+        ):
+            via, src, oif = message.get("gateway"), message.get("prefsrc"), message.get("oif")
+            found.append(
+                Route(
+                    dst=IPv4Network(f"{message.get('dst') or '0.0.0.0'}/{message['dst_len']}"),
+                    table=message.get("table"),
+                    metric=message.get("priority") or 0,
+                    link=names.get(oif, "") if oif else "",
+                    via=IPv4Address(via) if via else None,
+                    type=TYPE_NAMES.get(message["type"], str(message["type"])),
+                    src=IPv4Address(src) if src else None,
+                )
+            )
+        return found
+
+    async def gateways(self) -> Mapping[str, Sequence[IPv4Address]]:
+        """Return the gateways of default routes in the main table that are not ours, best first, by link."""
+        names = {info.ifindex: info.name for info in (await self.links()).values()}
+        found: list[tuple[int, str, IPv4Address]] = []
+        for message in await listed("routes", self._ip.get_routes(family=socket.AF_INET, table=MAIN)):
+            via, name = message.get("gateway"), names.get(message.get("oif") or 0)
+            if message["dst_len"] == 0 and via and name and message["proto"] != OWNER_PROTOCOL:
+                found.append((message.get("priority") or 0, name, IPv4Address(via)))
+        by_link: dict[str, list[IPv4Address]] = {}
+        for _, name, gateway in sorted(found):
+            by_link.setdefault(name, []).append(gateway)
+        return by_link
+
+    async def replace_route(self, route: Route) -> None:
+        await self._route("replace", route)
+
+    async def delete_route(self, route: Route) -> None:
+        await self._route("del", route)
+
+    async def _route(self, command: str, route: Route) -> None:
+        spec: dict[str, Any] = {
+            "family": socket.AF_INET,
+            "dst": str(route.dst),
+            "table": route.table,
+            "type": ROUTE_TYPES[route.type],
+            "proto": OWNER_PROTOCOL,
+        }
+        if route.metric:
+            spec["priority"] = route.metric
+        if route.link:
+            spec["oif"] = index(route.link) if command != "del" else index_or_none(route.link)
+        if route.via is not None:
+            spec |= {"gateway": str(route.via), "flags": ["onlink"]}
+        elif route.type == "unicast":
+            spec["scope"] = 253  # RT_SCOPE_LINK: the destination is on the link itself
+        elif route.type == "local":
+            spec["scope"] = 254  # RT_SCOPE_HOST
+        if route.src is not None:
+            spec["prefsrc"] = str(route.src)
+        if command == "del" and spec.get("oif", 0) is None:
+            return  # the kernel has removed the route together with its link
+        with explained(f"route {route.key()}", gone_is_fine=command == "del"):
+            await self._ip.route(command, **spec)
+
+    async def rules(self) -> Sequence[tuple[Rule, bool]]:
+        found = []
+        for message in await listed("rules", self._ip.get_rules(family=socket.AF_INET)):
+            if message["action"] != 1 or message.get("fwmark") or message.get("dst"):
+                continue  # not of the form that we make
+            src = message.get("src")
+            rule = Rule(
+                priority=message.get("priority") or 0,
+                table=message.get("table"),
+                iif=message.get("iifname") or "",
+                src=IPv4Address(src) if src else None,
+            )
+            protocol = message.get("protocol")
+            moved = rule.table == LOCAL and rule.priority != 0 and protocol == KERNEL_PROTOCOL
+            found.append((rule, moved or protocol == OWNER_PROTOCOL))
+        return found
+
+    async def add_rule(self, rule: Rule) -> None:
+        await self._rule("add", rule, ours=True)
+
+    async def delete_rule(self, rule: Rule, *, ours: bool = True) -> None:
+        await self._rule("del", rule, ours=ours)
+
+    async def _rule(self, command: str, rule: Rule, *, ours: bool) -> None:
+        spec: dict[str, Any] = {"family": socket.AF_INET, "priority": rule.priority, "table": rule.table}
+        if command == "add":
+            # The lookup of "local" stays the kernel's wherever it is: others (systemd-networkd, at its start) remove
+            # rules that they do not know, and without this one the device would not even reach itself.
+            spec["protocol"] = KERNEL_PROTOCOL if rule.table == LOCAL else OWNER_PROTOCOL
+        elif ours and rule.table != LOCAL:
+            spec["protocol"] = OWNER_PROTOCOL
+        if rule.iif:
+            spec["iifname"] = rule.iif
+        if rule.src is not None:
+            spec |= {"src": str(rule.src), "src_len": 32}
+        with explained(f"rule {rule.key()}", gone_is_fine=command == "del"):
+            try:
+                await self._ip.rule(command, **spec)
+            except NetlinkError as error:
+                if not (command == "add" and error.code == errno.EEXIST):
+                    raise
