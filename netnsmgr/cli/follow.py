@@ -13,6 +13,12 @@ from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import CONFIG_TABLES, STATUS_TABLES
 from netnsmgr.cli.readiness import DELETED, READY, Progress, Target, progress
 
+PATIENCE = 3.0
+"""Seconds after which somebody who sees only lines is told what is waited for."""
+
+TOLD = 10
+"""Of so many objects it is told; the rest is counted."""
+
 
 class Display(Protocol):
     """Shows the progress of targets while it is entered."""
@@ -42,6 +48,7 @@ class Lines:
         """Start with nothing said."""
         self._began = time.monotonic()
         self._said: set[Target] = set()
+        self._told = False
         self._states: Sequence[tuple[Target, Progress]] = ()
 
     def __enter__(self) -> Self:
@@ -66,6 +73,14 @@ class Lines:
                 self._said.add(target)
                 if not (first and target.goal == READY and not target.revision):
                     output.say(f"{target.label} {output.state_word(state.state)}")
+        waiting = [(target, state) for target, state in states if not state.done]
+        if waiting and not self._told and time.monotonic() - self._began >= PATIENCE:
+            self._told = True
+            output.say("waiting for:", err=True)
+            for target, state in waiting[:TOLD]:
+                output.say(f"  {target.label}: {state}", err=True)
+            if len(waiting) > TOLD:
+                output.say(f"  … and {len(waiting) - TOLD} more", err=True)
 
 
 class Screen:
@@ -143,7 +158,7 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
     if any(target.goal == DELETED for target in wanted):
         tables += CONFIG_TABLES
     with display() as shown:
-        for rows in daemon.watch(*tables, timeout=timeout):
+        for rows in daemon.watch(*tables, timeout=timeout, again=PATIENCE):
             # Those that were not there are looked at first: with many, most of the news is about few.
             for target, state in states.items():
                 if not state.done:

@@ -42,12 +42,16 @@ class Daemon:
         """Return what the daemon answers; raises its ConfigError or NetnsmgrError."""
         return self._client.call(name, value, timeout=3 * self._timeout)
 
-    def watch(self, *tables: str, timeout: float) -> Iterator[dict[str, dict[str, Row]]]:
+    def watch(
+        self, *tables: str, timeout: float, again: float | None = None
+    ) -> Iterator[dict[str, dict[str, Row]]]:
         """Yield the tables now and after each change, until ``timeout`` seconds are over.
 
+        After ``again`` seconds they are yielded even without a change, once.
         The rows are live, not copies.  While the daemon restarts they stay what they were.
         """
-        end = time.monotonic() + timeout
+        began = time.monotonic()
+        end = began + timeout
         changed = True
 
         def note(_key: str, _value: Row | None) -> None:
@@ -60,6 +64,11 @@ class Daemon:
         def news() -> bool:
             return changed and all(view.synchronized for view in views)
 
+        if again is not None and again < timeout:
+            while self._client.wait(news, max(0.0, began + again - time.monotonic())):
+                changed = False
+                yield rows
+            changed = True
         while self._client.wait(news, max(0.0, end - time.monotonic())):
             changed = False
             yield rows

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from netnsmgr.cli import follow
 from netnsmgr.errors import Problem
 from netnsmgr.pubsub import tables
 from tests.unit.cli.straw import SITE, Machine, Straw
@@ -119,6 +122,16 @@ def test_not_ready_in_time(machine: Machine, straw: Straw) -> None:
         "  network-instance/ni1: pending: port eth7",
         "  app/app1/eth0: pending: port eth7",
     ]
+
+
+def test_says_what_it_waits_for(machine: Machine, straw: Straw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no terminal shows it, what is waited for is said after a while, once."""
+    monkeypatch.setattr(follow, "PATIENCE", 0.2)
+    straw.status = {"state": "reconciling", "reasons": ["pending: port eth7"]}
+    result = machine.run("apply", "--timeout", "600ms", machine.file(SITE))
+    assert result.exit_code == 1
+    waiting = ["  network-instance/ni1: pending: port eth7", "  app/app1/eth0: pending: port eth7"]
+    assert result.stderr.splitlines() == ["waiting for:", *waiting, "not ready after 0.6 s:", *waiting]
 
 
 def test_an_old_status_is_not_enough(machine: Machine, straw: Straw) -> None:
