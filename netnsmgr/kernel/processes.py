@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.system import ProcessInfo
@@ -20,6 +21,14 @@ STOP_SECONDS = 5.0
 
 HELPER_USERS = ("dnsmasq", "nobody")
 """Whom a helper becomes that gives up root: Debian's for dnsmasq, else nobody."""
+
+
+class Helper(NamedTuple):
+    """A process in view.  Its pidfd says whether it lives: ``cmdline`` is also empty while a program is being started."""
+
+    pid: int
+    pidfd: int
+    argv: tuple[str, ...]
 
 
 class KernelProcesses:
@@ -37,20 +46,18 @@ class KernelProcesses:
         self._inode = inode
         self._changed = changed
         self._pattern = _pattern(etc, inode)
-        self._known: dict[str, int] = {}
-        self._pidfds: dict[str, int] = {}
+        self._known: dict[str, Helper] = {}
         if not fresh:
             # Only a restarted agent looks through all of /proc; in a new namespace nobody can be running yet.
             self._search()
 
     def running(self) -> Sequence[ProcessInfo]:
         found = []
-        for name, pid in list(self._known.items()):
-            argv = _argv(pid)
-            if argv is not None and self._name(argv) == name:
-                found.append(ProcessInfo(name, pid, argv))
-            else:
+        for name, helper in list(self._known.items()):
+            if _has_ended(helper.pidfd):
                 self._lose(name)
+            else:
+                found.append(ProcessInfo(name, helper.pid, helper.argv))
         return found
 
     async def start(self, name: str, argv: Sequence[str], *, stays: bool = False) -> None:
@@ -58,7 +65,8 @@ class KernelProcesses:
             return
         if stays:
             process = await self._spawn(argv, subprocess.DEVNULL)
-            if not self._adopt(process.pid):
+            # The kernel lets us go on before it has given the new program its vector.
+            if not self._adopt(process.pid, tuple(argv)):
                 raise KernelError(f"{argv[0]} ended right after its start")
             return
         pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
@@ -74,14 +82,11 @@ class KernelProcesses:
             raise KernelError(f"{argv[0]} ended right after its start")
 
     async def stop(self, name: str) -> None:
-        pid = self._known.get(name)
-        if pid is None or name not in {info.name for info in self.running()}:
+        helper = self._known.get(name)
+        if helper is None:
             return
         ended = asyncio.Event()
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return  # ended this moment
+        pidfd = os.dup(helper.pidfd)  # the other one is watched already, and closed when the helper ends
         loop = asyncio.get_running_loop()
         loop.add_reader(pidfd, ended.set)
         try:
@@ -97,10 +102,10 @@ class KernelProcesses:
         self._lose(name)
 
     def signal(self, name: str, signum: int) -> None:
-        pidfd = self._pidfds.get(name)
-        if pidfd is not None:
+        helper = self._known.get(name)
+        if helper is not None:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signum)
+                signal.pidfd_send_signal(helper.pidfd, signum)
 
     async def run(self, argv: Sequence[str]) -> None:
         """Run a program to its end; raises ``KernelError`` with its words when it fails or is not installed."""
@@ -136,17 +141,19 @@ class KernelProcesses:
         except FileNotFoundError as error:
             raise KernelError(f"{argv[0]} is not installed (netnsmgr doctor says how to get it)") from error
 
-    def _adopt(self, pid: int) -> bool:
-        argv = _argv(pid)
-        name = self._name(argv) if argv else None
-        if name is None:
-            return False
+    def _adopt(self, pid: int, argv: tuple[str, ...] | None = None) -> bool:
+        """Keep a helper in view; false if it has ended or is none of ours.  Its vector is read unless it is given."""
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
+        argv = argv or _argv(pid) or ()
+        name = _named(argv, self._pattern)
+        if name is None or _has_ended(pidfd):
+            os.close(pidfd)
+            return False
         self._lose(name)
-        self._known[name], self._pidfds[name] = pid, pidfd
+        self._known[name] = Helper(pid, pidfd, argv)
         with suppress(RuntimeError):  # no loop: a one-off look from outside
             asyncio.get_running_loop().add_reader(pidfd, self._ended, name)
         return True
@@ -156,15 +163,11 @@ class KernelProcesses:
         self._changed()
 
     def _lose(self, name: str) -> None:
-        self._known.pop(name, None)
-        pidfd = self._pidfds.pop(name, None)
-        if pidfd is not None:
+        helper = self._known.pop(name, None)
+        if helper is not None:
             with suppress(RuntimeError):
-                asyncio.get_running_loop().remove_reader(pidfd)
-            os.close(pidfd)
-
-    def _name(self, argv: Sequence[str]) -> str | None:
-        return _named(argv, self._pattern)
+                asyncio.get_running_loop().remove_reader(helper.pidfd)
+            os.close(helper.pidfd)
 
 
 def end_all(etc: str, inode: int) -> None:
@@ -211,13 +214,19 @@ def _status(pid: int) -> tuple[int, int]:
     return int(fields["Uid"][0]), len(fields.get("NSpid", ()))  # none without CONFIG_PID_NS
 
 
+def _has_ended(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _argv(pid: int) -> tuple[str, ...] | None:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             raw = file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None  # gone, or hidden from us (hidepid=1) and so none of ours
-    # A process that has ended but was not waited for has an empty vector.
+    # Empty: it has ended but was not waited for, or its program is being started this moment.
     return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else None
 
 

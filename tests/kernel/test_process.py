@@ -152,12 +152,28 @@ async def test_one_for_a_link_with_a_dot_in_its_name() -> None:
     """The DHCP client of a VLAN is named after it, and is known again like any other."""
     Path(ETC).mkdir(parents=True)
     script = f"{ETC}/udhcpc-eth0.100.{inode()}.0.sh"
-    Path(script).write_text("#!/bin/sh\nsleep 60; :\n")
+    Path(script).write_text("echo runs >/run/runs; sleep 60; :\n")
+    os.mkfifo("/run/runs")
     client = Process("udhcpc-eth0.100", ("/bin/sh", script), stays=True)
     async with stage() as agent:
         assert await once(agent, client) == [f"create {client.ref}"]
+        assert await asyncio.to_thread(Path("/run/runs").read_text) == "runs\n"
     async with stage(fresh=False) as restarted:
         assert await once(restarted) == [f"delete {client.ref}"]
+
+
+@isolated
+async def test_one_that_stays_runs_before_its_vector_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the vector of a program that was just started is still empty: that is no end."""
+    Path(ETC).mkdir(parents=True)
+    script = f"{ETC}/client.{inode()}.0.sh"
+    Path(script).write_text("sleep 60; :\n")
+    client = Process("client", ("/bin/sh", script), stays=True)
+    async with stage() as agent:
+        monkeypatch.setattr(processes, "_argv", lambda number: None)
+        assert await once(agent, client) == [f"create {client.ref}"]
+        assert await once(agent, client) == []
+        assert await once(agent) == [f"delete {client.ref}"]
 
 
 @isolated
