@@ -87,7 +87,8 @@ class Watch:
     """``with Watch(device, ni1) as seen``: whatever changes in these namespaces; then ``seen.changes``.
 
     Links are compared before and after, by number and all: the kernel tells of a bridge that got its carrier up to a
-    second later, when nobody has changed it.
+    second later, when nobody has changed it.  For the same reason only IPv4 is watched: a link-local address of IPv6 is
+    told of when it is known to be no duplicate, seconds after its link came up.
     """
 
     def __init__(self, *hosts: Host) -> None:
