@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.lab.checks import Outcome, run_all
-from tests.lab.collisions import CONFIGURATION, Collisions
+from tests.lab.collisions import Collisions
 from tests.lab.lab import Lab
+from tests.lab.scene import CONFIGURATION
 
 #: Widths of the columns, in shares of what the terminal has, beside the two narrow ones.
 SHARES = (5, 4, 4)

@@ -5,32 +5,24 @@ The demo and the tests of the scenario run these same checks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
-from tests.lab.app import AppHost, Lease
 from tests.lab.checks import Check
-from tests.lab.lab import ROOT, Lab
-from tests.lab.observe import begins, both, ended, in_range, lost, none_lost, overheard, pinging, without
+from tests.lab.lab import Lab
+from tests.lab.observe import begins, both, ended, in_range, lost, none_lost, overheard, pinging
 from tests.lab.process import LabError
-from tests.lab.tap import TapApp
+from tests.lab.scene import Scene
 
-CONFIGURATION = ROOT / "poc" / "demo.yaml"
 #: Asked for by app1 in ni1 and by app3 in ni3, so that both hold the same address.
 SHARED = "10.10.1.77"
 
 
-class Collisions:
+class Collisions(Scene):
     """The scenario in one lab.  Run the groups of checks in order: each builds upon the ones before."""
 
     def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.app1: AppHost = lab.app("app1")
-        self.app2: AppHost = lab.app("app2")
-        self.app3: TapApp = lab.tap_app("app3")
-        self.document = CONFIGURATION.read_text()
+        super().__init__(lab)
         self.heard: dict[str, str] = {}
 
     def checks(self) -> Iterator[Check]:
@@ -60,39 +52,16 @@ class Collisions:
             self._states,
         )
         yield Check(
-            "apply", "the same file again: diff", "no differences", lambda: self._said("diff", "-f", "-")
+            "apply", "the same file again: diff", "no differences", lambda: self.said("diff", "-f", "-")
         )
-        yield Check("apply", "app3, a virtual machine, opens its TAP in ni3", "plugged", self._plug)
+        yield Check("apply", "app3, a virtual machine, opens its TAP in ni3", "plugged", self.plug)
 
     def _apply(self) -> str:
         self.lab.daemon()
-        return self._said("apply", "-f", "-", "--timeout", "30s", code=True)
+        return self.said("apply", "-f", "-", "--timeout", "30s", code=True)
 
     def _states(self) -> str:
         return ", ".join(f"{o['metadata']['name']} {o['status']['state']}" for o in self.objects("instances"))
-
-    def _said(self, *arguments: str, code: bool = False) -> str:
-        """The last line that the command line said (``code``: its exit code, if that is 0)."""
-        result = self.lab.netnsmgr(*arguments, text=self.document)
-        lines = (result.stdout + result.stderr).strip().splitlines() or [""]
-        return "exit code 0" if code and result.returncode == 0 else lines[-1]
-
-    def _plug(self) -> str:
-        row = self.vif("app3", "ni3")
-        self.app3.plug("ni3", row["vif"], mac=row["mac"])
-        return "plugged"
-
-    def objects(self, kind: str) -> list[dict[str, Any]]:
-        """The documents of a kind, with their status, as ``netnsmgr get … -o json`` prints them."""
-        return list(json.loads(self.lab.netnsmgr("get", kind, "-o", "json", check=True).stdout)["items"])
-
-    def vif(self, app: str, network: str) -> dict[str, Any]:
-        """The status row of an application's interface; LabError if there is none."""
-        rows: list[dict[str, Any]] = [row for o in self.objects("apps") for row in o["status"]["interfaces"]]
-        rows = [row for row in rows if (row["app"], row["network"]) == (app, network)]
-        if not rows:
-            raise LabError(f"netnsmgr reports no interface of {app} in {network}")
-        return rows[0]
 
     # --- row 1
 
@@ -115,13 +84,6 @@ class Collisions:
                 partial(self._learned, app, network),
                 partial(self._holds, app, interface),
             )
-
-    def lease(self, app: str, interface: str) -> Lease:
-        """The lease that an application holds; LabError if it has none."""
-        try:
-            return self.lab.apps[app].leases[interface]
-        except KeyError:
-            raise LabError(f"{app} has no lease for {interface}") from None
 
     def _lease(self, app: str, interface: str, wish: str | None) -> str:
         lease = self.lab.apps[app].dhcp(interface, request=wish)
@@ -215,8 +177,8 @@ class Collisions:
             ("app1", "curl, no instance named", curl),
             ("app1", "curl --interface nm-ni1", partial(curl, interface="nm-ni1")),
             ("app3", "curl --interface nm-ni3", partial(curl, interface="nm-ni3")),
-            ("app1", "netnsmgr exec ni1 -- curl", partial(self._exec, "ni1", SHARED)),
-            ("app3", "netnsmgr exec ni3 -- curl", partial(self._exec, "ni3", SHARED)),
+            ("app1", "netnsmgr exec ni1 -- curl", partial(self.asked_inside, "ni1", SHARED)),
+            ("app3", "netnsmgr exec ni3 -- curl", partial(self.asked_inside, "ni3", SHARED)),
         )
         for app, way, do in ways:
             yield Check(
@@ -226,10 +188,6 @@ class Collisions:
                 do,
                 partial(begins, f"I am {app}, you are "),
             )
-
-    def _exec(self, instance: str, address: str) -> str:
-        result = self.lab.netnsmgr("exec", instance, "--", "curl", "-sS", "-m", "5", f"http://{address}")
-        return result.stdout or result.stderr
 
     # --- row 24
 
@@ -278,7 +236,7 @@ class Collisions:
             if gone == "ni2":
                 yield Check("25", "app2's pings in ni2 meanwhile", "0 lost", partial(lost, in_ni2), none_lost)
             yield Check(
-                "25", f"delete {gone} and its applications", f"{gone} is gone", partial(self._delete, gone)
+                "25", f"delete {gone} and its applications", f"{gone} is gone", partial(self.delete, gone)
             )
         yield Check("25", "app1's download through ni1 meanwhile", f"{bytes_} bytes", lambda: ended(download))
         yield Check("25", "app1's pings through ni1 meanwhile", "0 lost", partial(lost, in_ni1), none_lost)
@@ -288,18 +246,4 @@ class Collisions:
             "I am github.com, you are 192.168.0.2",
             lambda: self.app1.http("http://github.com", interface="eth0"),
         )
-        yield Check("25", "delete ni1, too", "ni1 is gone", lambda: self._delete("ni1"))
-
-    def _delete(self, instance: str) -> str:
-        """Take the instance, and what is attached to it alone, out of the file, and apply that with --prune."""
-        self.document = without(self.document, instance)
-        said = self._said("apply", "-f", "-", "--prune", "--timeout", "30s", code=True)
-        if said != "exit code 0":
-            return said
-        left = [
-            f"namespace {n}" for n in self.lab.device.run(["ip", "netns"]).stdout.split() if n == instance
-        ]
-        everything = "ip -br link; ip rule; ip route show table all; nft list ruleset"
-        shown = self.lab.device.run(["sh", "-c", everything]).stdout.splitlines()
-        left += [line.strip() for line in shown if f"nm-{instance}" in line]
-        return f"{instance} is gone" if not left else f"left: {', '.join(left)}"
+        yield Check("25", "delete ni1, too", "ni1 is gone", lambda: self.delete("ni1"))
