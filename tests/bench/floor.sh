@@ -104,8 +104,8 @@ add() { # N PORT
 	E
         dnsmasq --conf-file=/dev/null --user=root --pid-file=$etc/pid --log-facility=$etc/log --interface=bn0 \\
             --except-interface=lo --bind-interfaces --no-resolv --no-hosts --servers-file=$etc/servers \\
-            --hostsdir=$etc/hosts --domain-needed --bogus-priv --expand-hosts --domain=internal --local=/internal/ \\
-            --cache-size=1000 --dhcp-range=$subnet.50,$subnet.150,255.255.255.0,1h --dhcp-hostsdir=$etc/dhcp-hosts \\
+            --addn-hosts=$etc/hosts --domain-needed --bogus-priv --expand-hosts --domain=internal --local=/internal/ \\
+            --cache-size=1000 --dhcp-range=$subnet.50,$subnet.150,255.255.255.0,1h --dhcp-hostsfile=$etc/dhcp-hosts \\
             --dhcp-leasefile=$etc/leases --dhcp-authoritative --no-ping --dhcp-option=option:mtu,1500"
     # The device's way in needs the inner end up, as its gateway is there.
     echo "route add $subnet.0/24 via $inner dev $link src $outer metric $((10000 + n))"
