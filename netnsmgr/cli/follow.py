@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import CONFIG_TABLES, STATUS_TABLES
-from netnsmgr.cli.readiness import DELETED, READY, Progress, Target, progress
+from netnsmgr.cli.readiness import DELETED, READY, News, Progress, Target, progress
 
 PATIENCE = 3.0
 """Seconds after which somebody who sees only lines is told what is waited for."""
 
 TOLD = 10
 """Of so many objects it is told; the rest is counted."""
+
+States = Mapping[Target, Progress]
 
 
 class Display(Protocol):
@@ -33,8 +35,8 @@ class Display(Protocol):
         """End; what was shown last stays."""
         ...
 
-    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
-        """Show this."""
+    def update(self, states: States, looked_at: Sequence[Target]) -> None:
+        """Show this; only what was looked at can be different from the last time."""
         ...
 
 
@@ -49,7 +51,7 @@ class Lines:
         self._began = time.monotonic()
         self._said: set[Target] = set()
         self._told = False
-        self._states: Sequence[tuple[Target, Progress]] = ()
+        self._states: States = {}
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -60,21 +62,23 @@ class Lines:
     ) -> None:
         """End with the sum of it."""
         if self._states:
-            done = sum(state.done for _, state in self._states)
+            done = sum(state.done for state in self._states.values())
             seconds = time.monotonic() - self._began
             output.say(f"{done} of {len(self._states)} {goal(self._states)}, {seconds:.1f} s")
 
-    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
+    def update(self, states: States, looked_at: Sequence[Target]) -> None:
         """Say what got there since the last time."""
         first = not self._states
         self._states = states
-        for target, state in states:
+        for target in looked_at:
+            state = states[target]
             if state.done and target not in self._said:
                 self._said.add(target)
                 if not (first and target.goal == READY and not target.revision):
                     output.say(f"{target.label} {output.state_word(state.state)}")
-        waiting = [(target, state) for target, state in states if not state.done]
-        if waiting and not self._told and time.monotonic() - self._began >= PATIENCE:
+        if self._told or time.monotonic() - self._began < PATIENCE:
+            return
+        if waiting := [(target, state) for target, state in states.items() if not state.done]:
             self._told = True
             output.say("waiting for:", err=True)
             for target, state in waiting[:TOLD]:
@@ -106,18 +110,18 @@ class Screen:
         """End; the last table stays on the screen."""
         self._live.stop()
 
-    def update(self, states: Sequence[tuple[Target, Progress]]) -> None:
+    def update(self, states: States, looked_at: Sequence[Target]) -> None:
         """Draw the table anew."""
         self._live.update(self._draw(states))
 
-    def _draw(self, states: Sequence[tuple[Target, Progress]]) -> Any:
+    def _draw(self, states: States) -> Any:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        done = sum(state.done for _, state in states)
+        done = sum(state.done for state in states.values())
         room = max(self._console.height - 3, 5)
-        shown = sorted(states, key=lambda entry: entry[1].done)[:room]
+        shown = sorted(states.items(), key=lambda entry: entry[1].done)[:room]
         grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True)
@@ -135,9 +139,9 @@ class Screen:
         return Group(grid, Text(footer, style="bold"))
 
 
-def goal(states: Sequence[tuple[Target, Progress]]) -> str:
+def goal(states: States) -> str:
     """Return the word for what is waited for: ready, deleted, or done where it is both."""
-    goals = {target.goal for target, _ in states}
+    goals = {target.goal for target in states}
     return goals.pop() if len(goals) == 1 else "done"
 
 
@@ -154,23 +158,25 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
     if not wanted:
         return 0
     states = {target: Progress(False, "pending") for target in wanted}
+    news, began = News(wanted), False
     tables = STATUS_TABLES
     if any(target.goal == DELETED for target in wanted):
         tables += CONFIG_TABLES
     with display() as shown:
-        for rows in daemon.watch(*tables, timeout=timeout, again=PATIENCE):
-            # Those that were not there are looked at first: with many, most of the news is about few.
-            for target, state in states.items():
-                if not state.done:
+        for rows, keys in daemon.watch(*tables, timeout=timeout, again=PATIENCE):
+            looked_at = news.of(keys) if began else wanted
+            began = True
+            for target in looked_at:
+                if not states[target].done:
                     states[target] = progress(target, rows)
-            done = all(state.done for state in states.values())
-            if done:
+            if done := all(state.done for state in states.values()):
+                looked_at = wanted  # what was there may have gone meanwhile
                 states = {target: progress(target, rows) for target in wanted}
                 done = all(state.done for state in states.values())
-            shown.update(list(states.items()))
+            shown.update(states, looked_at)
             if done:
                 return 0
-    output.say(f"not {goal(list(states.items()))} after {timeout:g} s:", err=True)
+    output.say(f"not {goal(states)} after {timeout:g} s:", err=True)
     for target, state in states.items():
         if not state.done:
             output.say(f"  {target.label}: {state}", err=True)

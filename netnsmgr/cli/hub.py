@@ -44,31 +44,34 @@ class Daemon:
 
     def watch(
         self, *tables: str, timeout: float, again: float | None = None
-    ) -> Iterator[dict[str, dict[str, Row]]]:
-        """Yield the tables now and after each change, until ``timeout`` seconds are over.
+    ) -> Iterator[tuple[dict[str, dict[str, Row]], list[str]]]:
+        """Yield the tables, now and after each change, with the keys of the rows that have, until ``timeout`` is over.
 
         After ``again`` seconds they are yielded even without a change, once.
         The rows are live, not copies.  While the daemon restarts they stay what they were.
         """
         began = time.monotonic()
         end = began + timeout
-        changed = True
+        due = True
+        keys: list[str] = []
 
-        def note(_key: str, _value: Row | None) -> None:
-            nonlocal changed
-            changed = True
+        def note(key: str, _value: Row | None) -> None:
+            keys.append(key)
 
         views = [self._client.subscribe(table, note) for table in tables]
         rows = {view.table: view.rows for view in views}
 
         def news() -> bool:
-            return changed and all(view.synchronized for view in views)
+            return (due or bool(keys)) and all(view.synchronized for view in views)
+
+        def taken() -> list[str]:
+            nonlocal due, keys
+            due, seen, keys = False, keys, []
+            return seen
 
         if again is not None and again < timeout:
             while self._client.wait(news, max(0.0, began + again - time.monotonic())):
-                changed = False
-                yield rows
-            changed = True
+                yield rows, taken()
+            due = True
         while self._client.wait(news, max(0.0, end - time.monotonic())):
-            changed = False
-            yield rows
+            yield rows, taken()

@@ -89,6 +89,26 @@ def deleted_target(kind: Kind, name: str) -> Target:
     return Target(kind, name, kind.label(name), goal=DELETED)
 
 
+class News:
+    """Which targets a changed row is about: with many targets each change concerns a few."""
+
+    def __init__(self, wanted: Iterable[Target]) -> None:
+        """Index the targets by the keys of the rows from which ``progress`` judges them."""
+        self._about: dict[str, list[Target]] = {}
+        for target in wanted:
+            for key in dict.fromkeys((target.key, _agent(target))):
+                self._about.setdefault(key, []).append(target)
+
+    def of(self, keys: Iterable[str]) -> list[Target]:
+        """Return the targets that rows with these keys are about."""
+        found: dict[Target, None] = {}
+        for key in keys:
+            # Rows of an application's interfaces, <ni>/<app>/<interface>, are also about the application.
+            for name in (key, *key.split("/")[1:2]):
+                found |= dict.fromkeys(self._about.get(name, ()))
+        return list(found)
+
+
 def interfaces(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return an application's interfaces."""
     return list(document["spec"].get("interfaces") or ())
@@ -116,11 +136,15 @@ def progress(target: Target, rows: Rows) -> Progress:
 
 def _trouble(target: Target, rows: Rows) -> tuple[str, ...]:
     """Say that the agent behind a row cannot live: then the row is what it said last, and may be untrue."""
-    name = "uplink" if target.kind is DEVICE else target.key.partition("/")[0]
-    agent = rows.get(AGENT.status, {}).get(name, {})
+    agent = rows.get(AGENT.status, {}).get(_agent(target), {})
     if agent.get("state") != "backing-off":
         return ()
     return (f"its agent fails again and again: {agent.get('cause') or 'no cause known'}",)
+
+
+def _agent(target: Target) -> str:
+    """Return the name of the agent that tells of a target."""
+    return "uplink" if target.kind is DEVICE else target.key.partition("/")[0]
 
 
 def _keys(target: Target, rows: Rows) -> dict[str, Mapping[str, Any]]:

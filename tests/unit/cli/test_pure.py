@@ -9,7 +9,7 @@ import pytest
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import ABSENT, Field, deltas
 from netnsmgr.cli.kinds import APP, DEVICE, INSTANCE
-from netnsmgr.cli.readiness import Progress, Target, deleted_target, progress, targets
+from netnsmgr.cli.readiness import News, Progress, Target, deleted_target, progress, targets
 from netnsmgr.kernel.doctor import judge_dnsmasq
 from netnsmgr.pubsub import tables
 
@@ -99,6 +99,22 @@ def test_an_app_is_deleted_when_no_interface_is_left() -> None:
     assert progress(deleted_target(APP, "a"), rows).done
     rows[tables.APP_CONFIG] = {"a": {}}
     assert str(progress(deleted_target(APP, "a"), rows)) == "pending, and nobody deletes it"
+
+
+def test_news_is_about_few() -> None:
+    """A changed row is about its own target and, if it is an agent's, about all that the agent tells of."""
+    device, n1, n2 = (
+        Target(DEVICE, "edge", "edge"),
+        Target(INSTANCE, "n1", "n1"),
+        Target(INSTANCE, "n2", "n2"),
+    )
+    eth0, eth1, gone = Target(APP, "n1/a/eth0", ""), Target(APP, "n1/a/eth1", ""), deleted_target(APP, "b")
+    news = News([device, n1, eth0, eth1, n2, gone])
+    assert news.of([]) == []
+    assert news.of(["edge"]) == news.of(["uplink"]) == [device]
+    assert news.of(["n1"]) == [n1, eth0, eth1]
+    assert news.of(["n1/a/eth1", "n2", "n1/a/eth1"]) == [eth1, n2]
+    assert news.of(["n1/b/eth0"]) == news.of(["b"]) == [gone]
 
 
 @pytest.mark.parametrize(
