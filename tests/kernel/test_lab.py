@@ -254,11 +254,13 @@ class TestIsolated:
         with pytest.raises(RuntimeError, match="without a word"):
             isolated(crash)()
 
+        mine = f"99.{os.getpid()}"  # others on the machine may run the same test
+
         def hang() -> None:
-            subprocess.Popen(["setsid", "sleep", "99"])
+            subprocess.Popen(["setsid", "sleep", mine])
             time.sleep(60)
 
         with pytest.raises(TimeoutError):
             isolated(hang, timeout=0.3)()
         ps = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
-        assert "sleep 99" not in ps
+        assert f"sleep {mine}" not in ps
