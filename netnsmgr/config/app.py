@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
+from netnsmgr.config.acl import Acl
 from netnsmgr.config.common import Address, Document, Label, LinkName, Mac, Model, NetnsName
 
 
@@ -60,9 +61,26 @@ class AppInterface(Model):
     """Static IPv4 address in the network's subnet, outside its DHCP range; reserved for this interface.
     Default: one from the DHCP range."""
 
+    acl: Acl | None = Field(default=None, examples=[[{"id": 1, "match": {"protocol": "tcp", "fport": 443}}]])
+    """Access list: the first rule that matches a flow decides, and what no rule names is dropped, in both directions.
+    Default: no list, everything is allowed."""
+
+    anti_spoofing: StrictBool = True
+    """Drop what the app sends from an address that is not its own."""
+
     def mac_for(self, app_name: str) -> str:
         """Return the MAC address, given or made."""
         return self.mac or mac_of(app_name, self.network, self.name)
+
+
+class AppMetadata(Model):
+    """What the app's metadata service tells it."""
+
+    user_data: str | None = Field(default=None, examples=["#cloud-config"])
+    """Text for the software that sets the app up at its first start, such as cloud-init."""
+
+    meta_data: dict[str, str] = Field(default={}, examples=[{"site": "north"}])
+    """Words of your own: key to text."""
 
 
 class AppSpec(Model):
@@ -74,6 +92,9 @@ class AppSpec(Model):
     interfaces: Annotated[tuple[AppInterface, ...], Field(min_length=1)]
     """The app's interfaces. The first one in a network carries the app's name in that network's DNS,
     each further one `<app>-<interface>`."""
+
+    metadata: AppMetadata | None = Field(default=None, examples=[{"metaData": {"site": "north"}}])
+    """What the metadata service at 169.254.169.254 tells the app."""
 
 
 class App(Document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,15 @@ class Model(BaseModel):
         serialize_by_alias=True,
         use_attribute_docstrings=True,
     )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """In a field's `Annotated`: how `explain` calls the type, where the annotation does not tell."""
+
+    shape: str
+    model: type[Model] | None = None
+    """The model of the value, where it may be one."""
 
 
 def _schema(example: str, **more: Any) -> WithJsonSchema:

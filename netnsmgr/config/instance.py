@@ -89,6 +89,9 @@ class NetworkInstanceSpec(Model):
     """Lower the segment size of TCP connections to what the path carries, so that
     connections do not hang where a router drops large packets silently."""
 
+    flow_log: StrictBool = False
+    """Report the applications' flows, their DNS queries and what the access lists dropped."""
+
 
 class NetworkInstance(Document):
     """A network stack of its own for some apps: subnet, DHCP, DNS, and the ports to the outside."""

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from netnsmgr.config.common import Model
 from netnsmgr.config.tree import descend, fields, yaml_text
 
-LATER = frozenset({"vpn", "acl", "flowLog", "container"})
+LATER = frozenset({"vpn", "container"})
 """Fields of the format that later versions will have."""
 
 LATER_VALUES = frozenset({"switch"})

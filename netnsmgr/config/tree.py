@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import NoneType, UnionType
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from netnsmgr.config.common import Model
+from netnsmgr.config.common import Model, Shown
 from netnsmgr.config.values import AddressRange
 
 _NAMES: dict[object, str] = {
@@ -42,7 +43,7 @@ def fields(model: type[Model]) -> dict[str, FieldDoc]:
     found = {}
     for attribute, info in model.model_fields.items():
         name = info.alias or attribute
-        shown, inner = _type(info.annotation)
+        shown, inner = _shown(info.metadata) or _type(info.annotation)
         found[name] = FieldDoc(
             name=name,
             shape=shown,
@@ -83,11 +84,16 @@ def yaml_text(value: object) -> str:
             return str(value)
 
 
+def _shown(metadata: Iterable[Any]) -> tuple[str, type[Model] | None] | None:
+    """Return what an annotation says of itself."""
+    return next(((each.shape, each.model) for each in metadata if isinstance(each, Shown)), None)
+
+
 def _type(annotation: Any) -> tuple[str, type[Model] | None]:
     """Return how a type is called, and the model within it."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _type(args[0])
+        return _shown(args[1:]) or _type(args[0])
     if origin in {Union, UnionType}:
         return _type(next(arg for arg in args if arg is not NoneType))
     if origin is tuple:
