@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     BeforeValidator,
     Field,
-    PlainSerializer,
-    PlainValidator,
     SerializerFunctionWrapHandler,
     StrictBool,
     StrictInt,
-    ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
-    WithJsonSchema,
-    WrapValidator,
     field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from netnsmgr.config import acl_values as read
 from netnsmgr.config.acl_action import Action, Limit, Portmap
+from netnsmgr.config.acl_types import Domain, IcmpTypes, Ports, Prefixes, Protocol, refused
 from netnsmgr.config.acl_values import PortRange, Prefix
 from netnsmgr.config.common import Model, Shown, SimpleName
 from netnsmgr.config.rate import Rate
@@ -34,79 +29,6 @@ __all__ = ["Acl", "AclMatch", "AclRule", "Limit", "PortRange", "Portmap", "Prefi
 
 MAX_RULES = 20_000
 """The longest list: what is longer belongs into prefixes."""
-
-
-def _one_or_list(reader: Callable[[object], object]) -> WrapValidator:
-    """Take a single value for a list of it; what is wrong with one of several is said at that one."""
-
-    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-        # By its very type: a PortRange is a tuple too.
-        return handler(value) if type(value) in {list, tuple} else (reader(value),)
-
-    return WrapValidator(validate)
-
-
-def _one_or_list_schema(*one: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [*one, {"type": "array", "minItems": 1, "items": {"anyOf": [*one]}}]})
-
-
-def _number_schema(least: int, most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": least, "maximum": most}
-
-
-_PORT = _number_schema(1, 65535)
-_RANGE = {"type": "string", "pattern": "^[0-9]{1,5}( *- *[0-9]{1,5})?$"}
-
-Prefixes = Annotated[
-    tuple[
-        Annotated[
-            Prefix, PlainValidator(read.prefix), PlainSerializer(str, return_type=str, when_used="json")
-        ],
-        ...,
-    ],
-    Field(min_length=1),
-    _one_or_list(read.prefix),
-    _one_or_list_schema({"type": "string", "examples": ["10.0.0.0/8"]}),
-    Shown("prefix, address, or list of them"),
-]
-Ports = Annotated[
-    tuple[
-        Annotated[
-            PortRange,
-            PlainValidator(read.port_range),
-            PlainSerializer(lambda ports: ports.first if ports.first == ports.last else str(ports)),
-        ],
-        ...,
-    ],
-    Field(min_length=1),
-    _one_or_list(read.port_range),
-    _one_or_list_schema(_PORT, _RANGE),
-    Shown("port, range, or list of them"),
-]
-Domain = Annotated[
-    str,
-    PlainValidator(read.domain),
-    WithJsonSchema({"type": "string", "maxLength": 254, "examples": ["example.com"]}),
-]
-Protocol = Annotated[
-    int,
-    PlainValidator(read.protocol),
-    WithJsonSchema({"anyOf": [{"type": "string", "enum": [*read.PROTOCOLS]}, _number_schema(0, 255)]}),
-    Shown("name or number"),
-]
-
-
-def refused(title: str, faults: list[tuple[tuple[str, ...], str]]) -> ValidationError:
-    """Return an error that names fields within the value, so that each is found at its own line."""
-    return ValidationError.from_exception_data(
-        title,
-        [
-            InitErrorDetails(
-                type=PydanticCustomError("value_error", "{error}", {"error": what}), loc=where, input=None
-            )
-            for where, what in faults
-        ],
-    )
 
 
 class _Sparse(Model):
@@ -148,12 +70,7 @@ class AclMatch(_Sparse):
     fport: Ports = Field(default=(), examples=[443, "5000-5010", [80, 443]])
     """Port of the remote side: one, a range, or a list of them. Needs a `protocol` that has ports."""
 
-    icmp: Annotated[
-        tuple[int, ...],
-        Field(min_length=1),
-        _one_or_list_schema({"type": "string"}, _number_schema(0, 255)),
-        Shown("name, number, or list of them"),
-    ] = Field(default=(), examples=["echo-request", [8, "timestamp-request"]])
+    icmp: IcmpTypes = Field(default=(), examples=["echo-request", [8, "timestamp-request"]])
     """ICMP type that began the flow: one or a list, by name or number; protocol icmp is implied, for ICMPv6 write
     `protocol: icmpv6`. Answers and errors belong to the flow that they are about and need no rule."""
 

@@ -91,9 +91,7 @@ def protocol(value: object) -> int:
     found = _numbered(value, "tcp")
     if isinstance(found, str):
         if found not in PROTOCOLS:
-            raise ValueError(
-                f"unknown protocol '{value}'{_near(found, tuple(PROTOCOLS))}; others by number, 0 to 255"
-            )
+            raise ValueError(f"unknown protocol '{value}'{_near(found, tuple(PROTOCOLS))}")
         return PROTOCOLS[found]
     if not 0 <= found <= 255:
         raise ValueError(f"protocol {found} must be from 0 to 255")
@@ -111,9 +109,7 @@ def icmp_type(value: object, protocol: int | None) -> int:
             raise ValueError(f"'{value}' is a type of ICMPv6; add protocol: icmpv6 to the match")
         if found in ICMP_TYPES:
             raise ValueError(f"'{value}' is a type of ICMP, not of ICMPv6; leave protocol: icmpv6 out")
-        near = _near(found, tuple(known))
-        listed = "" if "known are" in near else f"; known are: {', '.join(known)}"
-        raise ValueError(f"unknown {name} type '{value}'{near}{listed}; others by number, 0 to 255")
+        raise ValueError(f"unknown {name} type '{value}'{_near(found, tuple(known))}")
     if not 0 <= found <= 255:
         raise ValueError(f"{name} type {found} must be from 0 to 255")
     return found
@@ -122,7 +118,7 @@ def icmp_type(value: object, protocol: int | None) -> int:
 @lru_cache(maxsize=64)  # a list of 20,000 rules may have the same slip in each
 def _near(word: str, known: tuple[str, ...]) -> str:
     near = suggest(word, known)
-    return near if "did you mean" in near else f"; known are: {', '.join(known)}"
+    return near if "did you mean" in near else f"; known are: {', '.join(known)}; others by number, 0 to 255"
 
 
 class PortRange(NamedTuple):

@@ -12,6 +12,7 @@ from netnsmgr.config.common import API_VERSION
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.messages import said, suggest
+from netnsmgr.config.rules.acl import acl_rules
 from netnsmgr.config.rules.app import app_rules
 from netnsmgr.config.rules.device import device_rules
 from netnsmgr.config.rules.instance import instance_rules
@@ -21,7 +22,7 @@ from netnsmgr.errors import Problem
 
 Value = Device | NetworkInstance | App
 
-RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (device_rules, instance_rules, app_rules)
+RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (device_rules, instance_rules, app_rules, acl_rules)
 
 
 def check(
