@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from netnsmgr.config import acl_values
 from netnsmgr.config import rate as read
+from netnsmgr.config.acl_types import refused
 from netnsmgr.config.common import Model, Shown
 from netnsmgr.config.rate import Rate
 
@@ -78,11 +79,13 @@ class Limit(Model):
     @field_validator("burst", mode="plain")
     @classmethod
     def _burst(cls, value: object, info: ValidationInfo) -> int:
-        rate = info.data.get("rate")
-        found = read.burst(value, rate)
-        if rate is not None and (fault := read.beyond_kernel(rate, found)):
-            raise ValueError(fault)
-        return found
+        return read.burst(value, info.data.get("rate"))
+
+    @model_validator(mode="after")
+    def _countable(self) -> Limit:
+        if fault := read.beyond_kernel(self.rate, self.burst):
+            raise refused("Limit", [(("burst" if "burst" in self.model_fields_set else "rate",), fault)])
+        return self
 
     @field_serializer("burst", when_used="json")
     def _burst_written(self, value: int) -> int | str:

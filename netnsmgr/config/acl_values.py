@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
 from netnsmgr.config.messages import suggest
@@ -179,21 +179,28 @@ def prefix(value: object) -> Prefix:
         return value
     written = text(value, "10.0.0.0/8")
     host, slash, length = written.partition("/")
+    kind = IPv6Network if ":" in host else IPv4Network
     try:
-        if slash and not re.fullmatch(r"[0-9]{1,3}", length):
-            raise ValueError  # a netmask
-        found = ip_network(written, strict=False)
-        address = ip_address(host)
+        if not slash or re.fullmatch(r"[0-9]{1,3}", length):  # no netmask
+            return kind(written)
+        whole = None
     except ValueError:
+        whole = _around(kind, written)
+    if whole is not None:
         raise ValueError(
-            f"'{written}' is no prefix such as 10.0.0.0/8 or 2001:db8::/32, and no address such as 10.0.0.1"
-            + ("; names go into host" if re.search(r"[g-zG-Z]", host) else "")
-        ) from None
-    if address != found.network_address:
-        raise ValueError(
-            f"'{written}' has host bits set; write {found} for the whole network, {address} for the one address"
+            f"'{written}' has host bits set; write {whole} for the whole network, {host} for the one address"
         )
-    return found
+    raise ValueError(
+        f"'{written}' is no prefix such as 10.0.0.0/8 or 2001:db8::/32, and no address such as 10.0.0.1"
+        + ("; names go into host" if re.search(r"[g-zG-Z]", host) else "")
+    )
+
+
+def _around(kind: type[Prefix], written: str) -> Prefix | None:
+    try:
+        return kind(written, strict=False)
+    except ValueError:
+        return None
 
 
 def domain(value: object) -> str:

@@ -56,6 +56,30 @@ def test_lists() -> None:
     assert page == explain("app.spec.interfaces")
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("acl", "interfaces.acl <list of object>"),
+        ("acl.id", "acl.id <integer> (required)"),
+        ("acl.match.ip", "match.ip <prefix, address, or list of them>"),
+        ("acl.match.host", "match.host <string>"),
+        ("acl.match.protocol", "match.protocol <name or number>"),
+        ("acl.match.lport", "match.lport <port, range, or list of them>"),
+        ("acl.match.icmp", "match.icmp <name, number, or list of them>"),
+        ("acl.action", "acl.action <allow or drop or reject or object>"),
+        ("acl.action.portmap", "action.portmap <port>"),
+        ("acl.action.limit.rate", "limit.rate <rate> (required)"),
+        ("acl.action.limit.burst", "limit.burst <packets or bytes>"),
+        ("acl.direction", "acl.direction <in or out>"),
+    ],
+)
+def test_access_lists(path: str, expected: str) -> None:
+    """What may be one or several, or a word or a mapping, is called so, and its fields are found."""
+    page = explain(f"app.spec.interfaces.{path}")
+    assert next(line for line in page.splitlines() if line.startswith("FIELD:")).endswith(expected)
+    assert "DESCRIPTION:\n    " in page
+
+
 def test_kinds() -> None:
     """Without a path all kinds are listed; a kind alone shows its envelope."""
     assert [word in explain("") for word in ("Device", "NetworkInstance", "App")] == [True] * 3
@@ -91,3 +115,17 @@ def test_schema() -> None:
         assert definition["additionalProperties"] is False
         assert all("description" in value for value in definition["properties"].values())
     assert {"apiVersion", "kind", "metadata"} <= set(kinds[0]["required"])
+
+
+def test_schema_of_access_lists() -> None:
+    """The schema takes a word or a mapping for an action, one value or a list in a match, and no empty list of rules."""
+    definitions = json_schema()["$defs"]
+    action = definitions["AclRule"]["properties"]["action"]["anyOf"]
+    assert action == [
+        {"type": "string", "enum": ["allow", "drop", "reject"]},
+        {"$ref": "#/$defs/ActionMapping"},
+    ]
+    ports = definitions["AclMatch"]["properties"]["lport"]["anyOf"]
+    assert [each["type"] for each in ports] == ["integer", "string", "array"]
+    rules = definitions["AppInterface"]["properties"]["acl"]["anyOf"][0]
+    assert (rules["minItems"], rules["maxItems"], rules["items"]) == (1, 20_000, {"$ref": "#/$defs/AclRule"})

@@ -15,15 +15,12 @@ Faults = Callable[..., list[str]]
     ("spec", "expected"),
     [
         ({"vpn": {}}, "spec.vpn: unsupported field 'vpn': not supported by this version; leave it out"),
-        (
-            {"flowLog": True},
-            "spec.flowLog: unsupported field 'flowLog': not supported by this version; leave it out",
-        ),
+        ({"flowLog": "on"}, "spec.flowLog: must be true or false, not 'on'"),
         ({"type": "switch"}, "spec.type: 'switch' is not supported by this version; use 'local'"),
         ({"type": ["x"]}, "spec.type: a list must be 'local'"),
         (
             {"zzz": 1},
-            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, gateways, mtu, ports, subnets, tcpMssClamp, type",
+            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, gateways, mtu, ports, subnets, tcpMssClamp, type",
         ),
         (
             {"tcp_mss_clamp": True},
