@@ -18,6 +18,8 @@ from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.link import Link, LinkUp
 from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import LocalRule, Rule
@@ -33,6 +35,8 @@ COMMON: tuple[type[KernelItem], ...] = (
     Forwarding,
     Sysctl,
     NftTable,
+    NftSet,
+    NftPart,
     Directory,
     File,
     Process,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from netnsmgr.items.address import Address
     from netnsmgr.items.lease import Lease
     from netnsmgr.items.link import Bridge, Tap, Veth
+    from netnsmgr.items.nft import NftTable
+    from netnsmgr.items.nft_part import NftPart
+    from netnsmgr.items.nft_set import NftSet
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
 
@@ -48,6 +51,31 @@ class TableInfo(NamedTuple):
     name: str
     fingerprint: str
     intact: bool
+    carries: bool
+
+
+class SetInfo(NamedTuple):
+    """A named set or map of nftables that an ``NftSet`` made, with the fingerprint of its specification."""
+
+    family: str
+    table: str
+    name: str
+    fingerprint: str
+
+
+class PartInfo(NamedTuple):
+    """A part of a table: its fingerprint, whether it is what was loaded, and what it is tied to.
+
+    ``links`` are the elements (map, key, verdict) that lead into it, ``sets`` the named sets that its rules ask.
+    """
+
+    family: str
+    table: str
+    name: str
+    fingerprint: str
+    intact: bool
+    links: frozenset[tuple[str, str, str]]
+    sets: frozenset[str]
 
 
 class ProcessInfo(NamedTuple):
@@ -93,8 +121,15 @@ class Nft(Protocol):
     """nftables of this namespace, one transaction a call."""
 
     async def tables(self) -> Sequence[TableInfo]: ...
-    async def load_table(self, family: str, name: str, fingerprint: str, body: str) -> None: ...
+    async def load_table(self, table: NftTable) -> None: ...
     async def delete_table(self, family: str, name: str) -> None: ...
+    async def sets(self) -> Sequence[SetInfo]: ...
+    async def elements(self, family: str, table: str, name: str) -> frozenset[str]: ...
+    async def load_set(self, item: NftSet) -> None: ...
+    async def delete_set(self, family: str, table: str, name: str) -> None: ...
+    async def parts(self) -> Sequence[PartInfo]: ...
+    async def load_part(self, part: NftPart) -> None: ...
+    async def delete_part(self, family: str, table: str, name: str) -> None: ...
 
 
 class Files(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -12,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import nftables
+import structlog
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.nft import PREFIX
-from netnsmgr.items.system import TableInfo
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.nft_set import NftSet
+from netnsmgr.items.system import PartInfo, SetInfo, TableInfo
+from netnsmgr.kernel import nft_text
+from netnsmgr.kernel.nft_elements import elements
+from netnsmgr.kernel.nft_generation import Generation
+from netnsmgr.kernel.nft_listing import Objects, Table, part_name, tables
 
-VOLATILE = ("handle", "packets", "bytes")
-"""What the kernel changes by itself in a listing."""
-
-FINGERPRINT = "fingerprint_"
-"""Name of the empty chain that holds a table's fingerprint.  A comment would be the place for it, but libnftables
-1.0.6 leaves a table's comment out of its JSON."""
+log = structlog.get_logger()
 
 
 def rehearse() -> None:
@@ -33,58 +34,158 @@ def rehearse() -> None:
 class KernelNft:
     """libnftables' context for the namespace that the process lives in; see ``items.system.Nft``.
 
-    ``memory`` is a file that remembers, for each fingerprint, how the kernel listed the table right after it was
-    loaded.  A listing that differs later was changed by somebody else.  Without the file (it lies below ``/run``)
-    every table counts as changed and is loaded once more, which disturbs nobody.
+    ``memory`` is a file that remembers, for each fingerprint, how the kernel listed the table or part right after it
+    was loaded.  A listing that differs later was changed by somebody else.  Without the file (it lies below ``/run``)
+    everything counts as changed and is loaded once more, which disturbs nobody.
+
+    While the ruleset's generation stays the same, nothing is listed again.
     """
 
     def __init__(self, memory: str) -> None:
         self._nft = nftables.Nftables()
         self._nft.set_json_output(True)
+        # Names of protocols and the like depend on files in /etc.
+        self._nft.set_numeric_proto_output(True)
+        self._nft.set_numeric_symbol_output(True)
+        self._generation = Generation()
+        self._listed_at: int | None = None
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._elements: dict[tuple[str, str, str], frozenset[str]] = {}
         self._memory = Path(memory)
         self._listings: dict[str, str] = {}
         with suppress(OSError, ValueError):
             self._listings = json.loads(self._memory.read_text())
 
     async def tables(self) -> Sequence[TableInfo]:
-        result = []
-        for body in self._listed("list tables"):
-            family, name = body["table"]["family"], body["table"]["name"]
-            if name.startswith(PREFIX):
-                result.append(self._table(family, name))
-        return result
+        return [
+            TableInfo(
+                table.family,
+                table.name,
+                table.fingerprint,
+                self._intact(_table_key(table.family, table.name) + table.fingerprint, table.skeleton),
+                table.carries,
+            )
+            for table in self._ours().values()
+        ]
 
-    def _table(self, family: str, name: str) -> TableInfo:
-        fingerprint = ""
-        content = []
-        for entry in self._listed(f"list table {family} {name}"):
-            ((kind, body),) = entry.items()
-            if kind == "chain" and body["name"].startswith(FINGERPRINT):
-                fingerprint = body["name"].removeprefix(FINGERPRINT)
-            content.append(_stable(entry))
-        listing = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-        key = f"{family} {name} {fingerprint}"
-        if self._listings.get(key) == "new":
-            self._remember(key, listing)
-        return TableInfo(family, name, fingerprint, self._listings.get(key) == listing)
-
-    def _listed(self, command: str) -> list[dict[str, Any]]:
-        text = self._run(command)
-        objects: list[dict[str, Any]] = json.loads(text)["nftables"] if text else []
-        return [entry for entry in objects if "metainfo" not in entry]
-
-    async def load_table(self, family: str, name: str, fingerprint: str, body: str) -> None:
-        # "add, delete, add" replaces the table whether or not it existed, in one transaction.
-        table = f"table {family} {name}"
-        text = f"{table}\ndelete {table}\n{table} {{\nchain {FINGERPRINT}{fingerprint} {{ }}\n{body}\n}}\n"
-        self._run(text)
-        self._forget(f"{family} {name} ")
-        self._remember(f"{family} {name} {fingerprint}", "new")
+    async def load_table(self, table: NftTable) -> None:
+        found = self._ours().get((table.family, table.name))
+        loaded, refused = False, "the text has elements"
+        # Elements in the text would be added to those of the old text.
+        if found is not None and found.carries and table.carries and "elements" not in table.body:
+            try:
+                self._run(nft_text.in_place(table, found))
+                loaded = True
+            except KernelError as error:
+                refused = str(error)
+        if not loaded:
+            self._run(nft_text.whole(table))
+            self._forget(_part_key(table.family, table.name, ""))
+            if found is not None and found.parts:
+                log.warning("table replaced with all its parts", table=table.name, reason=refused)
+        self._forget(_table_key(table.family, table.name))
+        self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
 
     async def delete_table(self, family: str, name: str) -> None:
         table = f"table {family} {name}"
         self._run(f"{table}\ndelete {table}\n")
-        self._forget(f"{family} {name} ")
+        self._forget(_table_key(family, name), _part_key(family, name, ""))
+
+    async def sets(self) -> Sequence[SetInfo]:
+        return [
+            SetInfo(table.family, table.name, name, fingerprint)
+            for table in self._ours().values()
+            for name, fingerprint in table.sets.items()
+        ]
+
+    async def elements(self, family: str, table: str, name: str) -> frozenset[str]:
+        found = self._ours().get((family, table))
+        if found is None or name not in found.kinds:
+            return frozenset()
+        key = family, table, name
+        if key not in self._elements:
+            self._elements[key] = elements(self._content(found, name))
+        return self._elements[key]
+
+    async def load_set(self, item: NftSet) -> None:
+        found = self._ours().get((item.family, item.table))
+        present: frozenset[str] = frozenset()
+        if item.elements is not None:
+            present = await self.elements(item.family, item.table, item.name)
+        if text := nft_text.set_(item, found, present):
+            self._run(text)
+
+    async def delete_set(self, family: str, table: str, name: str) -> None:
+        found = self._ours().get((family, table))
+        if found is not None and (lines := nft_text.remove_set(found, name)):
+            self._run("\n".join(lines))
+
+    async def parts(self) -> Sequence[PartInfo]:
+        return [
+            PartInfo(
+                table.family,
+                table.name,
+                *part_name(prefix),
+                self._intact(_part_key(table.family, table.name, prefix), part),
+                nft_text.links(table, prefix),
+                frozenset(part.used() & table.sets.keys()),
+            )
+            for table in self._ours().values()
+            for prefix, part in table.parts.items()
+        ]
+
+    async def load_part(self, part: NftPart) -> None:
+        found = self._ours().get((part.family, part.table))
+        self._run(nft_text.part(part, found))
+        self._forget_parts(found, part.name)
+        self._remember(_part_key(part.family, part.table, part.prefix), "new")
+
+    async def delete_part(self, family: str, table: str, name: str) -> None:
+        found = self._ours().get((family, table))
+        if found is not None and (lines := nft_text.remove_part(found, name)):
+            self._run("\n".join(lines))
+            self._forget_parts(found, name)
+
+    def _ours(self) -> dict[tuple[str, str], Table]:
+        """Return our tables; listed anew only if the ruleset changed."""
+        while (generation := self._generation()) != self._listed_at or generation is None:
+            self._elements.clear()
+            self._listed_at = None
+            try:
+                # The one listing in which 1.0.6 leaves out elements in the kernel already, rather than in print.
+                self._tables = tables(self._listed("list ruleset", terse=True))
+                for table in self._tables.values():
+                    self._fill(table)
+            except KernelError:
+                if generation is None or self._generation() == generation:
+                    raise
+                continue  # something vanished between two listings
+            self._listed_at = generation
+            if generation is None:
+                break
+        return self._tables
+
+    def _fill(self, table: Table) -> None:
+        """Add the elements that a terse listing left out and that belong to what is watched."""
+        if table.carries:
+            table.maps = {name: self._content(table, name) for name in table.maps}
+            return
+        table.skeleton.entries = [
+            (kind, self._content(table, body["name"]) if kind in {"set", "map"} else body)
+            for kind, body in table.skeleton.entries
+        ]
+
+    def _content(self, table: Table, name: str) -> dict[str, Any]:
+        kind = table.kinds[name]
+        (entry,) = self._listed(f"list {kind} {table.family} {table.name} {name}")
+        body: dict[str, Any] = entry[kind]
+        return body
+
+    def _listed(self, command: str, *, terse: bool = False) -> list[dict[str, Any]]:
+        self._nft.set_terse_output(terse)
+        text = self._run(command)
+        objects: list[dict[str, Any]] = json.loads(text)["nftables"] if text else []
+        return [entry for entry in objects if "metainfo" not in entry]
 
     def _run(self, text: str) -> str:
         code, output, error = self._nft.cmd(text)
@@ -93,8 +194,19 @@ class KernelNft:
             raise KernelError(f"nftables: {first.removeprefix('internal:0:0-0: ')}")
         return str(output)
 
-    def _forget(self, prefix: str) -> None:
-        for key in [key for key in self._listings if key.startswith(prefix)]:
+    def _intact(self, key: str, objects: Objects) -> bool:
+        digest = objects.digest
+        if self._listings.get(key) == "new":
+            self._remember(key, digest)
+        return self._listings.get(key) == digest
+
+    def _forget_parts(self, found: Table | None, name: str) -> None:
+        if found is not None:
+            for prefix in found.parts_called(name):
+                self._listings.pop(_part_key(found.family, found.name, prefix), None)
+
+    def _forget(self, *beginnings: str) -> None:
+        for key in [key for key in self._listings if key.startswith(beginnings)]:
             del self._listings[key]
 
     def _remember(self, key: str, listing: str) -> None:
@@ -103,9 +215,9 @@ class KernelNft:
         self._memory.write_text(json.dumps(self._listings))
 
 
-def _stable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _stable(part) for key, part in value.items() if key not in VOLATILE}
-    if isinstance(value, list):
-        return [_stable(part) for part in value]
-    return value
+def _table_key(family: str, name: str) -> str:
+    return f"{family} {name} "
+
+
+def _part_key(family: str, name: str, prefix: str) -> str:
+    return f"{family} {name}/{prefix}"

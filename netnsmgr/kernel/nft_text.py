@@ -1,0 +1,133 @@
+"""Transactions as text of nft: what has to be said to replace tables, sets and parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.nft_set import NftSet
+from netnsmgr.kernel.nft_elements import entries
+from netnsmgr.kernel.nft_listing import CARRYING, FINGERPRINT, PART, Objects, Table
+
+
+def whole(table: NftTable) -> str:
+    """Replace the table whether or not it exists: "add, delete, add"."""
+    name = f"table {table.family} {table.name}"
+    return f"{name}\ndelete {name}\n{_skeleton(table)}"
+
+
+def in_place(table: NftTable, found: Table) -> str:
+    """Replace the skeleton's chains; named sets and maps that it still has keep their elements.
+
+    A base chain that it still has is not deleted but filled anew: the kernel registers a new hook before
+    the transaction counts, and a chain without rules has nothing but its policy.
+    """
+    names = {name for _, name in re.findall(r"\b(chain|set|map)\s+([\w.\-]+)\s*\{", table.body)}
+    staying = Objects([("chain", body) for body in found.skeleton.named("chain") if body["name"] in names])
+    going = Objects(
+        [
+            (kind, body)
+            for kind, body in found.skeleton.entries
+            if kind not in {"table", "rule"} and body["name"] not in names
+        ]
+    )
+    where = f"{table.family} {table.name}"
+    flushed = [f"flush chain {where} {body['name']}" for body in staying.named("chain")]
+    return "\n".join([*flushed, *_removal(where, going), _skeleton(table)])
+
+
+def _skeleton(table: NftTable) -> str:
+    mark = (CARRYING if table.carries else FINGERPRINT) + table.fingerprint
+    return f"table {table.family} {table.name} {{\nchain {mark} {{ }}\n{table.body}\n}}\n"
+
+
+def part(new: NftPart, found: Table | None) -> str:
+    """Replace or make a part with its links."""
+    where = f"{new.family} {new.table}"
+    links = new.elements()
+    lines: list[str] = []
+    if found is not None:
+        taken = {(map_, key) for map_, key, _ in links}
+        lines += _unlinking(found, taken, found.parts_called(new.name))
+        lines += remove_part(found, new.name, unlink=False)
+    lines.append(f"table {where} {{\nchain {new.prefix}{PART} {{ }}\n{new.text()}\n}}")
+    for map_, key, verdict in sorted(links):
+        lines.append(f'add element {where} {map_} {{ {key} comment "{new.prefix}" : {verdict} }}')
+    return "\n".join(lines) + "\n"
+
+
+def remove_part(found: Table, name: str, *, unlink: bool = True) -> list[str]:
+    """Remove a part, and the elements that lead into it."""
+    parts = found.parts_called(name)
+    lines = list(_unlinking(found, set(), parts)) if unlink else []
+    for objects in parts.values():
+        lines += _removal(f"{found.family} {found.name}", objects)
+    return lines
+
+
+def links(found: Table, prefix: str) -> frozenset[tuple[str, str, str]]:
+    """Return the elements that lead into a part, as (map, key, verdict)."""
+    return frozenset(
+        (map_, key, verdict)
+        for map_, body in found.maps.items()
+        for key, verdict, comment in entries(body)
+        if _leads(prefix, verdict, comment)
+    )
+
+
+def _leads(prefix: str, verdict: str, comment: str) -> bool:
+    return comment == prefix or verdict.partition(" ")[2].startswith(f"{prefix}_")
+
+
+def _unlinking(found: Table, taken: set[tuple[str, str]], parts: Iterable[str]) -> Iterator[str]:
+    for map_, body in found.maps.items():
+        for key, verdict, comment in entries(body):
+            if (map_, key) in taken or any(_leads(prefix, verdict, comment) for prefix in parts):
+                yield f"delete element {found.family} {found.name} {map_} {{ {key} }}"
+
+
+def _removal(where: str, objects: Objects) -> Iterator[str]:
+    """Empty all before the first is deleted: they refer to each other."""
+    chains = [body["name"] for body in objects.named("chain")]
+    yield from (f"flush chain {where} {name}" for name in chains)
+    for body in objects.named("map"):
+        if body["map"] == "verdict":
+            yield f"flush map {where} {body['name']}"
+    yield from (f"delete chain {where} {name}" for name in chains)
+    for kinds in ({"map"}, {"set"}):
+        yield from (
+            f"delete {kind} {where} {body['name']}" for kind, body in objects.entries if kind in kinds
+        )
+    for kind, body in objects.entries:
+        if kind not in {"table", "chain", "rule", "map", "set"}:
+            yield f"delete {kind} {where} {body['name']}"
+
+
+def set_(item: NftSet, found: Table | None, present: frozenset[str]) -> str:
+    """Make a set or bring its elements up to date; ``present`` are those it has, if it may stay as it is."""
+    where = f"{item.family} {item.table}"
+    lines: list[str] = []
+    known = found.sets.get(item.name) if found is not None else None
+    if known != item.fingerprint:
+        present = frozenset()
+        if found is not None:
+            lines += remove_set(found, item.name)
+        lines.append(f"table {where} {{\n{item.declaration()}\n}}")
+    if item.elements is not None:
+        # The key alone names an element of a map, so that a new value for it finds its place free.
+        for verb, texts in ("delete", present - item.elements), ("add", item.elements - present):
+            if texts:
+                listed = ", ".join(
+                    sorted(text.partition(" : ")[0] if verb == "delete" else text for text in texts)
+                )
+                lines.append(f"{verb} element {where} {item.name} {{ {listed} }}")
+    return "\n".join(lines)
+
+
+def remove_set(found: Table, name: str) -> list[str]:
+    """Remove a set or map, if it is there."""
+    where = f"{found.family} {found.name}"
+    kind = found.kinds.get(name)
+    return [f"flush {kind} {where} {name}", f"delete {kind} {where} {name}"] if kind else []
