@@ -1,0 +1,1 @@
+"""Access lists: what an application may reach, and who may reach it."""
