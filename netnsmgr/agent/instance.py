@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import Any
 
-from netnsmgr.agent.memory import LinkMemory
+from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
@@ -52,6 +52,7 @@ class InstanceRole:
         self._state_dir = state_dir
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
+        self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
         self._user = helper_user()
         self._asked: tuple[object, ...] = ()
         self._scope: InstanceScope | None = None
@@ -97,7 +98,9 @@ class InstanceRole:
                 netns_inode=system.netns_inode,
                 helper_user=self._user,
                 leases=leases,
+                known=self._numbers.numbers,
             )
+            self._numbers.keep(self._scope.numbers)
             self._intent, self._asked = intent(self._scope), asked
         return self._intent
 

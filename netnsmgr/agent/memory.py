@@ -1,7 +1,8 @@
-"""What the uplink agent said last, for the time until it speaks again.
+"""What an instance's agent has to remember: what the uplink agent said last, and the numbers that it gave out.
 
 After a restart of the daemon an instance's agent is there before it is told anything about its way out.  Unknown is
 not empty: without this it would take away its name servers and set its MTU to the default, only to put both back.
+And flows carry the numbers of the rules that let them pass.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import LinkFacts
 
 UNKNOWN = LinkFacts.of(None)
@@ -33,8 +36,28 @@ class LinkMemory:
             return replace(known, revision=0, state=UNKNOWN.state, reasons=UNKNOWN.reasons)
         if row != self._row:
             self._row = row
-            temporary = f"{self._path}.tmp"
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(row, file)
-            os.replace(temporary, self._path)
+            _keep(self._path, row)
         return LinkFacts.of(row)
+
+
+class NumberMemory:
+    """Owns the file ``numbers.json`` in the agent's run directory, which goes with the instance or at a reboot."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "numbers.json")
+        self.numbers = Numbers.none()
+        with suppress(OSError, ValueError, KeyError):
+            self.numbers = Numbers.of(json.loads(Path(self._path).read_text(encoding="utf-8")))
+
+    def keep(self, numbers: Numbers) -> None:
+        """Put the numbers on record, before anything of them is in the kernel."""
+        if numbers != self.numbers:
+            _keep(self._path, numbers.record())
+            self.numbers = numbers
+
+
+def _keep(path: str, record: Any) -> None:
+    temporary = f"{path}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(record, file)
+    os.replace(temporary, path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from netnsmgr.features import bridge, dnsmasq, link, mss, nat, vif
+from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
 
-FEATURES = (bridge.items, link.items, nat.items, mss.items, dnsmasq.items, dnsmasq.leases)
-APP_FEATURES = (vif.items,)
+FEATURES = (bridge.items, link.items, nat.items, mss.items, acl.items, dnsmasq.items, dnsmasq.leases)
+APP_FEATURES = (vif.items, acl.app_items)
 
 
 def intent(scope: InstanceScope) -> Intent:

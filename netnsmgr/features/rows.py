@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
+from netnsmgr.features.acl.filter import lists
+from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.items.lease import Lease
 
@@ -24,11 +27,12 @@ def instance_scope(
     netns_inode: int,
     helper_user: str,
     leases: tuple[Lease, ...] = (),
+    known: Numbers | None = None,
 ) -> InstanceScope:
-    """Read an instance's slice."""
+    """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
     (instance,) = config.instances.values()
-    return InstanceScope(
+    scope = InstanceScope(
         instance=instance,
         number=row["number"],
         outer=IPv4Address(row["outer"]),
@@ -43,6 +47,7 @@ def instance_scope(
         leases_now=leases,
         link=link,
     )
+    return replace(scope, numbers=(known or Numbers.none()).assign(lists(scope)))
 
 
 def linked_instance(entry: Row) -> LinkedInstance:

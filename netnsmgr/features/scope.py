@@ -12,6 +12,7 @@ from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item
+from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.items.lease import Lease
 
 DEFAULT_MTU = 1500
@@ -107,6 +108,8 @@ class InstanceScope:
     helper_user: str = "nobody"
     leases_now: tuple[Lease, ...] = ()
     link: LinkFacts = field(default_factory=LinkFacts)
+    numbers: Numbers = field(default_factory=Numbers.none)
+    """Numbers of interfaces and rules; none are given out before the lists are known."""
 
     @property
     def mtu(self) -> int:

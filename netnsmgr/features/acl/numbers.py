@@ -1,0 +1,131 @@
+"""Numbers that stand in packets' marks for what people call by names: interfaces, rules, and the state of all lists.
+
+They have to outlive a restart of the agent, because established flows carry them; so the agent keeps them beside the
+instance, and this file only says which ones come next.
+
+- An *id* (1 to 65535) stands for an application's interface in the mark of a packet.
+- An *index* (18 bits) stands for a rule in the mark of a flow: the base of its list's block plus its position, from 1;
+  position 0 is the end of the list, where nothing has matched.
+- The *epoch* (1 to 4095) changes with every list: flows decided in another one are decided again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+DEVICE = 1
+"""Index of flows that the device itself began."""
+FIRST = 16
+LAST = 2**18 - 1
+EPOCHS = 2**12 - 1
+RETIRED = 64
+"""How many replaced lists are remembered, for the flows that they decided."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The indices of one version of an interface's list; ``ids`` are the rules' own, in order (None: no list)."""
+
+    group: str
+    digest: str
+    base: int
+    ids: tuple[int | None, ...]
+
+    @property
+    def end(self) -> int:
+        """The first index after the block."""
+        return self.base + len(self.ids) + 1
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What has been given out."""
+
+    vifs: Mapping[str, int]
+    blocks: Mapping[str, Block]
+    retired: tuple[Block, ...]
+    epoch: int
+    asked: str
+
+    @classmethod
+    def none(cls) -> Numbers:
+        """Return the numbers of an instance that has had none."""
+        return cls({}, {}, (), 0, "")
+
+    def assign(self, lists: Mapping[str, tuple[str, Sequence[int | None]]]) -> Numbers:
+        """Return the numbers for these lists (digest and rule ids, by interface); what has one keeps it."""
+        vifs = {group: number for group, number in self.vifs.items() if group in lists}
+        taken = set(vifs.values())
+        free = (number for number in range(1, 2**16) if number not in taken)
+        for group in sorted(lists.keys() - vifs.keys()):
+            vifs[group] = next(free)
+        blocks = {
+            group: block
+            for group, block in self.blocks.items()
+            if group in lists and block.digest == lists[group][0]
+        }
+        gone = tuple(block for group, block in self.blocks.items() if group not in blocks)
+        retired = (self.retired + gone)[-RETIRED:]
+        for group in sorted(lists.keys() - blocks.keys()):
+            digest, ids = lists[group]
+            size = len(ids) + 1
+            base = _room(size, [*blocks.values(), *retired]) or _room(size, blocks.values())
+            if base is None:
+                raise ValueError(f"the lists of one instance have more rules than there are numbers ({LAST})")
+            blocks[group] = Block(group, digest, base, tuple(ids))
+            # A remembered block that the new one overlaps says nothing any more.
+            retired = tuple(r for r in retired if r.end <= base or r.base >= blocks[group].end)
+        asked = " ".join(f"{group}={blocks[group].digest}" for group in sorted(blocks))
+        epoch = self.epoch if asked == self.asked and self.epoch else self.epoch % EPOCHS + 1
+        return replace(self, vifs=vifs, blocks=blocks, retired=retired, epoch=epoch, asked=asked)
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "vifs": dict(self.vifs),
+            "blocks": [_record(block) for block in self.blocks.values()],
+            "retired": [_record(block) for block in self.retired],
+            "epoch": self.epoch,
+            "asked": self.asked,
+        }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Numbers:
+        """Read what `record` gave."""
+        blocks = [_block(entry) for entry in record["blocks"]]
+        return cls(
+            dict(record["vifs"]),
+            {block.group: block for block in blocks},
+            tuple(_block(entry) for entry in record["retired"]),
+            record["epoch"],
+            record["asked"],
+        )
+
+    def index_text(self) -> str:
+        """Return the file ``rules.json``: whose rules the indices are, also those of lists that were replaced lately."""
+        entries = []
+        for block in sorted((*self.retired, *self.blocks.values()), key=lambda block: block.base):
+            app, _, interface = block.group.partition("/")
+            entries.append({"base": block.base, "app": app, "interface": interface, "ids": list(block.ids)})
+        return json.dumps({"blocks": entries}, separators=(",", ":")) + "\n"
+
+
+def _room(size: int, blocks: Iterable[Block]) -> int | None:
+    """Return the base of the first run of indices that none of these blocks uses; None if there is none."""
+    base = FIRST
+    for block in sorted(blocks, key=lambda block: block.base):
+        if base + size <= block.base:
+            break
+        base = max(base, block.end)
+    return base if base + size - 1 <= LAST else None
+
+
+def _record(block: Block) -> dict[str, Any]:
+    return {"group": block.group, "digest": block.digest, "base": block.base, "ids": list(block.ids)}
+
+
+def _block(entry: Mapping[str, Any]) -> Block:
+    return Block(entry["group"], entry["digest"], entry["base"], tuple(entry["ids"]))

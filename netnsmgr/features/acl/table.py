@@ -1,0 +1,163 @@
+"""The frame of an instance's filter: in which order which list is asked.  The lists themselves are parts of it.
+
+Marks, as all of it uses them:
+
+- of a packet (``meta mark``): the id of the interface that it came from, and in the upper half the one that a bridged
+  packet goes to; 0 is nobody's.  Table ``bridge netnsmgr_vif`` sets both.  A list in direction *in* overwrites the mark
+  with its verdict, because one rule cannot join two registers.
+- of a flow (``ct mark``): the epoch (12 bits), the action (2 bits), and the index of the rule that decided (18 bits).
+
+Bridged packets pass here, too (``bridge-nf-call-iptables``): the bridge family of nftables has no connection tracking
+on many kernels.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from netnsmgr.features.acl.numbers import DEVICE
+
+FAMILY, NAME = "inet", "acl"
+EPOCH_SHIFT, ACTION_SHIFT = 20, 18
+EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
+DROP, REJECT, LIMIT = 1 << ACTION_SHIFT, 2 << ACTION_SHIFT, 3 << ACTION_SHIFT
+METADATA = "169.254.169.254"
+
+DROP_GROUP, DNS_GROUP, IN_GROUP = 1, 2, 3
+"""Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists."""
+
+
+def frame(bridge: str, gateway: IPv4Address, outer: IPv4Address) -> str:
+    """Return the body of the table ``inet netnsmgr_acl`` for an instance."""
+    return f"""
+map out_lists {{ type mark : verdict; }}
+map in_lists {{ type mark : verdict; }}
+map limiters {{ type mark : verdict; }}
+map fresh {{ type mark : verdict; }}
+map stamp {{ type nf_proto : verdict; }}
+map log_drop {{ type nf_proto : verdict; }}
+map log_in {{ type nf_proto : verdict; }}
+set hits {{ type mark; size 262144; flags dynamic; }}
+counter unlogged {{ }}
+
+chain forward {{
+    type filter hook forward priority filter; policy drop;
+    ct mark and {EPOCH_MASK:#010x} vmap @fresh
+    icmpv6 type {{ {NEIGHBOURS} }} accept
+    ct state invalid drop
+    ct direction reply goto answer
+    goto question
+}}
+chain input {{
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    iifname != "{bridge}" goto from_uplink
+    ct direction reply accept
+    udp dport {{ 67, 547 }} accept
+    ip daddr {gateway} meta l4proto {{ tcp, udp }} th dport 53 accept
+    ip daddr {METADATA} tcp dport 80 accept
+    icmpv6 type {{ {NEIGHBOURS} }} accept
+    meta l4proto igmp accept
+    ct mark and {EPOCH_MASK:#010x} vmap @fresh
+    ct state invalid drop
+    goto question
+}}
+chain from_uplink {{
+    ct state established,related accept
+    ip saddr {outer} accept
+    drop
+}}
+
+chain question {{
+    ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
+    ct mark set 0
+    iifname "{bridge}" goto from_app
+    ct status dnat goto to_app
+    ip saddr {outer} goto from_device
+    goto to_app
+}}
+chain from_app {{
+    meta mark and 0x0000ffff vmap @out_lists
+    ct mark 0 drop
+    oifname "{bridge}" goto to_app
+    goto allowed
+}}
+chain to_app {{
+    meta mark and 0xffff0000 != 0 goto ask_in
+    meta mark set ct reply ip saddr map @vif_of4
+    meta mark set ct reply ip6 saddr map @vif_of6
+    goto ask_in
+}}
+chain ask_in {{
+    meta mark and 0xffff0000 vmap @in_lists
+    drop
+}}
+chain from_device {{
+    ct mark set {DEVICE} goto allowed
+}}
+chain answer {{
+    ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
+    ct mark set 0
+    meta mark set 0
+    meta mark set ct original ip saddr map @vif_of4
+    meta mark set ct original ip6 saddr map @vif_of6
+    meta mark and 0x0000ffff vmap @out_lists
+    meta mark set 0
+    meta mark set ct reply ip saddr map @vif_of4
+    meta mark set ct reply ip6 saddr map @vif_of6
+    meta mark and 0xffff0000 vmap @in_lists
+    ct mark 0 accept
+    goto allowed
+}}
+
+chain decided_out {{
+    update @hits {{ ct mark counter }}
+    ct mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied_out, {REJECT:#x} : goto rejected_out, {LIMIT:#x} : goto limit_out }}
+    return
+}}
+chain denied_out {{
+    meta mark set ct mark
+    goto denied
+}}
+chain rejected_out {{
+    meta mark set ct mark
+    goto rejected
+}}
+chain limit_out {{
+    ct mark and {INDEX_MASK:#010x} vmap @limiters
+    return
+}}
+chain decided_in {{
+    update @hits {{ meta mark counter }}
+    meta mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied, {REJECT:#x} : goto rejected, {LIMIT:#x} : goto limit_in }}
+    ct mark 0 ct mark set meta mark goto allowed
+    ct state new meta nfproto vmap @log_in
+    goto allowed
+}}
+chain limit_in {{
+    meta mark and {INDEX_MASK:#010x} vmap @limiters
+    ct mark 0 ct mark set meta mark
+    accept
+}}
+chain limited {{
+    ct mark and {ACTION_MASK:#010x} {LIMIT:#x} meta mark set ct mark
+    goto denied
+}}
+chain denied {{
+    meta nfproto vmap @log_drop
+    drop
+}}
+chain rejected {{
+    meta nfproto vmap @log_drop
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+}}
+chain allowed {{
+    ct mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
+    meta nfproto vmap @stamp
+    accept
+}}"""
+
+
+NEIGHBOURS = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
+"""What IPv6 needs on a link between any two: neighbour discovery and multicast listeners (RFC 4861, RFC 3810)."""

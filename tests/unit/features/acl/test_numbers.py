@@ -1,0 +1,75 @@
+"""Numbers of interfaces, rules and epochs: what has one keeps it, and nothing is given twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netnsmgr.features.acl.numbers import EPOCHS, FIRST, Numbers
+
+Lists = dict[str, tuple[str, tuple[int | None, ...]]]
+
+
+def lists(**found: tuple[str, int]) -> Lists:
+    return {f"{app}/eth0": (digest, tuple(range(1, size + 1))) for app, (digest, size) in found.items()}
+
+
+def test_what_has_a_number_keeps_it() -> None:
+    first = Numbers.none().assign(lists(a=("x", 3), b=("y", 2)))
+    second = first.assign(lists(b=("y", 2), c=("z", 1)))
+    assert second.vifs["b/eth0"] == first.vifs["b/eth0"]
+    assert second.blocks["b/eth0"] == first.blocks["b/eth0"]
+    assert second.vifs["c/eth0"] not in {second.vifs["b/eth0"], 0}
+
+
+def test_the_epoch_changes_with_a_list_and_only_then() -> None:
+    first = Numbers.none().assign(lists(a=("x", 3)))
+    assert first.epoch == 1
+    assert first.assign(lists(a=("x", 3))) == first
+    assert first.assign(lists(a=("other", 3))).epoch == 2
+    assert first.assign(lists(a=("x", 3), b=("y", 1))).epoch == 2
+
+
+def test_the_epoch_is_never_zero() -> None:
+    numbers = replace(Numbers.none(), epoch=EPOCHS - 1)
+    found = []
+    for n in range(3):
+        numbers = numbers.assign(lists(a=(str(n), 1)))
+        found.append(numbers.epoch)
+    assert found == [EPOCHS, 1, 2]
+
+
+def test_a_replaced_list_is_remembered_with_its_rules() -> None:
+    first = Numbers.none().assign(lists(a=("x", 3)))
+    second = first.assign(lists(a=("changed", 1)))
+    index = json.loads(second.index_text())["blocks"]
+    assert {"base": FIRST, "app": "a", "interface": "eth0", "ids": [1, 2, 3]} in index
+    assert {"base": FIRST + 4, "app": "a", "interface": "eth0", "ids": [1]} in index
+
+
+def test_a_restarted_agent_reads_what_it_kept() -> None:
+    numbers = Numbers.none().assign(lists(a=("x", 3), b=("y", 2))).assign(lists(b=("z", 2)))
+    assert Numbers.of(json.loads(json.dumps(numbers.record()))) == numbers
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from("abcdef"),
+            st.tuples(st.sampled_from("uvwxyz"), st.integers(0, 20_000)),
+            max_size=6,
+        ),
+        max_size=12,
+    )
+)
+def test_blocks_and_ids_never_overlap(history: list[dict[str, tuple[str, int]]]) -> None:
+    numbers = Numbers.none()
+    for step in history:
+        numbers = numbers.assign({app: (digest, (None,) * size) for app, (digest, size) in step.items()})
+        taken = sorted([*numbers.blocks.values(), *numbers.retired], key=lambda block: block.base)
+        assert all(block.base >= FIRST for block in taken)
+        assert all(one.end <= other.base for one, other in zip(taken, taken[1:], strict=False))
+        assert len(set(numbers.vifs.values())) == len(numbers.vifs) == len(step)
