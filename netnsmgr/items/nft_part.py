@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
@@ -19,18 +19,20 @@ from netnsmgr.items.system import KernelItem, PartInfo, System
 TOKEN = "@@"  # noqa: S105 - a placeholder
 """Stands in a body and in verdicts for the common beginning of the names of a part's objects."""
 
+CHANGED = "(changed)"
+
 
 @dataclass(frozen=True)
 class NftPart(KernelItem):
-    """A group of objects in a table that carries such, replaced in one transaction.
+    """A group of objects in a table that carries such.
 
     ``table`` is the table's whole name; ``body`` stands between the table's braces, where every object that it makes
     is called ``@@_something`` (not ``@@_part``); a rule asks a set of it as ``@@@_something``.  ``links`` are elements (map, key, verdict) of verdict maps of the
     skeleton that lead into it, such as ``("vifs", "5", "jump @@_out")``, written like the elements of ``NftSet``.
     ``needs`` are other items that the body names.
 
-    A packet meets the old part or the new one, never neither: new objects come, links are switched and old
-    objects go in one generation of the rules.
+    A packet meets the old part or the new one, never neither: new objects come, all links are switched at once, and
+    then the old objects go.
     Its chains, rules and links are watched; the elements of its own sets are not, since a list may have
     20,000: what has to be watched is an ``NftSet``.
     """
@@ -75,7 +77,15 @@ class NftPart(KernelItem):
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
-        return [_found(info, wanted) for info in await system.nft.parts()]
+        found: dict[str, NftPart] = {}
+        for info in await system.nft.parts():
+            item = _found(info, wanted)
+            if other := found.get(
+                item.key()
+            ):  # an agent was ended between making the new part and removing the old
+                item = replace(item, fingerprint=CHANGED, needs=item.needs | other.needs)
+            found[item.key()] = item
+        return found.values()
 
     def must_replace(self, old: Item) -> bool:
         return False
@@ -98,5 +108,5 @@ def _found(info: PartInfo, wanted: Mapping[str, Item]) -> NftPart:
     if isinstance(known, NftPart) and known == item and info.intact and info.links == known.elements():
         return known
     if isinstance(known, NftPart) and known == item:
-        return NftPart(info.family, info.table, info.name, "", (), needs, "(changed)")
+        return replace(item, fingerprint=CHANGED)
     return item

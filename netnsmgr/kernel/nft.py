@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,8 @@ class KernelNft:
                 table.name,
                 *part_name(prefix),
                 self._intact(_part_key(table.family, table.name, prefix), part),
-                nft_text.links(table, prefix),
-                frozenset(part.used() & table.sets.keys()),
+                frozenset(table.links[prefix]),
+                frozenset(part.used & table.sets.keys()),
             )
             for table in self._ours().values()
             for prefix, part in table.parts.items()
@@ -136,15 +136,39 @@ class KernelNft:
 
     async def load_part(self, part: NftPart) -> None:
         found = self._ours().get((part.family, part.table))
-        self._run(nft_text.part(part, found))
-        self._forget_parts(found, part.name)
+        old = found.parts_called(part.name) if found is not None else {}
+        if found is not None and part.prefix in old:
+            self._run(nft_text.part_again(part, found))
+        else:
+            self._load_beside(part, found)
+        self._forget_parts(found, old)
         self._remember(_part_key(part.family, part.table, part.prefix), "new")
+
+    def _load_beside(self, part: NftPart, found: Table | None) -> None:
+        """Make the new part, switch the links, remove the old one: each in a transaction.
+
+        In one transaction packets would be lost.  A packet that is on its way through the rules while the generation
+        changes finds the new link, but follows it in the old generation, where a new chain has no rules;
+        and the elements of a new set with concatenated ranges are there only some time after the new rules are.
+        """
+        self._run(nft_text.part_objects(part))
+        try:
+            if text := nft_text.part_links(part, found):
+                self._run(text)
+        except KernelError:
+            with suppress(KernelError):
+                new = self._ours()[part.family, part.table]
+                self._run("\n".join(nft_text.remove_parts(new, [part.prefix])))
+            raise
+        if found is not None and (lines := nft_text.remove_parts(found, found.parts_called(part.name))):
+            self._run("\n".join(lines))
 
     async def delete_part(self, family: str, table: str, name: str) -> None:
         found = self._ours().get((family, table))
-        if found is not None and (lines := nft_text.remove_part(found, name)):
+        if found is not None and (old := found.parts_called(name)):
+            lines = [*nft_text.unlink_parts(found, old), *nft_text.remove_parts(found, old)]
             self._run("\n".join(lines))
-            self._forget_parts(found, name)
+            self._forget_parts(found, old)
 
     def _ours(self) -> dict[tuple[str, str], Table]:
         """Return our tables; listed anew only if the ruleset changed."""
@@ -200,9 +224,9 @@ class KernelNft:
             self._remember(key, digest)
         return self._listings.get(key) == digest
 
-    def _forget_parts(self, found: Table | None, name: str) -> None:
+    def _forget_parts(self, found: Table | None, prefixes: Iterable[str]) -> None:
         if found is not None:
-            for prefix in found.parts_called(name):
+            for prefix in prefixes:
                 self._listings.pop(_part_key(found.family, found.name, prefix), None)
 
     def _forget(self, *beginnings: str) -> None:

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from netnsmgr.items.nft import PREFIX
 from netnsmgr.items.nft_set import COMMENT
+from netnsmgr.kernel.nft_elements import entries
 
 FINGERPRINT = "fingerprint_"
 """Name of the empty chain that holds a table's fingerprint.  A comment would be the place for it, but libnftables
@@ -41,7 +43,7 @@ class Objects:
 
     entries: list[Entry] = field(default_factory=list)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Tells two listings apart, counters and handles left aside."""
         stable = [[kind, _stable(body)] for kind, body in self.entries]
@@ -51,8 +53,9 @@ class Objects:
         """Return the objects of these kinds."""
         return (body for kind, body in self.entries if kind in kinds)
 
+    @cached_property
     def used(self) -> set[str]:
-        """Return the names of the sets that its rules ask."""
+        """The names of the sets that its rules ask."""
         rules = json.dumps([body["expr"] for body in self.named("rule")])
         return set(re.findall(r'"@([^"]+)"', rules))
 
@@ -73,6 +76,19 @@ class Table:
 
     maps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Maps outside of parts whose values are verdicts, with their elements: links lead from them."""
+
+    @cached_property
+    def links(self) -> dict[str, set[tuple[str, str, str]]]:
+        """The elements (map, key, verdict) of ``maps`` by the prefix of the part that they lead into.
+
+        Those that lead into none have an empty one.
+        """
+        found: dict[str, set[tuple[str, str, str]]] = {prefix: set() for prefix in ["", *self.parts]}
+        for map_, body in self.maps.items():
+            for key, verdict, comment in entries(body):
+                prefix = comment if comment in self.parts else _owner(self, verdict.partition(" ")[2])
+                found[prefix].add((map_, key, verdict))
+        return found
 
     def parts_called(self, name: str) -> dict[str, Objects]:
         """Return the part of that name; were it there twice, both."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
-from netnsmgr.kernel.nft_elements import entries
 from netnsmgr.kernel.nft_listing import CARRYING, FINGERPRINT, PART, Objects, Table
 
 
@@ -43,49 +42,51 @@ def _skeleton(table: NftTable) -> str:
     return f"table {table.family} {table.name} {{\nchain {mark} {{ }}\n{table.body}\n}}\n"
 
 
-def part(new: NftPart, found: Table | None) -> str:
-    """Replace or make a part with its links."""
+def part_objects(new: NftPart) -> str:
+    """Make a part's objects, to which nothing leads yet."""
+    return f"table {new.family} {new.table} {{\nchain {new.prefix}{PART} {{ }}\n{new.text()}\n}}\n"
+
+
+def part_links(new: NftPart, found: Table | None) -> str:
+    """Have the links lead into this part: those of a former one, or of others in their place, go."""
     where = f"{new.family} {new.table}"
     links = new.elements()
     lines: list[str] = []
     if found is not None:
         taken = {(map_, key) for map_, key, _ in links}
         lines += _unlinking(found, taken, found.parts_called(new.name))
-        lines += remove_part(found, new.name, unlink=False)
-    lines.append(f"table {where} {{\nchain {new.prefix}{PART} {{ }}\n{new.text()}\n}}")
     for map_, key, verdict in sorted(links):
         lines.append(f'add element {where} {map_} {{ {key} comment "{new.prefix}" : {verdict} }}')
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" if lines else ""
 
 
-def remove_part(found: Table, name: str, *, unlink: bool = True) -> list[str]:
-    """Remove a part, and the elements that lead into it."""
-    parts = found.parts_called(name)
-    lines = list(_unlinking(found, set(), parts)) if unlink else []
-    for objects in parts.values():
-        lines += _removal(f"{found.family} {found.name}", objects)
-    return lines
+def part_again(new: NftPart, found: Table) -> str:
+    """Replace what is there of the same part: its objects have the same names, so that all happens at once."""
+    lines = part_links(new, found).splitlines()
+    unlinking = [line for line in lines if line.startswith("delete")]
+    going = remove_parts(found, found.parts_called(new.name))
+    return "\n".join([*unlinking, *going, part_objects(new), *lines[len(unlinking) :]]) + "\n"
 
 
-def links(found: Table, prefix: str) -> frozenset[tuple[str, str, str]]:
-    """Return the elements that lead into a part, as (map, key, verdict)."""
-    return frozenset(
-        (map_, key, verdict)
-        for map_, body in found.maps.items()
-        for key, verdict, comment in entries(body)
-        if _leads(prefix, verdict, comment)
-    )
+def unlink_parts(found: Table, prefixes: Collection[str]) -> list[str]:
+    """Remove the elements that lead into parts."""
+    return _unlinking(found, set(), prefixes)
 
 
-def _leads(prefix: str, verdict: str, comment: str) -> bool:
-    return comment == prefix or verdict.partition(" ")[2].startswith(f"{prefix}_")
+def remove_parts(found: Table, prefixes: Collection[str]) -> list[str]:
+    """Remove the objects of parts, to which nothing leads any more."""
+    where = f"{found.family} {found.name}"
+    return [line for prefix in prefixes for line in _removal(where, found.parts[prefix])]
 
 
-def _unlinking(found: Table, taken: set[tuple[str, str]], parts: Iterable[str]) -> Iterator[str]:
-    for map_, body in found.maps.items():
-        for key, verdict, comment in entries(body):
-            if (map_, key) in taken or any(_leads(prefix, verdict, comment) for prefix in parts):
-                yield f"delete element {found.family} {found.name} {map_} {{ {key} }}"
+def _unlinking(found: Table, taken: set[tuple[str, str]], prefixes: Collection[str]) -> list[str]:
+    going = {
+        (map_, key)
+        for prefix, links in found.links.items()
+        for map_, key, _ in links
+        if prefix in prefixes or (map_, key) in taken
+    }
+    return [f"delete element {found.family} {found.name} {map_} {{ {key} }}" for map_, key in sorted(going)]
 
 
 def _removal(where: str, objects: Objects) -> Iterator[str]:

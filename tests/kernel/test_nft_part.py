@@ -134,7 +134,7 @@ async def test_a_text_that_is_refused_changes_nothing() -> None:
         for wrong in ("chain @@_out { nonsense }", "chain @@_out { jump nowhere; }"):
             with pytest.raises(KernelError, match=r"nftables: .*(syntax error|No such file)"):
                 await agent.once(TABLE_ITEM, part(body=wrong))
-        with pytest.raises(KernelError, match="nftables: .*No such file"):
+        with pytest.raises(KernelError, match=r"nftables: .*No such file"):
             await agent.once(TABLE_ITEM, part(links=(("nomap", "9000", "goto @@_out"),)))
         assert listed() == before
         assert await agent.once(TABLE_ITEM, PART) == []
@@ -252,6 +252,22 @@ async def test_a_restarted_agent_knows_its_parts() -> None:
 
 
 @isolated
+async def test_an_agent_that_was_ended_halfway() -> None:
+    """Between the making of the new part and the removal of the old one an agent may end: the next one carries on."""
+    async with stage() as agent:
+        await brought(agent)
+        await agent.bring(TABLE_ITEM, OTHER)
+        clean = sorted(sh(f"nft -s list table {WHERE}").split())
+        await agent.bring(TABLE_ITEM, PART)
+        sh(f"nft 'table {WHERE} {{ chain {OTHER.prefix}_part {{ }}\n{OTHER.text()}\n}}'")
+    for wanted in (OTHER, PART):
+        async with stage() as next_:
+            assert await next_.bring(TABLE_ITEM, wanted) == [f"modify {PREF}"]
+            if wanted is OTHER:
+                assert sorted(sh(f"nft -s list table {WHERE}").split()) == clean
+
+
+@isolated
 async def test_sets_outlive_the_parts_that_ask_them() -> None:
     """Even an agent that was restarted removes a set only after the part which asked it."""
     peers = NftSet(FAMILY, TABLE, "peers", "type ipv4_addr", frozenset({"10.0.0.1"}))
@@ -330,7 +346,7 @@ chain input {
         "ip netns add peer; ip link add near type veth peer name far netns peer; ip addr add 10.9.0.1/24 dev near;"
         "ip link set near up; ip -n peer addr add 10.9.0.2/24 dev far; ip -n peer link set far up"
     )
-    async with stage() as agent:
+    async with stage(owns_namespace=False) as agent:
         await agent.bring(skeletons[0], parts[-1])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
             receiver.setsockopt(
@@ -357,7 +373,7 @@ chain input {
             sent = int(await sender.stdout.read())
             got += drained(receiver)
         assert modified == 50
-        print(f"{sent} sent")  # noqa: ERA001
+        print(f"{sent} sent")
         assert got == sent > 5000
 
 
