@@ -2,68 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
-from tests.kernel.stage import DIRECTORY, Stage, sh, stage
-from tests.lab import isolated
-
-FAMILY, TABLE = "inet", "netnsmgr_acl"
-WHERE = f"{FAMILY} {TABLE}"
-SKELETON = """
-map ports { type inet_service : verdict; }
-map marks { type mark : verdict; }
-chain decided { accept; }
-chain old { }
-chain output {
-    type filter hook output priority filter; policy accept;
-    meta l4proto udp udp dport vmap @ports
-}"""
-TABLE_ITEM = NftTable.of(FAMILY, "acl", SKELETON, carries=True)
-OTHER_SKELETON = NftTable.of(
-    FAMILY, "acl", SKELETON.replace("chain old { }", "chain new { counter; }"), carries=True
+from tests.kernel.nft_parts import (
+    FAMILY,
+    OTHER,
+    PART,
+    PREF,
+    SECOND,
+    TABLE,
+    TABLE_ITEM,
+    TREF,
+    WHERE,
+    brought,
+    listed,
+    part,
 )
-TREF = f"nft-table/{WHERE}"
-PREF = f"nft-part/{WHERE} app1"
-
-BODY = """
-set @@_peers { type ipv4_addr . inet_service; flags interval; elements = { 10.0.0.0/8 . 80, 127.0.0.0/8 . 1-60000 }; }
-map @@_inner { type mark : verdict; elements = { 7 : jump @@_sub }; }
-chain @@_sub { counter return; }
-chain @@_out {
-    meta mark vmap @@@_inner
-    ip daddr . udp dport @@@_peers counter goto decided
-    tcp dport { 80, 443 } accept
-    drop
-}"""
-LINKS = (("ports", "9000", "goto @@_out"), ("marks", "5", "jump @@_out"))
-
-
-def part(name: str = "app1", body: str = BODY, links: tuple[tuple[str, str, str], ...] = LINKS) -> NftPart:
-    return NftPart(FAMILY, TABLE, name, body, links)
-
-
-PART = part()
-OTHER = part(body=BODY.replace("443", "8443"))
-SECOND = part("host_12345678_4", links=(("ports", "9001", "goto @@_out"),))
-
-
-def listed() -> str:
-    return sh(f"nft list table {WHERE}")
-
-
-async def brought(agent: Stage) -> None:
-    """The table and one part are there."""
-    assert await agent.bring(TABLE_ITEM, PART) == [f"create {TREF}", f"create {PREF}"]
+from tests.kernel.stage import DIRECTORY, sh, stage
+from tests.lab import isolated
 
 
 @isolated
@@ -176,49 +138,6 @@ async def test_an_anonymous_set_is_part_of_the_rule() -> None:
         assert await agent.bring(TABLE_ITEM, PART) == [f"modify {PREF}"]
 
 
-@pytest.mark.parametrize(
-    "by_hand",
-    [f"nft flush chain {WHERE} output", f"nft delete chain {WHERE} old", f"nft add chain {WHERE} x"],
-)
-@isolated
-async def test_the_skeleton_is_repaired_beneath_its_parts(by_hand: str) -> None:
-    """A skeleton that was changed by hand is loaded anew in place: its parts stay."""
-    async with stage() as agent:
-        await brought(agent)
-        sh(by_hand)
-        assert await agent.bring(TABLE_ITEM, PART) == [f"modify {TREF}"]
-
-
-@isolated
-async def test_the_skeleton_changes_beneath_its_parts() -> None:
-    """A new skeleton takes the place of the old one, of which nothing stays; parts and links are untouched."""
-    async with stage() as agent:
-        await brought(agent)
-        assert await agent.bring(OTHER_SKELETON, PART) == [f"modify {TREF}"]
-        assert "chain old" not in listed()
-        assert "chain new" in listed()
-        assert PART.prefix in sh(f"nft list map {WHERE} ports")
-
-
-@pytest.mark.parametrize(
-    "skeleton",
-    [
-        SKELETON.replace("priority filter", "priority 10"),
-        SKELETON.replace("type mark", "type ifname"),
-        SKELETON.replace("type mark : verdict;", "type mark : verdict; elements = { 1 : drop };"),
-        SKELETON.replace("decided", "done"),
-    ],
-)
-@isolated
-async def test_what_cannot_change_in_place_has_all_made_again(skeleton: str) -> None:
-    """A hook's priority, a map's type or a chain that parts jump to: table and parts are made anew."""
-    changed = NftTable.of(FAMILY, "acl", skeleton, carries=True)
-    new = part(body=BODY.replace("decided", "done" if "done" in skeleton else "decided"), links=LINKS[:1])
-    async with stage() as agent:
-        await brought(agent)
-        assert await agent.bring(changed, new) == [f"modify {TREF}", f"modify {PREF}"]
-
-
 @isolated
 async def test_a_flushed_ruleset_comes_back() -> None:
     """``nft flush ruleset`` is repaired."""
@@ -226,15 +145,6 @@ async def test_a_flushed_ruleset_comes_back() -> None:
         await brought(agent)
         sh("nft flush ruleset")
         await brought(agent)
-
-
-@isolated
-async def test_a_mark_that_is_gone() -> None:
-    """Objects of a part that nothing marks as one any more count as the skeleton's, and go with its next loading."""
-    async with stage() as agent:
-        await brought(agent)
-        sh(f"nft delete chain {WHERE} {PART.prefix}_part")
-        assert sorted(await agent.bring(TABLE_ITEM, PART)) == [f"create {PREF}", f"modify {TREF}"]
 
 
 @isolated
@@ -301,127 +211,3 @@ async def test_counters_and_traffic_are_no_change() -> None:
         assert "counter packets 1 " in listed()
         sh("nft add table ip other")
         assert await agent.once(TABLE_ITEM, PART) == []
-
-
-STREAM = """
-import signal, socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect(("10.9.0.1", 9000))
-going = True
-def stop(*_):
-    global going
-    going = False
-signal.signal(signal.SIGTERM, stop)
-n = 0
-while going:
-    s.send(b"%d" % n)
-    n += 1
-    time.sleep(0.00005)
-print(n)
-"""
-"""A sender: UDP at several thousand packets a second; at its end prints how many it sent."""
-
-
-@isolated
-async def test_no_packet_meets_a_gap() -> None:
-    """A part that lets a stream pass is modified 50 times, and the skeleton with it: nothing is lost.
-
-    Both what has no link and what no rule of the part allows is dropped, so that any gap would show.
-    """
-    skeleton = """
-map ports { type inet_service : verdict; }
-chain input {
-    type filter hook input priority filter; policy accept;
-    udp dport vmap @ports
-    meta l4proto udp drop
-}"""
-    body = "%s\nchain @@_in { ip saddr . udp dport @@@_peers accept; drop; }\nset @@_peers { %s elements = { %s }; }"
-    links = (("ports", "9000", "jump @@_in"),)
-    elements = ", ".join(f"10.{i // 250}.{i % 250}.2 . 9000" for i in range(2400))
-    parts = [
-        part(
-            body=body % (f"chain @@_x{i} {{ }}", f"type ipv4_addr . inet_service; {flags}", elements),
-            links=links,
-        )
-        for i in range(25)
-        for flags in ("", "flags interval;")
-    ]
-    skeletons = [NftTable.of(FAMILY, "acl", skeleton + f"\nchain x{i} {{ }}", carries=True) for i in range(2)]
-    sh(
-        "ip netns add peer; ip link add near type veth peer name far netns peer; ip addr add 10.9.0.1/24 dev near;"
-        "ip link set near up; ip -n peer addr add 10.9.0.2/24 dev far; ip -n peer link set far up"
-    )
-    async with stage(owns_namespace=False) as agent:
-        await agent.bring(skeletons[0], parts[-1])
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-            receiver.setsockopt(
-                socket.SOL_SOCKET, 33, 64 << 20
-            )  # SO_RCVBUFFORCE: what is not read is not lost
-            receiver.bind(("10.9.0.1", 9000))
-            receiver.setblocking(False)
-            sh("ping -c 1 -w 5 10.9.0.2")
-            sender = await asyncio.create_subprocess_exec(
-                *("ip", "netns", "exec", "peer", sys.executable, "-c", STREAM), stdout=asyncio.subprocess.PIPE
-            )
-            await asyncio.get_running_loop().sock_recv(receiver, 64)
-            got = 1
-            for number, new in enumerate(parts):
-                assert f"modify {PREF}" in await agent.once(skeletons[number % 2], new)
-                got += drained(receiver)
-            sender.terminate()
-            assert sender.stdout is not None
-            sent = int(await sender.stdout.read())
-            got += drained(receiver)
-        print(f"{sent} sent")
-        assert got == sent > 1000
-
-
-def drained(receiver: socket.socket) -> int:
-    """How many datagrams were waiting."""
-    count = 0
-    while True:
-        try:
-            receiver.recv(64)
-        except BlockingIOError:
-            return count
-        count += 1
-
-
-@isolated
-async def test_many_long_lists_are_observed_fast() -> None:
-    """20 parts with 5,000 elements each do not slow an observation: their elements are not listed."""
-    peers = [
-        ", ".join(f"10.{i >> 8}.{i & 255}.{p} . {i + 1}-{i + 2}" for i in range(5000)) for p in range(20)
-    ]
-    text = (
-        "set @@_peers { type ipv4_addr . inet_service; flags interval; elements = { %s }; }\n"
-        "chain @@_out { ip daddr . udp dport @@@_peers accept; tcp dport { 80, 443 } accept; drop; }"
-    )
-    parts = [
-        part(
-            f"app{p}",
-            text % peers[p],
-            (("ports", str(p + 1), "goto @@_out"), ("marks", str(p), "jump @@_out")),
-        )
-        for p in range(20)
-    ]
-    async with stage() as agent:
-        begun = time.monotonic()
-        await agent.bring(TABLE_ITEM, *parts)
-        print("load 20 parts:", time.monotonic() - begun)
-    async with stage() as restarted:
-        begun = time.monotonic()
-        await restarted.observe(TABLE_ITEM, *parts)
-        print("first observation:", time.monotonic() - begun)
-        times = []
-        for _ in range(5):
-            sh("nft add table ip other; nft delete table ip other")
-            begun = time.monotonic()
-            assert len(await restarted.system.nft.parts()) == 20
-            times.append(time.monotonic() - begun)
-        print("after a change elsewhere:", times)
-        begun = time.monotonic()
-        assert len(await restarted.system.nft.parts()) == 20
-        print("unchanged:", time.monotonic() - begun)
-        assert await restarted.once(TABLE_ITEM, *parts) == []
-        assert min(times) < 0.1

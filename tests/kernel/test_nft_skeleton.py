@@ -1,0 +1,76 @@
+"""Tables that carry parts: what happens to the parts when the skeleton changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from netnsmgr.items.nft import NftTable
+from tests.kernel.nft_parts import (
+    BODY,
+    FAMILY,
+    LINKS,
+    OTHER_SKELETON,
+    PART,
+    PREF,
+    SKELETON,
+    TABLE_ITEM,
+    TREF,
+    WHERE,
+    brought,
+    listed,
+    part,
+)
+from tests.kernel.stage import sh, stage
+from tests.lab import isolated
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [f"nft flush chain {WHERE} output", f"nft delete chain {WHERE} old", f"nft add chain {WHERE} x"],
+)
+@isolated
+async def test_the_skeleton_is_repaired_beneath_its_parts(by_hand: str) -> None:
+    """A skeleton that was changed by hand is loaded anew in place: its parts stay."""
+    async with stage() as agent:
+        await brought(agent)
+        sh(by_hand)
+        assert await agent.bring(TABLE_ITEM, PART) == [f"modify {TREF}"]
+
+
+@isolated
+async def test_the_skeleton_changes_beneath_its_parts() -> None:
+    """A new skeleton takes the place of the old one, of which nothing stays; parts and links are untouched."""
+    async with stage() as agent:
+        await brought(agent)
+        assert await agent.bring(OTHER_SKELETON, PART) == [f"modify {TREF}"]
+        assert "chain old" not in listed()
+        assert "chain new" in listed()
+        assert PART.prefix in sh(f"nft list map {WHERE} ports")
+
+
+@pytest.mark.parametrize(
+    "skeleton",
+    [
+        SKELETON.replace("priority filter", "priority 10"),
+        SKELETON.replace("type mark", "type ifname"),
+        SKELETON.replace("type mark : verdict;", "type mark : verdict; elements = { 1 : drop };"),
+        SKELETON.replace("decided", "done"),
+    ],
+)
+@isolated
+async def test_what_cannot_change_in_place_has_all_made_again(skeleton: str) -> None:
+    """A hook's priority, a map's type or a chain that parts jump to: table and parts are made anew."""
+    changed = NftTable.of(FAMILY, "acl", skeleton, carries=True)
+    new = part(body=BODY.replace("decided", "done" if "done" in skeleton else "decided"), links=LINKS[:1])
+    async with stage() as agent:
+        await brought(agent)
+        assert await agent.bring(changed, new) == [f"modify {TREF}", f"modify {PREF}"]
+
+
+@isolated
+async def test_a_mark_that_is_gone() -> None:
+    """Objects of a part that nothing marks as one any more count as the skeleton's, and go with its next loading."""
+    async with stage() as agent:
+        await brought(agent)
+        sh(f"nft delete chain {WHERE} {PART.prefix}_part")
+        assert sorted(await agent.bring(TABLE_ITEM, PART)) == [f"create {PREF}", f"modify {TREF}"]
