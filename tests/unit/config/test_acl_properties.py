@@ -19,7 +19,7 @@ PREFIX = (
     | st.ip_addresses(v=6).map(str)
     | st.integers(0, 32).map("0.0.0.0/{}".format)
 )
-PREFIX |= st.integers(1, 64).map("2000::/{}".format) | st.just("10.20.0.0/16")
+PREFIX |= st.integers(3, 64).map("2000::/{}".format) | st.just("10.20.0.0/16")
 
 
 def some(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
