@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from typing import Any
 
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
@@ -97,6 +98,7 @@ class InstanceRole:
                 state_dir=self._state_dir,
                 netns_inode=system.netns_inode,
                 helper_user=self._user,
+                python=sys.executable,
                 leases=leases,
                 known=self._numbers.numbers,
             )
@@ -164,7 +166,7 @@ class InstanceRole:
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
             "link": {"outer": str(scope.outer), "inner": str(scope.inner)},
-            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq"},
+            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"},
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
             "uplinkItems": self._uplink_items,

@@ -148,6 +148,7 @@ class UplinkRole:
                     "dns": [str(server) for server in facts.dns],
                     "ntp": [str(server) for server in facts.ntp],
                     "mtu": facts.mtu,
+                    "addresses": [str(address) for address in facts.addresses],
                 }
                 for port, facts in ports
                 if facts.present

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import metadata
 from netnsmgr.features.bridge import BRIDGE, gateway_address
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.nat import TWIN_DNS_PORT
@@ -145,6 +146,8 @@ def _configuration(scope: InstanceScope) -> str:
     ]
     if instance.air_gapped:
         lines.append("dhcp-option=option:router")
+        # Without a default route, one to the metadata service.  Only here: who takes it ignores the router (RFC 3442).
+        lines.append(f"dhcp-option=option:classless-static-route,{metadata.ADDRESS}/32,{instance.gateway}")
     ntp = [str(server) for server in dhcp.ntp] if dhcp.ntp else list(scope.link.ntp)
     if ntp and not instance.air_gapped:
         lines.append(f"dhcp-option=option:ntp-server,{','.join(ntp)}")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import bridge, dnsmasq, link, mss, nat, vif
+from netnsmgr.features import bridge, dnsmasq, link, metadata, mss, nat, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
 
-FEATURES = (bridge.items, link.items, nat.items, mss.items, acl.items, dnsmasq.items, dnsmasq.leases)
+FEATURES = (
+    bridge.items,
+    link.items,
+    nat.items,
+    mss.items,
+    acl.items,
+    dnsmasq.items,
+    dnsmasq.leases,
+    metadata.items,
+)
 APP_FEATURES = (vif.items, acl.app_items)
 
 

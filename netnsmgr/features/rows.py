@@ -26,6 +26,7 @@ def instance_scope(
     state_dir: str,
     netns_inode: int,
     helper_user: str,
+    python: str = "python3",
     leases: tuple[Lease, ...] = (),
     known: Numbers | None = None,
 ) -> InstanceScope:
@@ -44,6 +45,8 @@ def instance_scope(
         lease_file=lease_file(state_dir, instance.name),
         netns_inode=netns_inode,
         helper_user=helper_user,
+        python=python,
+        device=row.get("device", ""),
         leases_now=leases,
         link=link,
     )

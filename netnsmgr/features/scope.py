@@ -74,6 +74,8 @@ class LinkFacts:
     dns: tuple[str, ...] = ()
     ntp: tuple[str, ...] = ()
     mtu: int = DEFAULT_MTU
+    addresses: tuple[IPv4Address, ...] = ()
+    """Of the ports that the instance leaves by, the cheapest first."""
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> LinkFacts:
@@ -88,6 +90,8 @@ class LinkFacts:
             dns=tuple(dict.fromkeys(server for port in ports for server in port["dns"])),
             ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
             mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
+            # A row kept from before an update of netnsmgr has none.
+            addresses=tuple(IPv4Interface(a).ip for port in ports for a in port.get("addresses", ())),
         )
 
 
@@ -106,6 +110,10 @@ class InstanceScope:
     lease_file: str
     netns_inode: int
     helper_user: str = "nobody"
+    python: str = "python3"
+    """The interpreter that runs helpers of our own."""
+    device: str = ""
+    """Name of the device."""
     leases_now: tuple[Lease, ...] = ()
     link: LinkFacts = field(default_factory=LinkFacts)
     numbers: Numbers = field(default_factory=Numbers.none)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,6 +90,7 @@ class Preview:
                 state_dir=settings.state_dir,
                 netns_inode=self._hub.rows(INSTANCE_STATUS).get(name, {}).get("netns", {}).get("inode", 0),
                 helper_user=helper_user(),
+                python=sys.executable,
             )
             groups = instance_features.intent(scope)
         return state(item for group in groups.values() for item in group)

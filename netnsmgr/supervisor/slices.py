@@ -70,6 +70,7 @@ class Slicer:
                 **link,
                 "deleting": False,
                 **extra,
+                "device": device["metadata"]["name"] if device else "",
                 "apps": [
                     apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
                 ],

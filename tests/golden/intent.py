@@ -84,7 +84,13 @@ def _as_configured(port: Port) -> PortFacts:
 def _link_facts(scope: UplinkScope, name: str) -> LinkFacts:
     (linked,) = [linked for linked in scope.instances if linked.instance.name == name]
     ports = [
-        {"name": p.name, "dns": list(map(str, f.dns)), "ntp": list(map(str, f.ntp)), "mtu": f.mtu}
+        {
+            "name": p.name,
+            "dns": list(map(str, f.dns)),
+            "ntp": list(map(str, f.ntp)),
+            "mtu": f.mtu,
+            "addresses": list(map(str, f.addresses)),
+        }
         for p, f in scope.ports_of(linked.instance)
     ]
     return LinkFacts.of({"revision": 1, "state": "ready", "reasons": [], "ports": ports})

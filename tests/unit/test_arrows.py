@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "items": {"errors", "core"},
     "features": {"errors", "core", "items", "config"},
     "kernel": {"errors", "core", "items"},
+    "services": {"errors"},
     "cli": {
         "errors",
         "config",
@@ -39,6 +40,7 @@ ONLY_IN = {
     "subprocess": {"kernel"},
     "ctypes": {"kernel"},
     "zmq": {"pubsub"},
+    "h11": {"services"},
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
