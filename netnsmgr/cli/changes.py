@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from netnsmgr.cli.kinds import KINDS, Kind, identity
 from netnsmgr.pubsub.row import Change
 
+SECRETS = ("spec.metadata.userData",)
+"""Fields whose text is not shown as a difference: it may hold passwords, and ends up in logs and on others' screens."""
 ABSENT = object()
 """Stands for a field that is not there, which ``None`` (YAML's null) cannot."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field that differs; either value may be ``ABSENT``."""
 
     path: str
@@ -43,7 +44,10 @@ class Delta:
 
     def fields(self) -> list[Field]:
         """Return what differs inside a changed document."""
-        return list(_differences("", self.old or {}, self.new or {}))
+        return [
+            field._replace(old=veiled(field.path, field.old), new=veiled(field.path, field.new))
+            for field in _differences("", self.old or {}, self.new or {})
+        ]
 
 
 def deltas(
@@ -87,6 +91,15 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[Field]:
         return
     if old != new:
         yield Field(path, old, new)
+
+
+def veiled(path: str, value: Any) -> Any:
+    """Return the value with the secrets in it replaced by their lengths."""
+    if path in SECRETS and isinstance(value, str):
+        return f"({len(value)} characters)"
+    if isinstance(value, Mapping):
+        return {key: veiled(f"{path}.{key}", inner) for key, inner in value.items()}
+    return value
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from netnsmgr.cli import output
+from netnsmgr.cli.changes import veiled
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, KindType
 from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
@@ -33,7 +34,7 @@ def command(place: Place, kind: Kind, name: str) -> None:
         labels = document["metadata"].get("labels")
         if labels:
             _section("Labels", labels)
-        _section("Configuration", document["spec"])
+        _section("Configuration", veiled("spec", document["spec"]))
     elif kind is not AGENT:
         output.say("\nNot in the configuration any more: it is being deleted.")
     statuses = status_rows(kind, name, rows)

@@ -49,7 +49,7 @@ def items(scope: InstanceScope) -> list[Item]:
     data = File(f"{scope.etc}/{NAME}.json", _data(scope), reload=NAME, mode=0o600)
     text = _configuration(scope, data.path)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    main = File(f"{scope.etc}/{NAME}.{scope.netns_inode}.{digest}.json", text)
+    main = File(f"{scope.etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
     needs: set[Ref] = {address.ref, marks.ref, data.ref, main.ref}
     # -I: nothing of the environment or the working directory says which code a process of root runs.
     argv = (scope.python, "-I", "-m", "netnsmgr.services.metadata", main.path)
@@ -67,8 +67,8 @@ def app_uuid(device: str, app: str) -> str:
 
 
 def _configuration(scope: InstanceScope, data: str) -> str:
-    found = {"form": FORM, "address": str(ADDRESS), "port": PORT, "user": scope.helper_user, "data": data}
-    return json.dumps(found, indent=1) + "\n"
+    found = {"form": FORM, "address": ADDRESS, "port": PORT, "user": scope.helper_user, "data": data}
+    return "".join(f"{key}={value}\n" for key, value in found.items())
 
 
 def _data(scope: InstanceScope) -> str:

@@ -1,51 +1,37 @@
 """Start of the metadata service: ``python -I -m netnsmgr.services.metadata CONFIG``.
 
-Two processes.  This one is root, opens the port and, on SIGHUP, the file of the applications' data, which nobody else
-may read (it holds user data, and so secrets).  It hears nothing from the network.  Its child does, and has given up
-root before the first connection; it gets the open file over a socket.  A child that ends is replaced; the port stays
-open meanwhile.
+Two processes.  This one, the keeper, is root: it opens the port and the file of the applications' data, which nobody
+else may read (it holds user data, and so secrets).  It hears nothing from the network.  The one that does has given up
+root before its first connection, and gets the open file over a socket, again on each SIGHUP.  It is forked when somebody
+connects and ends when nobody has for a while; one that crashes is replaced, and the port stays open meanwhile.
 
-Little is imported here, and the rest in the child alone: memory that is never written to is shared by both.
+There is a keeper for each instance of the device, and most have nothing to do: so little is imported here.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
+import select
 import signal
 import socket
 import sys
 import time
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
-SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD}
 BACKLOG = 64
 PATIENCE = 20
 """Tenths of a second to wait for the port, which a predecessor may still hold."""
+REST_SECONDS = 1.0
+"""Between a crash and the next try: one that crashes each time shall not keep a processor busy."""
 
 
 def main(path: str) -> None:
-    """Serve until SIGTERM."""
-    # Blocked first: an agent starts its helpers with SIGHUP ignored, and from here on none may be lost.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    for signum in SIGNALS:
-        signal.signal(signum, signal.SIG_DFL)
+    """Serve until SIGTERM.  The file has lines ``key=value``: address, port, user, data."""
     with open(path, encoding="utf-8") as file:
-        config = json.load(file)
-    listener = _listen(config["address"], config["port"])
-    while True:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        child = os.fork()
-        if child == 0:
-            ours.close()
-            _serve(listener, theirs, config["user"])
-        theirs.close()
-        if _tend(child, ours, config["data"]):
-            return
-        ours.close()
-        time.sleep(1.0)  # a child that ends each time shall not keep a processor busy
+        config = dict(line.rstrip("\n").split("=", 1) for line in file)
+    Keeper(_listen(config["address"], int(config["port"])), config["data"], config["user"]).run()
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -65,42 +51,94 @@ def _listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _tend(child: int, channel: socket.socket, data: str) -> bool:
-    """Give the child its data, now and on SIGHUP; true when told to end, false when the child has ended."""
-    channel.settimeout(5.0)
-    _hand_over(channel, data)
-    while True:
-        match signal.sigwait(SIGNALS):
-            case signal.SIGHUP:
-                if not _hand_over(channel, data):
-                    os.kill(child, signal.SIGKILL)  # it has stopped listening, and so serves nobody
-            case signal.SIGTERM:
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return True
-            case _ if os.waitpid(child, os.WNOHANG)[0]:
-                return False
+class Keeper:
+    """Owns the port, and the right to read ``data``; has at most one child, which serves as ``user``."""
 
+    def __init__(self, listener: socket.socket, data: str, user: str) -> None:
+        self._listener = listener
+        self._data = data
+        self._user = user
+        self._child = 0
+        self._channel: socket.socket | None = None
+        self._rested = 0.0
+        self._signals, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakeup)
+        # An agent starts its helpers with SIGHUP ignored.  One that was lost before this is made up for: the file is
+        # opened only when there is somebody to get it.
+        for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(signum, lambda *_: None)
 
-def _hand_over(channel: socket.socket, data: str) -> bool:
-    try:
-        fd = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True  # it comes, or goes, with another SIGHUP
-    try:
-        socket.send_fds(channel, [b"\0"], [fd])
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+    def run(self) -> None:
+        """Wait for somebody who connects, and for signals."""
+        while True:
+            poll = select.poll()
+            poll.register(self._signals, select.POLLIN)
+            pause = self._rested - time.monotonic()
+            if not self._child and pause <= 0:
+                poll.register(self._listener, select.POLLIN)
+            ready = {fd for fd, _ in poll.poll(1000 * pause if not self._child and pause > 0 else None)}
+            if self._signals in ready:
+                if signal.SIGTERM in (signals := os.read(self._signals, 512)):
+                    self._end()
+                    return
+                if signal.SIGCHLD in signals:
+                    self._mourn()
+                if signal.SIGHUP in signals:
+                    self._hand_over()
+            elif self._listener.fileno() in ready:
+                self._start()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._child = os.fork()
+        if self._child == 0:
+            ours.close()
+            _serve(self._listener, theirs, self._user)
+        theirs.close()
+        ours.settimeout(5.0)
+        self._channel = ours
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the child the file as it is now; one that takes nothing any more serves nobody, and is ended."""
+        if self._channel is None:
+            return
+        with suppress(FileNotFoundError):  # it comes, or goes, with another SIGHUP
+            fd = os.open(self._data, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                socket.send_fds(self._channel, [b"\0"], [fd])
+            except OSError:
+                os.kill(self._child, signal.SIGKILL)
+            finally:
+                os.close(fd)
+
+    def _mourn(self) -> None:
+        if not self._child:
+            return
+        ended, status = os.waitpid(self._child, os.WNOHANG)
+        if ended:
+            self._forget()
+            if status != 0:
+                self._rested = time.monotonic() + REST_SECONDS
+
+    def _end(self) -> None:
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._child = 0
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
 
 def _serve(listener: socket.socket, channel: socket.socket, user: str) -> NoReturn:
     """Be the child."""
     status = 1
     try:
+        signal.set_wakeup_fd(-1)
         # Before it becomes somebody else, who might not get to the library's files.
         from netnsmgr.services.metadata.server import Server
 
@@ -117,7 +155,7 @@ def _become(user: str) -> None:
     """Give up root; with it go all capabilities, and other processes of the user may not look into this one."""
     if user == "root":
         return
-    account: Any = pwd.getpwnam(user)
+    account = pwd.getpwnam(user)
     os.setgroups([])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)

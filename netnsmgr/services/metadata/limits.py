@@ -16,6 +16,8 @@ REQUEST_SECONDS = 10.0
 """Until a request has to be complete, counted from the connection or the last answer."""
 ANSWER_SECONDS = 30.0
 """Until an answer has to be taken."""
+IDLE_SECONDS = 60.0
+"""How long the process stays when nobody is connected; by then all buckets are full, and it has nothing to remember."""
 PARTING_SECONDS = 2.0
 """How long a refused client may go on sending: closed at once, it would lose our answer to the reset."""
 

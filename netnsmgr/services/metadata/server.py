@@ -61,15 +61,20 @@ class Server:
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
-        """Serve until the other end of the channel is closed."""
+        """Serve until the other end of the channel is closed, or nobody has been connected for a while."""
         self._listener.setblocking(False)
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._update()
         self._selector.register(self._listener, selectors.EVENT_READ)
         while True:
-            deadline = min((client.deadline for client in self._clients), default=None)
-            wait = None if deadline is None else max(0.0, deadline - self._clock())
-            for key, _ in self._selector.select(wait):
+            if self._clients:
+                wait = max(0.0, min(client.deadline for client in self._clients) - self._clock())
+            else:
+                wait = limits.IDLE_SECONDS
+            ready = self._selector.select(wait)
+            if not ready and not self._clients:
+                return
+            for key, _ in ready:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._channel:

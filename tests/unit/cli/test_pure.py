@@ -137,3 +137,12 @@ def test_dnsmasq_versions(version: str, fault: str) -> None:
 def test_spans(seconds: float, text: str) -> None:
     """Time spans are short."""
     assert output.span(seconds) == text
+
+
+def test_user_data_is_not_shown() -> None:
+    """What an application is told may hold passwords: a difference says how long it is, at whatever depth it appears."""
+    old = {"metadata": {"userData": "password: a"}}
+    assert fields(old, {"metadata": {"userData": "password: bc"}}) == [
+        Field("spec.metadata.userData", "(11 characters)", "(12 characters)")
+    ]
+    assert fields(old, {}) == [Field("spec.metadata", {"userData": "(11 characters)"}, ABSENT)]
