@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "items": {"errors", "core"},
     "features": {"errors", "core", "items", "config"},
     "kernel": {"errors", "core", "items"},
-    "services": {"errors"},
+    "services": {"errors", "kernel", "pubsub"},
     "cli": {
         "errors",
         "config",
@@ -44,6 +44,7 @@ ONLY_IN = {
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
+    "dnslib": {"services"},
 }
 """Library → the rooms that may import it."""
 

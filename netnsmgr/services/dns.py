@@ -1,0 +1,128 @@
+"""DNS between applications and their dnsmasq, as copied by NFLOG group 2: who asked what, and what was answered."""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from dnslib import QTYPE, DNSError, DNSRecord
+
+from netnsmgr.kernel.nflog import TCP, Packet, five_tuple
+
+PORT = 53
+PENDING = 2048
+"""Questions whose answer has not been seen; the oldest makes room."""
+ANSWERS = 16
+"""Answers of a record; more are counted, not listed."""
+HALF = 0xFFFF
+
+
+class Answer(NamedTuple):
+    """One resource record of an answer; ``ttl`` in seconds."""
+
+    type: str
+    data: str
+    ttl: int
+
+
+class Observation(NamedTuple):
+    """An answered question.  ``vif``: the asker's number, 0 if its question was not seen."""
+
+    vif: int
+    client: str
+    name: str
+    type: str
+    status: str
+    answers: tuple[Answer, ...]
+
+
+class Incomplete(Exception):
+    """An answer that is spread over several packets (TCP), or none that can be read."""
+
+
+class Conversations:
+    """Joins answers to the questions that say, by their mark, from which interface they came."""
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+
+    def packet(self, packet: Packet) -> Observation | None:
+        """Take in a packet; an observation if it is an answer.  Raises ``Incomplete``."""
+        if (found := five_tuple(packet.payload)) is None:
+            return None
+        flow, _, start = found
+        message = packet.payload[start:]
+        if flow.protocol == TCP:
+            if not message:
+                return None  # a handshake
+            if len(message) < 14 or int.from_bytes(message[:2], "big") > len(message) - 2:
+                if flow.sport == PORT:
+                    raise Incomplete
+                return None
+            message = message[2:]
+        if len(message) < 12:
+            return None
+        ident = int.from_bytes(message[:2], "big")
+        if not message[2] & 0x80:  # a question
+            if flow.dport == PORT and packet.mark & HALF:
+                self._asked[flow.src, flow.sport, ident] = packet.mark & HALF
+                if len(self._asked) > PENDING:
+                    self._asked.popitem(last=False)
+            return None
+        if flow.sport != PORT:
+            return None
+        vif = self._asked.pop((flow.dst, flow.dport, ident), packet.mark >> 16)
+        return observation(vif, flow.dst, message)
+
+
+def observation(vif: int, client: str, message: bytes) -> Observation | None:
+    """Read an answer; None without a question.  Raises ``Incomplete`` for one that is broken or cut off."""
+    try:
+        parsed = DNSRecord.parse(message)
+        if not parsed.questions:
+            return None
+        name = str(parsed.q.qname).rstrip(".").lower()
+        answers = tuple(
+            Answer(_type(answer.rtype), str(answer.rdata), max(0, answer.ttl)) for answer in parsed.rr
+        )
+        return Observation(vif, client, name, _type(parsed.q.qtype), _status(parsed.header.rcode), answers)
+    except (DNSError, ValueError, IndexError, struct.error) as error:
+        raise Incomplete from error
+
+
+def record(seen: Observation, interface: str, now: float) -> dict[str, Any]:
+    """Return the record of an observation; texts of answers are cut at 255 characters."""
+    made: dict[str, Any] = {
+        "type": "dns",
+        "start": round(now, 3),
+        "end": round(now, 3),
+        "interface": interface,
+        "name": seen.name[:255],
+        "query": seen.type,
+        "status": seen.status,
+        "answers": [answer.data.rstrip(".")[:255] for answer in seen.answers[:ANSWERS]],
+        "ttl": min((answer.ttl for answer in seen.answers), default=None),
+    }
+    if len(seen.answers) > ANSWERS:
+        made["more"] = len(seen.answers) - ANSWERS
+    return made
+
+
+def _type(number: int) -> str:
+    return str(QTYPE.forward.get(number, f"TYPE{number}"))
+
+
+def _status(code: int) -> str:
+    return {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}.get(
+        code, str(code)
+    )
+
+
+def covering(name: str, domains: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the domains that a name equals or lies below, the nearest first."""
+    while name:
+        if name in domains:
+            yield name
+        _, _, name = name.partition(".")
