@@ -12,7 +12,7 @@ from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features import dnsmasq, vif
+from netnsmgr.features import dnsmasq, names, vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
 from netnsmgr.features.link import UPLINK
@@ -89,7 +89,10 @@ class InstanceRole:
         link = self._link.facts(views[link_status(self._name)].get("link"))
         self._uplink_items = (views[link_status(self._name)].get("link") or {}).get("items", [])
         leases = self._leases = self._read_leases()
-        asked = (row, link, leases)
+        helpers = tuple(
+            sorted(info for info in system.processes.running() if info.name.startswith(f"{names.NAME}-"))
+        )
+        asked = (row, link, leases, helpers)
         if self._scope is None or self._asked != asked:
             self._scope = instance_scope(
                 row,
@@ -101,6 +104,7 @@ class InstanceRole:
                 python=sys.executable,
                 leases=leases,
                 known=self._numbers.numbers,
+                helpers=helpers,
             )
             self._numbers.keep(self._scope.numbers)
             self._intent, self._asked = intent(self._scope), asked

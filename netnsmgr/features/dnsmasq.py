@@ -13,9 +13,9 @@ import hashlib
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import metadata
 from netnsmgr.features.bridge import BRIDGE, gateway_address
-from netnsmgr.features.link import UPLINK
-from netnsmgr.features.nat import TWIN_DNS_PORT
+from netnsmgr.features.names import forwarding
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.upstream import servers
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.process import Process
@@ -28,13 +28,13 @@ def items(scope: InstanceScope) -> list[Item]:
     etc = scope.etc
     hosts = File(f"{etc}/hosts", _hosts(scope), reload=NAME)
     dhcp_hosts = File(f"{etc}/dhcp-hosts", _dhcp_hosts(scope), reload=NAME)
-    servers = File(f"{etc}/servers", _servers(scope), reload=NAME)
+    upstream = File(f"{etc}/servers", servers(scope) + forwarding(scope), reload=NAME)
     text = _configuration(scope)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     main = File(f"{etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
     needs: set[Ref] = {
         main.ref,
-        servers.ref,
+        upstream.ref,
         hosts.ref,
         dhcp_hosts.ref,
         link_ref(BRIDGE),
@@ -44,7 +44,7 @@ def items(scope: InstanceScope) -> list[Item]:
         Directory(etc),
         hosts,
         dhcp_hosts,
-        servers,
+        upstream,
         main,
         # For "netnsmgr exec": names resolve there as they do for the applications.
         File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {scope.instance.domain}\n"),
@@ -86,21 +86,6 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
         # With the domain: alone, "ignore" and "infinite" are words of dnsmasq, and "1d" is the time of a lease.
         entry.append(f"{scope.hostnames[app.name, interface.name]}.{scope.instance.domain}")
         lines.append(",".join(entry) + "\n")
-    return "".join(lines)
-
-
-def _servers(scope: InstanceScope) -> str:
-    """Return the upstream servers, asked over the instance's own link.
-
-    ``@uplink`` binds the query to the link: the server is found even where its address also lies in the
-    instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
-    differs; ``nat`` brings such a question to the right port.
-    """
-    own = str(scope.instance.gateway)
-    lines = [
-        f"server={server}{f'#{TWIN_DNS_PORT}' if server == own else ''}@{UPLINK}\n"
-        for server in scope.dns_servers
-    ]
     return "".join(lines)
 
 

@@ -14,6 +14,7 @@ from netnsmgr.features.acl.filter import lists
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.items.lease import Lease
+from netnsmgr.items.system import ProcessInfo
 
 Row = Mapping[str, Any]
 
@@ -29,6 +30,7 @@ def instance_scope(
     python: str = "python3",
     leases: tuple[Lease, ...] = (),
     known: Numbers | None = None,
+    helpers: tuple[ProcessInfo, ...] = (),
 ) -> InstanceScope:
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
@@ -48,6 +50,7 @@ def instance_scope(
         python=python,
         device=row.get("device", ""),
         leases_now=leases,
+        helpers_now=helpers,
         link=link,
     )
     return replace(scope, numbers=(known or Numbers.none()).assign(lists(scope)))

@@ -14,6 +14,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.items.lease import Lease
+from netnsmgr.items.system import ProcessInfo
 
 DEFAULT_MTU = 1500
 LINK_PREFIX = "nm-"
@@ -115,6 +116,8 @@ class InstanceScope:
     device: str = ""
     """Name of the device."""
     leases_now: tuple[Lease, ...] = ()
+    helpers_now: tuple[ProcessInfo, ...] = ()
+    """Helpers that run: of those that succeed each other ("names")."""
     link: LinkFacts = field(default_factory=LinkFacts)
     numbers: Numbers = field(default_factory=Numbers.none)
     """Numbers of interfaces and rules; none are given out before the lists are known."""

@@ -28,6 +28,8 @@ class Process(KernelItem):
     argv: tuple[str, ...]
     needs: frozenset[Ref] = field(default=frozenset(), compare=False)
     stays: bool = field(default=False, compare=False)
+    lingers: float = field(default=0.0, compare=False)
+    """Seconds for which it goes on serving after it was deleted: for what it was asked before."""
 
     def key(self) -> str:
         return self.name
@@ -51,4 +53,4 @@ class Process(KernelItem):
         return True
 
     async def delete(self, system: System) -> None:
-        await system.processes.stop(self.name)
+        await system.processes.stop(self.name, linger=self.lingers)

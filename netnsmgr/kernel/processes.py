@@ -47,6 +47,7 @@ class KernelProcesses:
         self._changed = changed
         self._pattern = _pattern(etc, inode)
         self._known: dict[str, Helper] = {}
+        self._lingering: dict[int, tuple[asyncio.TimerHandle, int]] = {}  # by pidfd
         if not fresh:
             # Only a restarted agent looks through all of /proc; in a new namespace nobody can be running yet.
             self._search()
@@ -62,6 +63,8 @@ class KernelProcesses:
 
     async def start(self, name: str, argv: Sequence[str], *, stays: bool = False) -> None:
         if any(info.name == name and info.argv == tuple(argv) for info in self.running()):
+            return
+        if self._takes_up(argv):
             return
         if stays:
             process = await self._spawn(argv, subprocess.DEVNULL)
@@ -81,9 +84,16 @@ class KernelProcesses:
         if not self._adopt(pid):
             raise KernelError(f"{argv[0]} ended right after its start")
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, *, linger: float = 0.0) -> None:
+        """End a helper and wait for it; one that lingers is forgotten now and ended later, or when we end."""
         helper = self._known.get(name)
         if helper is None:
+            return
+        if linger:
+            pidfd = os.dup(helper.pidfd)
+            timer = asyncio.get_running_loop().call_later(linger, self._end_lingering, pidfd)
+            self._lingering[pidfd] = timer, helper.pid
+            self._lose(name)
             return
         ended = asyncio.Event()
         pidfd = os.dup(helper.pidfd)  # the other one is watched already, and closed when the helper ends
@@ -100,6 +110,28 @@ class KernelProcesses:
             loop.remove_reader(pidfd)
             os.close(pidfd)
         self._lose(name)
+
+    def _end_lingering(self, pidfd: int) -> None:
+        timer, _ = self._lingering.pop(pidfd)
+        timer.cancel()
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        os.close(pidfd)
+
+    def _takes_up(self, argv: Sequence[str]) -> bool:
+        """Adopt one that lingers and is wanted again: a second one could not have its address."""
+        for pidfd, (timer, pid) in self._lingering.items():
+            if _argv(pid) == tuple(argv):
+                timer.cancel()
+                del self._lingering[pidfd]
+                os.close(pidfd)
+                return self._adopt(pid)
+        return False
+
+    def close(self) -> None:
+        """End those that linger: an instance that is deleted does not wait for them."""
+        for pidfd in list(self._lingering):
+            self._end_lingering(pidfd)
 
     def signal(self, name: str, signum: int) -> None:
         helper = self._known.get(name)

@@ -46,6 +46,7 @@ class KernelSystem:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.processes.close()
         await self.rtnl.__aexit__(kind, error, trace)
 
     def has_netns(self, path: str) -> bool:

@@ -1,0 +1,95 @@
+"""The flow log of an instance, which also keeps the addresses of host rules: one program, told by files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+
+from netnsmgr import __version__
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import names
+from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.vif import vif_name
+from netnsmgr.items.file import Directory, File
+from netnsmgr.items.process import Process
+from netnsmgr.items.sysctl import Sysctl
+
+NAME = "flowlog"
+RULES = "rules.json"
+"""Which rule an index is: written by the access lists, with ``reload=NAME``."""
+
+
+def wanted(scope: InstanceScope) -> bool:
+    """Say whether there is anything to do for it."""
+    return scope.instance.spec.flow_log or bool(names.domains(scope))
+
+
+def items(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> list[Item]:
+    """Return the program and its files, and what conntrack has to count for it.
+
+    ``numbers``: the id of each application's interface in packet marks.
+    """
+    if not wanted(scope):
+        return []
+    etc = scope.etc
+    told = File(f"{etc}/{NAME}-scope.json", _scope(scope, numbers), reload=NAME)
+    run = etc.rsplit("/", 1)[0]
+    text = _text(
+        {
+            "instance": scope.instance.name,
+            "run_dir": scope.run_dir,
+            "scope": told.path,
+            "rules": f"{etc}/{RULES}",
+            "log": f"{run}/{NAME}.log",
+            "version": __version__,  # another version is another program
+        }
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    main = File(f"{etc}/{NAME}.{scope.netns_inode}.{digest}.json", text)
+    needs: frozenset[Ref] = frozenset({main.ref, told.ref})
+    # "-P": not from the directory that the daemon happened to be started in.
+    argv = (sys.executable, "-P", "-m", "netnsmgr.services.flowlog", main.path)
+    found: list[Item] = [Directory(etc), told, main, Process(NAME, argv, needs, stays=True)]
+    if scope.instance.spec.flow_log:
+        found += [
+            Sysctl("net/netfilter/nf_conntrack_acct", "1"),
+            Sysctl("net/netfilter/nf_conntrack_timestamp", "1"),
+            # By itself (2) conntrack tells the end of a flow only if somebody listened at its beginning: with 1 it does
+            # also of one that began while the program was starting again.
+            Sysctl("net/netfilter/nf_conntrack_events", "1"),
+        ]
+    return found
+
+
+def _scope(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> str:
+    return _text(
+        {
+            "log": scope.instance.spec.flow_log,
+            "gateway": str(scope.instance.gateway),
+            "leases": scope.lease_file if scope.instance.spec.dhcp is not None else "",
+            "interfaces": [
+                {
+                    "app": app.name,
+                    "interface": interface.name,
+                    "number": numbers[app.name, interface.name],
+                    "link": vif_name(app, interface),
+                    "mac": interface.mac_for(app.name),
+                    "address": str(interface.address or ""),
+                }
+                for app, interface in scope.interfaces
+            ],
+            "hosts": {
+                domain: {
+                    "set": names.host_key(domain),
+                    "static": sorted(map(str, names.static_addresses(scope, domain))),
+                }
+                for domain in names.domains(scope)
+            },
+        }
+    )
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
