@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "Check kernel, tools and privileges; say what each missing piece costs.",
     "exec": "Run a command inside a network instance's namespace.",
     "explain": "Document a field of the YAML kinds, or print their JSON Schema.",
+    "flows": "Show applications' flows, what was dropped, and what names they asked for.",
     "get": "List devices, network instances, applications or agents.",
     "graph": "Draw the items of a network instance and what stands on what.",
     "wait": "Wait until objects are ready or deleted.",
