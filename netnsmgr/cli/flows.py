@@ -121,7 +121,7 @@ def _follow(
         output.say(_padded(headings, widths))
     show(shown)
     while True:
-        for rows in daemon.watch(FLOW_LOG, timeout=WATCH_SECONDS):
+        for rows, _ in daemon.watch(FLOW_LOG, timeout=WATCH_SECONDS):
             news = [record for record in _news(rows[FLOW_LOG], app, seen) if chosen(record)]
             show(sorted(news, key=_moment))
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
 
 from netnsmgr import __version__
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import names
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.vif import vif_name
+from netnsmgr.features.vif import group, vif_name
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.process import Process
 from netnsmgr.items.sysctl import Sysctl
@@ -26,15 +25,12 @@ def wanted(scope: InstanceScope) -> bool:
     return scope.instance.spec.flow_log or bool(names.domains(scope))
 
 
-def items(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> list[Item]:
-    """Return the program and its files, and what conntrack has to count for it.
-
-    ``numbers``: the id of each application's interface in packet marks.
-    """
+def items(scope: InstanceScope) -> list[Item]:
+    """Return the program and its files, and what conntrack has to count for it."""
     if not wanted(scope):
         return []
     etc = scope.etc
-    told = File(f"{etc}/{NAME}-scope.json", _scope(scope, numbers), reload=NAME)
+    told = File(f"{etc}/{NAME}-scope.json", _scope(scope), reload=NAME)
     run = etc.rsplit("/", 1)[0]
     text = _text(
         {
@@ -63,7 +59,7 @@ def items(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> list[
     return found
 
 
-def _scope(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> str:
+def _scope(scope: InstanceScope) -> str:
     return _text(
         {
             "log": scope.instance.spec.flow_log,
@@ -73,7 +69,7 @@ def _scope(scope: InstanceScope, numbers: Mapping[tuple[str, str], int]) -> str:
                 {
                     "app": app.name,
                     "interface": interface.name,
-                    "number": numbers[app.name, interface.name],
+                    "number": scope.numbers.vifs[group(app, interface)],
                     "link": vif_name(app, interface),
                     "mac": interface.mac_for(app.name),
                     "address": str(interface.address or ""),

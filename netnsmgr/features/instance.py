@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import bridge, dnsmasq, link, metadata, mss, nat, vif
+from netnsmgr.features import bridge, dnsmasq, flowlog, link, metadata, mss, names, nat, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
 
@@ -14,6 +14,8 @@ FEATURES = (
     acl.items,
     dnsmasq.items,
     dnsmasq.leases,
+    names.items,
+    flowlog.items,
     metadata.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)

@@ -29,7 +29,6 @@ DEVICE = HEAD | {
     "metadata": {"name": "edge"},
     "spec": {"ports": [{"name": "eth0", "addresses": ["192.0.2.2/24"]}]},
 }
-NUMBERS = {("app1", "eth0"): 1, ("app2", "eth0"): 2}
 
 
 class Making(Stage):

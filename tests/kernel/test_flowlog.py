@@ -19,7 +19,7 @@ from netnsmgr.items.process import Process
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import FLOW_LOG
-from tests.kernel.flowstage import NUMBERS, SITE, Rows, build, end_flows, making, scope, upstream
+from tests.kernel.flowstage import SITE, Rows, build, end_flows, making, scope, upstream
 from tests.kernel.stage import ETC, Stage, sh
 from tests.kernel.upstream import address_of
 from tests.lab import isolated
@@ -72,7 +72,7 @@ table inet netnsmgr_nat {{
 
 
 def items(of: InstanceScope) -> list[Item]:
-    log = flowlog.items(of, NUMBERS)
+    log = flowlog.items(of)
     return [*log, File(f"{ETC}/rules.json", json.dumps(RULES), reload=flowlog.NAME)]
 
 
@@ -211,8 +211,8 @@ async def test_it_survives_the_hub_and_its_own_end() -> None:
 @isolated
 async def test_nothing_runs_without_need() -> None:
     """No flow log and no host rules: no items.  Host rules alone: the program, but no counting."""
-    assert flowlog.items(scope(log=False), NUMBERS) == []
-    kinds = {item.kind for item in flowlog.items(scope(log=False, hosts=["github.com"]), NUMBERS)}
+    assert flowlog.items(scope(log=False)) == []
+    kinds = {item.kind for item in flowlog.items(scope(log=False, hosts=["github.com"]))}
     assert kinds == {"directory", "file", "process"}
-    assert any(isinstance(item, Process) for item in flowlog.items(scope(), NUMBERS))
+    assert any(isinstance(item, Process) for item in flowlog.items(scope()))
     assert not Path(ETC).exists()

@@ -37,7 +37,10 @@ def scenario() -> Iterator[World]:
             instance("ni2", "192.168.1"),
             app(
                 "app1",
-                ni1=[{"id": 1, "match": {"host": "github.com"}}, {"id": 2, "match": {"ip": "192.168.0.0/16"}}],
+                ni1=[
+                    {"id": 1, "match": {"host": "github.com"}},
+                    {"id": 2, "match": {"ip": "192.168.0.0/16"}},
+                ],
                 ni2=[{"id": 1, "match": {"eidset": True, "protocol": "tcp", "fport": 80}}],
             ),
             app(

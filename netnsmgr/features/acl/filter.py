@@ -92,7 +92,9 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     sets = ["eids4", "eids6", *(name for host in hosts for name in _set_names(host))]
     needs = frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
     return [
-        guard.part(name, number, interface.mac_for(app.name), scope.instance.subnet, guarded=interface.anti_spoofing),
+        guard.part(
+            name, number, interface.mac_for(app.name), scope.instance.subnet, guarded=interface.anti_spoofing
+        ),
         NftPart(FAMILY, TABLE, f"list_{name}", body, links, needs=needs),
     ]
 

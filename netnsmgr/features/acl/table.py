@@ -156,7 +156,7 @@ chain allowed {{
     ct mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
     meta nfproto vmap @stamp
     accept
-}}"""
+}}"""  # noqa: S608  nft's "update", not a database's
 
 
 NEIGHBOURS = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"

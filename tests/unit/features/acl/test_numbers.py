@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,5 +72,5 @@ def test_blocks_and_ids_never_overlap(history: list[dict[str, tuple[str, int]]])
         numbers = numbers.assign({app: (digest, (None,) * size) for app, (digest, size) in step.items()})
         taken = sorted([*numbers.blocks.values(), *numbers.retired], key=lambda block: block.base)
         assert all(block.base >= FIRST for block in taken)
-        assert all(one.end <= other.base for one, other in zip(taken, taken[1:], strict=False))
+        assert all(one.end <= other.base for one, other in pairwise(taken))
         assert len(set(numbers.vifs.values())) == len(numbers.vifs) == len(step)
