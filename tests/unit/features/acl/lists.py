@@ -13,7 +13,7 @@ from netnsmgr.features.acl.verdict import Address, Direction, Flow
 APP = {4: ip_address("10.9.0.2"), 6: ip_address("fd09::2")}
 DEVICE = {4: ip_address("10.9.0.100"), 6: ip_address("fd09::100")}
 """What a port map translates to the application."""
-MAPPED = {8080: 80, 8081: 80, 8082: 81}
+MAPPED = {8080: 80, 8081: 80, 8082: 81, 81: 81}
 """Device port → application port, for TCP and UDP."""
 REMOTES: tuple[Address, ...] = tuple(
     map(
@@ -51,14 +51,12 @@ RANGES = tuple(
     PortRange(*pair)
     for pair in ((80, 80), (80, 81), (81, 81), (79, 80), (79, 8080), (8080, 8080), (1, 65535))
 )
-TYPES = (0, 3, 8, 128, 129)
+TYPES = (0, 8, 9, 13, 128)
 
 
-def rule(
-    number: int = 1, /, action: Any = "allow", direction: Direction | None = None, **match: Any
-) -> AclRule:
+def rule(number: int = 1, **fields: Any) -> AclRule:
     """Make a rule as it is written."""
-    return AclRule.model_validate({"id": number, "match": match, "action": action, "direction": direction})
+    return AclRule.model_validate({"id": number, **fields})
 
 
 def _match(**fields: Any) -> AclMatch:
@@ -107,18 +105,18 @@ LISTS = st.lists(rules(), min_size=1, max_size=12).map(
 
 
 @st.composite
-def flows(
-    draw: st.DrawFn, direction: Direction, protocols: tuple[int, ...] = (1, 6, 17, 47, 58, 132)
-) -> Flow:
-    """A flow of the application: to somebody else (out), or from somebody else to it, perhaps through a port map."""
+def flows(draw: st.DrawFn, direction: Direction, protocols: tuple[int, ...], *, odd: bool = False) -> Flow:
+    """A flow of the application: to somebody else (out), or from somebody else to it, perhaps through a port map.
+
+    ``odd``: also ICMP of the other version of IP.
+    """
     remote = draw(st.sampled_from(REMOTES))
     v = remote.version
-    # A protocol belongs to one version of IP only where somebody keeps to that; here everybody does.
-    other = 58 if v == 4 else 1
-    protocol = draw(st.sampled_from([p for p in protocols if p != other]))
+    wrong = () if odd else (58,) if v == 4 else (1,)
+    protocol = draw(st.sampled_from([p for p in protocols if p not in wrong]))
     sport, dport, mapped = draw(st.sampled_from(PORTS)), draw(st.sampled_from(PORTS)), None
     if protocol in {1, 58}:
-        sport, dport = 0, (8 if v == 4 else 128) << 8
+        sport, dport = 0, draw(st.sampled_from((8, 13) if v == 4 else (128,))) << 8
     elif protocol == 47:
         sport = dport = 0
     if direction == "out":
