@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netnsmgr.config.acl import AclRule
-from netnsmgr.features.acl.text import ACTION_SHIFT, host_sets, part
+from netnsmgr.features.acl.table import ACTION_SHIFT
+from netnsmgr.features.acl.text import host_sets, part
 from netnsmgr.features.acl.verdict import Action, Address, Direction, Flow, decide
+from netnsmgr.items.nft_part import NftPart
 from netnsmgr.kernel.nft import KernelNft
 from tests.kernel.packets import Tun, first_packet
 from tests.kernel.stage import sh
@@ -32,6 +34,8 @@ from tests.unit.features.acl.lists import (
 
 TABLE = "inet netnsmgr_acl"
 VIF, BASE = 5, 4711
+OUT: Direction = "out"
+IN: Direction = "in"
 PROTOCOLS = (1, 6, 17, 47, 58, 132)
 
 
@@ -108,12 +112,10 @@ class Router:
 
     def load(self, rules: Sequence[AclRule] | None, end: str = "drop") -> None:
         """Have this list and nothing else; dropped, a packet leaves no flow behind and may come again."""
-        body, links = part(VIF, BASE, rules, STATIC)
-        text = f"flush ruleset\ntable {TABLE} {{\n{FRAME}\nchain end {{ {end}; }}\n{body}\n}}\n".replace(
-            "@@", "list_x_0123abcd"
-        )
-        for map_, key, verdict in links:
-            text += f"add element {TABLE} {map_} {{ {key} : {verdict.replace('@@', 'list_x_0123abcd')} }}\n"
+        made = NftPart("inet", "netnsmgr_acl", "list_x", *part(VIF, BASE, rules, STATIC))
+        text = f"flush ruleset\ntable {TABLE} {{\n{FRAME}\nchain end {{ {end}; }}\n{made.text()}\n}}\n"
+        for map_, key, verdict in made.elements():
+            text += f"add element {TABLE} {map_} {{ {key} : {verdict} }}\n"
         self.nft._run(text)
 
     def ask(self, asked: Sequence[tuple[Direction, Flow]]) -> list[list[tuple[int, int]]]:
@@ -220,7 +222,7 @@ def test_a_limit_lets_its_burst_pass(per: str, passed: set[int], rate: str, burs
     limit = {"limit": {"rate": rate, "burst": burst, "per": per}}
     router.load([rule(match={"protocol": "udp"}, action=limit)], end="accept")
     there, here = udp("10.1.0.1"), udp("10.9.0.2", initiator=ip_address("10.1.0.2"))
-    sent: list[tuple[Direction, Flow]] = [("out", there)] * 3 + [("in", here)] * 3
+    sent = [*[(OUT, there)] * 3, *[(IN, here)] * 3]
     assert router.ask(sent) == [[(1, Action.LIMIT)]] * 6
     assert set(router.elements("over4")) == {1, 2, 3, 4, 5, 6} - passed
 

@@ -31,7 +31,7 @@ ANY: Net = (0, 0)
 Prefix = IPv4Network | IPv6Network
 
 Static = Mapping[str, Collection[Address]]
-"""Names whose addresses are fixed: a `host` rule means those at and below its domain, whoever asked for them or not."""
+"""Domains of `host` rules with the addresses that are theirs, or of names below them, without anybody's asking."""
 
 
 class Shape(NamedTuple):
@@ -97,15 +97,16 @@ def _remotes(rule: AclRule, static: Static) -> Iterator[tuple[int | None, Net, s
         known = f"host {match.host}"
     elif match.eidset:
         known = "eids"
+    fixed = static.get(match.host, ()) if match.host is not None else ()
+    for address in sorted(fixed, key=lambda address: (address.version, address)):
+        inside = not match.ip or any(address in prefix for prefix in match.ip)
+        if inside and only in {None, address.version}:
+            yield address.version, (int(address), address.max_prefixlen), ""
     # Sets of addresses are of one family each.
     split = match.eidset or match.host is not None
     for family, net in _nets(match.ip, split=split):
         if family is None or only in {None, family}:
             yield family or only, net, known
-    for address in _fixed(match.host, static) if match.host is not None else ():
-        inside = not match.ip or any(address in prefix for prefix in match.ip)
-        if inside and only in {None, address.version}:
-            yield address.version, (int(address), address.max_prefixlen), ""
 
 
 def _nets(prefixes: Sequence[Prefix], *, split: bool) -> Iterator[tuple[int | None, Net]]:
@@ -120,12 +121,6 @@ def _nets(prefixes: Sequence[Prefix], *, split: bool) -> Iterator[tuple[int | No
 
 def _net(prefix: Prefix) -> tuple[int, Net]:
     return prefix.version, (int(prefix.network_address), prefix.prefixlen)
-
-
-def _fixed(domain: str, static: Static) -> list[Address]:
-    below = f".{domain}"
-    found = {a for name, addresses in static.items() if f".{name.lower()}".endswith(below) for a in addresses}
-    return sorted(found, key=lambda address: (address.version, address))
 
 
 def _merged(ranges: Iterable[Span]) -> tuple[Span, ...]:

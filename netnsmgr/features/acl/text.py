@@ -7,22 +7,20 @@ last rule of a chain matches always, so that nothing comes back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from netnsmgr.config.acl import AclRule, Limit
 from netnsmgr.features.acl.elements import Element, Shape, Span, Static, elements
 from netnsmgr.features.acl.levels import Level, levels
+from netnsmgr.features.acl.table import ACTION_SHIFT
 from netnsmgr.features.acl.verdict import FAMILY_OF, Action, Direction, action_of
-
-ACTION_SHIFT = 18
+from netnsmgr.features.names import host_key
 
 OUT, IN = "@@_out", "@@_in"
 """The chains of a part."""
 
-# With a space, for "@@@" would be taken for the token and an "@".
-_OWN = "@ @@"
+_OWN = "@@@"
 
 _KEYS: dict[Direction, tuple[str, str, str, str]] = {
     "out": (
@@ -45,7 +43,7 @@ def part(
     """Return body and links of the part for an interface.
 
     ``base`` is where the indices of its rules begin; ``rules`` is None for an interface without a list, where everything
-    is allowed; ``static`` are the names of the instance whose addresses are fixed.
+    is allowed; ``static`` is what needs no lookup, see `elements.Static`.
     """
     links = [("out_lists", str(vif_id), f"jump {OUT}"), ("in_lists", str(vif_id << 16), f"jump {IN}")]
     if rules is None:
@@ -68,8 +66,8 @@ def part(
 
 def host_sets(domain: str, family: int) -> tuple[str, str]:
     """Return the names of the sets with a domain's addresses: those of now, and those it had lately."""
-    digest = hashlib.sha256(domain.lower().encode()).hexdigest()[:8]
-    return f"host_{digest}_{family}", f"past_{digest}_{family}"
+    key = host_key(domain)
+    return f"host_{key}_{family}", f"past_{key}_{family}"
 
 
 def value(action: Action, index: int) -> int:

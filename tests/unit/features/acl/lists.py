@@ -26,10 +26,8 @@ NAMES: dict[str, frozenset[Address]] = {
     "one.example": frozenset(map(ip_address, ("10.1.0.1", "fd01::1"))),
     "two.example": frozenset(map(ip_address, ("10.1.0.1", "10.1.1.1", "fd02::1"))),
 }
-STATIC: dict[str, tuple[Address, ...]] = {
-    "www.two.example": (ip_address("10.2.0.1"), ip_address("fd01:1::1"))
-}
-ALL_NAMES = {**NAMES, "two.example": NAMES["two.example"] | set(STATIC["www.two.example"])}
+STATIC: dict[str, tuple[Address, ...]] = {"two.example": (ip_address("10.2.0.1"), ip_address("fd01:1::1"))}
+ALL_NAMES = {domain: addresses | set(STATIC.get(domain, ())) for domain, addresses in NAMES.items()}
 """With those that are fixed."""
 PREFIXES = tuple(
     ip_network(text)
