@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 from uuid import UUID, uuid5
@@ -72,7 +71,6 @@ def _configuration(scope: InstanceScope, data: str) -> str:
 
 
 def _data(scope: InstanceScope) -> str:
-    ids = _vif_ids(scope)
     # Never those of the link, as EVE does: nobody outside can connect to them.
     external = [str(address) for address in scope.link.addresses if not address.is_link_local]
     shared = {
@@ -81,15 +79,10 @@ def _data(scope: InstanceScope) -> str:
         "external": external,
     }
     vifs = {
-        str(ids[vif.group(app, interface)]): _record(scope, app, interface)
+        str(scope.numbers.vifs[vif.group(app, interface)]): _record(scope, app, interface)
         for app, interface in scope.interfaces
     }
     return json.dumps({"shared": shared, "vifs": vifs}, indent=1, ensure_ascii=False) + "\n"
-
-
-def _vif_ids(scope: InstanceScope) -> Mapping[str, int]:
-    """Return the ids by which packets of the interfaces are marked."""
-    return {vif.group(app, interface): n for n, (app, interface) in enumerate(scope.interfaces, 1)}
 
 
 def _record(scope: InstanceScope, app: App, interface: AppInterface) -> dict[str, Any]:

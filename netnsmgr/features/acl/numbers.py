@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 DEVICE = 1
@@ -49,6 +50,8 @@ class Numbers:
     retired: tuple[Block, ...]
     epoch: int
     asked: str
+    last: int = 0
+    """The id that was given last."""
 
     @classmethod
     def none(cls) -> Numbers:
@@ -59,9 +62,12 @@ class Numbers:
         """Return the numbers for these lists (digest and rule ids, by interface); what has one keeps it."""
         vifs = {group: number for group, number in self.vifs.items() if group in lists}
         taken = set(vifs.values())
-        free = (number for number in range(1, 2**16) if number not in taken)
+        # After the one given last: the metadata service, or a packet on its way, may still take an id for its last owner.
+        turns = chain(range(self.last + 1, 2**16), range(1, self.last + 1))
+        free = (number for number in turns if number not in taken)
+        last = self.last
         for group in sorted(lists.keys() - vifs.keys()):
-            vifs[group] = next(free)
+            vifs[group] = last = next(free)
         blocks = {
             group: block
             for group, block in self.blocks.items()
@@ -80,7 +86,7 @@ class Numbers:
             retired = tuple(r for r in retired if r.end <= base or r.base >= blocks[group].end)
         asked = " ".join(f"{group}={blocks[group].digest}" for group in sorted(blocks))
         epoch = self.epoch if asked == self.asked and self.epoch else self.epoch % EPOCHS + 1
-        return replace(self, vifs=vifs, blocks=blocks, retired=retired, epoch=epoch, asked=asked)
+        return replace(self, vifs=vifs, blocks=blocks, retired=retired, epoch=epoch, asked=asked, last=last)
 
     def record(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -90,6 +96,7 @@ class Numbers:
             "retired": [_record(block) for block in self.retired],
             "epoch": self.epoch,
             "asked": self.asked,
+            "last": self.last,
         }
 
     @classmethod
@@ -102,6 +109,7 @@ class Numbers:
             tuple(_block(entry) for entry in record["retired"]),
             record["epoch"],
             record["asked"],
+            record.get("last", 0),
         )
 
     def index_text(self) -> str:
