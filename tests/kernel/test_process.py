@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,25 @@ async def test_a_changed_file_makes_it_read_again() -> None:
             assert await once(agent, wanted, changed) == []
         await servers.delete(agent.system)
         assert await helper.heard() == "HUP\n"
+
+
+@isolated
+async def test_one_that_lingers_goes_on_for_a_while() -> None:
+    """It is gone for its agent at once, is taken up again if it is wanted meanwhile, and ends with its time or agent."""
+    helper.install()
+    wanted = replace(helper.helper(), lingers=0.3)
+    async with stage() as agent:
+        await once(agent, wanted)
+        number = pid()
+        await wanted.delete(agent.system)
+        assert await once(agent) == []
+        assert processes._argv(number)
+        assert await once(agent, wanted) == [f"create {REF}"]
+        assert pid() == number
+        await wanted.delete(agent.system)
+        await ended(number)
+        await once(agent, wanted)
+        number = pid()
+        await replace(wanted, lingers=100.0).delete(agent.system)
+        assert processes._argv(number)
+    await ended(number)
