@@ -175,6 +175,7 @@ def _programs() -> Iterator[Check]:
 LIBRARIES = {
     "pyroute2": "pyroute2",
     "nftables": "pip-nftables",
+    "dnslib": "dnslib",
     "zmq": "pyzmq",
     "pydantic": "pydantic",
     "structlog": "structlog",

@@ -19,7 +19,7 @@ NLMSG_ERROR = 2
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 NLA_TYPE_MASK = 0x3FFF
 SO_RCVBUFFORCE = 33
-BUFFER = 1 << 20
+BUFFER = 256 << 10
 """Bytes of one reception: more than the kernel puts into one datagram (NFLOG gathers several packets)."""
 
 _HEADER = struct.Struct("=IHHII")

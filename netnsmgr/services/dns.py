@@ -14,8 +14,8 @@ from netnsmgr.kernel.nflog import TCP, Packet, five_tuple
 PORT = 53
 PENDING = 2048
 """Questions whose answer has not been seen; the oldest makes room."""
-ANSWERS = 16
-"""Answers of a record; more are counted, not listed."""
+ANSWERS, TEXT, NAME = 12, 128, 255
+"""Answers of a record, and characters of each and of the name; more answers are counted, not listed."""
 HALF = 0xFFFF
 
 
@@ -93,21 +93,26 @@ def observation(vif: int, client: str, message: bytes) -> Observation | None:
 
 
 def record(seen: Observation, interface: str, now: float) -> dict[str, Any]:
-    """Return the record of an observation; texts of answers are cut at 255 characters."""
+    """Return the record of an observation, at most 4 KB of JSON."""
     made: dict[str, Any] = {
         "type": "dns",
         "start": round(now, 3),
         "end": round(now, 3),
         "interface": interface,
-        "name": seen.name[:255],
+        "name": _plain(seen.name, NAME),
         "query": seen.type,
         "status": seen.status,
-        "answers": [answer.data.rstrip(".")[:255] for answer in seen.answers[:ANSWERS]],
+        "answers": [_plain(answer.data.rstrip("."), TEXT) for answer in seen.answers[:ANSWERS]],
         "ttl": min((answer.ttl for answer in seen.answers), default=None),
     }
     if len(seen.answers) > ANSWERS:
         made["more"] = len(seen.answers) - ANSWERS
     return made
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return what may stand in a table and in JSON: others choose what is in a name or a text record."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
 
 
 def _type(number: int) -> str:

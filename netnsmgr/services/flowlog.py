@@ -24,6 +24,7 @@ from netnsmgr.kernel.nflog import Packet, PacketLog
 from netnsmgr.kernel.nft_command import Counter, Transactions
 from netnsmgr.pubsub.peer import Client
 from netnsmgr.pubsub.tables import FLOW_LOG
+from netnsmgr.pubsub.view import View
 from netnsmgr.services import dns
 from netnsmgr.services.flows import Drops, Entry, Flows
 from netnsmgr.services.hosts import HostSets, commands
@@ -79,8 +80,7 @@ class FlowLog:
         self._counter: Counter | None = None
         self._nft: Transactions | None = None
         self._client = Client(config["run_dir"], f"flowlog:{self._network}")
-        self._former = self._client.subscribe(FLOW_LOG, follow=False)
-        self._began = False
+        self._former: View | None = self._client.subscribe(FLOW_LOG, follow=False)
         self._published = 0.0
         self._ended = self._reload = False
 
@@ -289,7 +289,7 @@ class FlowLog:
 
     @property
     def _publishes(self) -> bool:
-        return self._scope.log and self._began
+        return self._scope.log and self._former is None
 
     def _publish(self, now: float) -> None:
         self._published = now
@@ -304,18 +304,18 @@ class FlowLog:
     def _pump(self) -> None:
         while self._client.pump(time.monotonic()):
             pass
-        if not self._began and self._former.synchronized:
+        if self._former is not None and self._former.synchronized:
             # Only now is it known where an earlier life stopped counting.
-            prefix = f"{self._network}/"
-            for key, row in self._former.rows.items():
+            prefix, former = f"{self._network}/", self._former.rows
+            self._client.unsubscribe(FLOW_LOG)
+            self._former = None
+            for key, row in former.items():
                 if (
                     key.startswith(prefix)
                     and (app := key.removeprefix(prefix)) in self._scope.apps
                     and self._scope.log
                 ):
                     self._book.adopt(app, row)
-            self._client.unsubscribe(FLOW_LOG)
-            self._began = True
             if self._scope.log:
                 self._publish(time.monotonic())
             self._client.restarted(FLOW_LOG)
@@ -357,6 +357,7 @@ def main(argv: list[str]) -> int:
         FlowLog(config).run()
     except Exception:
         note(config["log"], traceback.format_exc())
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         signal.sigtimedwait([signal.SIGTERM], CRASH_SECONDS)
         return 1
     return 0

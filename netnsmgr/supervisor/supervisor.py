@@ -23,6 +23,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import (
     AGENT_STATUS,
     APP_STATUS,
+    FLOW_LOG,
     INSTANCE_CONFIG,
     INSTANCE_STATUS,
     PERSISTENT,
@@ -146,8 +147,9 @@ class Supervisor:
         self._hub.drop_table(link_status(name))
         self._hub.put(AGENT_STATUS, name, None)
         self._hub.put(INSTANCE_STATUS, name, None)
-        for key in [key for key in self._hub.rows(APP_STATUS) if key.startswith(f"{name}/")]:
-            self._hub.put(APP_STATUS, key, None)
+        for table in (APP_STATUS, FLOW_LOG):
+            for key in [key for key in self._hub.rows(table) if key.startswith(f"{name}/")]:
+                self._hub.put(table, key, None)
         log.info("instance deleted", name=name)
         if waiting := self._hub.rows(INSTANCE_CONFIG).keys() - self.slices.keys():
             for other in waiting:
@@ -189,7 +191,7 @@ class Supervisor:
 
     def on_row(self, table: str, key: str, value: object) -> None:
         """Take back what an agent said last of an instance that has gone: its end may be heard before its words."""
-        if value is None or table not in (INSTANCE_STATUS, APP_STATUS):
+        if value is None or table not in (INSTANCE_STATUS, APP_STATUS, FLOW_LOG):
             return
         if key.partition("/")[0] not in self.slices:
             asyncio.get_running_loop().call_soon(self._hub.put, table, key, None)

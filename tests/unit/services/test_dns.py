@@ -9,8 +9,18 @@ import pytest
 from dnslib import CNAME, QTYPE, RR, A, DNSRecord
 
 from netnsmgr.kernel.nflog import Packet
-from netnsmgr.services.dns import Conversations, Incomplete, Observation, covering, observation, record
+from netnsmgr.pubsub.row import MAX_ROW, dump
+from netnsmgr.services.dns import (
+    Answer,
+    Conversations,
+    Incomplete,
+    Observation,
+    covering,
+    observation,
+    record,
+)
 from netnsmgr.services.hosts import GRACE, PAST, HostSets, commands
+from netnsmgr.services.ring import RECORDS, Book
 from tests.unit.services.test_flows import udp
 
 HOSTS = {"github.com": {"set": "aa", "static": []}, "api.github.com": {"set": "bb", "static": ["192.0.2.9"]}}
@@ -129,3 +139,15 @@ def test_the_transaction_leaves_no_gap() -> None:
         "delete element inet netnsmgr_acl host_aa_4 { 192.0.2.9 }",
         "add element inet netnsmgr_acl host_aa_4 { 192.0.2.9 timeout 90s }",
     ]
+
+
+def test_a_row_of_the_longest_records_fits_into_the_hub() -> None:
+    """Whatever names and texts an application asks for."""
+    for letter in ("x", '"', "\u1234", "\0"):
+        answers = tuple(Answer("TXT", letter * 4000, 1) for _ in range(50))
+        seen = Observation(1, "10.10.1.10", letter * 300, "TXT", "NOERROR", answers)
+        book = Book("ni1")
+        for n in range(RECORDS):
+            book.add("app1", n, record(seen, "eth0", 1e9))
+        ((_, row),) = book.rows()
+        dump(row, MAX_ROW)
