@@ -12,7 +12,7 @@ from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features import dnsmasq, names, vif
+from netnsmgr.features import dnsmasq, names, portmap_inside, vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
 from netnsmgr.features.link import UPLINK
@@ -201,4 +201,5 @@ class InstanceRole:
             "vif": vif.vif_name(app, interface),
             "hostname": self._scope.hostnames[app.name, interface.name],
             "addresses": leases,
+            "portMaps": portmap_inside.rows(self._scope, app, interface),
         }

@@ -14,6 +14,7 @@ from netnsmgr.errors import NetnsmgrError
 from netnsmgr.features.scope import Intent
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
+from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.link import Link, LinkUp
@@ -37,6 +38,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     NftTable,
     NftSet,
     NftPart,
+    MappedFlows,
     Directory,
     File,
     Process,

@@ -12,6 +12,7 @@ from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Ref
 from netnsmgr.features import port_dhcp
+from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
 from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, PortLease, UplinkScope
 from netnsmgr.features.uplink import intent
@@ -152,6 +153,10 @@ class UplinkRole:
                 }
                 for port, facts in ports
                 if facts.present
+            ],
+            "portMaps": [
+                {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
+                for mapped, addresses in exposed(self._scope, linked)
             ],
         }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netnsmgr.config.device import DEFAULT_LINK_POOL
 from netnsmgr.core.item import Item
+from netnsmgr.features import portmap
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.rule import LocalRule
@@ -21,30 +21,32 @@ def items(scope: UplinkScope) -> list[Item]:
     """Return what all instances share; the table names no instance, so that it never changes with them."""
     if not scope.instances:
         return []
-    pool = scope.device.spec.link_pool if scope.device is not None else DEFAULT_LINK_POOL
     links = f'"{LINK_PREFIX}*"'
     ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
     # Forwarding is switched on for the instances; it shall not make the device a router between its networks.
     between = f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state new drop" if ports else ""
-    body = f"""
+    body = f"""{portmap.chains(scope)}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {pool} oifname != {links} masquerade
+    ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade
 }}
 chain forward {{
     type filter hook forward priority filter; policy accept;
+    oifname {links} ct status dnat accept
     iifname {links} oifname {links} drop
     oifname {links} ct state != {{ established, related }} drop{between}
 }}
 chain input {{
     type filter hook input priority filter; policy accept;
-    iifname != {links} accept
+    iifname "lo" accept
     ct state established,related accept
+    meta nfproto ipv4 meta pkttype host fib saddr type local drop
+    iifname != {links} accept
     meta l4proto icmp accept
     drop
 }}"""
     return [
         Sysctl("net/ipv4/ip_forward", "1"),
         LocalRule(LOCAL_PRIORITY),
-        NftTable.of(FAMILY, NAME, body),
+        NftTable.of(FAMILY, NAME, body, carries=True),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import bridge, dnsmasq, flowlog, link, metadata, mss, names, nat, vif
+from netnsmgr.features import bridge, dnsmasq, flowlog, link, metadata, mss, names, nat, portmap_inside, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
 
@@ -10,6 +10,7 @@ FEATURES = (
     bridge.items,
     link.items,
     nat.items,
+    portmap_inside.items,
     mss.items,
     acl.items,
     dnsmasq.items,

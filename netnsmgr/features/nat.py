@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from netnsmgr.core.item import Item
 from netnsmgr.features.link import UPLINK
+from netnsmgr.features.portmap_inside import chain
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.nft import NftTable
 
@@ -17,10 +18,11 @@ TWIN_DNS_PORT = 5300
 
 
 def items(scope: InstanceScope) -> list[Item]:
-    """Return the table that translates what leaves; none for an air-gapped instance."""
+    """Return the table that translates what leaves, and what comes by a port map; none for an air-gapped instance."""
     if scope.instance.air_gapped:
         return []
-    body = f"""
+    body = chain(scope)
+    body += f"""
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     oifname "{UPLINK}" ip saddr != {scope.inner} snat ip to {scope.inner}
@@ -31,4 +33,4 @@ chain output {{
     type nat hook output priority -100; policy accept;
     oifname "{UPLINK}" ip daddr {own} meta l4proto {{ tcp, udp }} th dport {TWIN_DNS_PORT} dnat ip to {own}:53
 }}"""
-    return [NftTable.of("inet", "nat", body)]
+    return [NftTable.of("inet", "nat", body, carries=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from netnsmgr.config.device import Device
@@ -12,7 +12,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
 from netnsmgr.features.acl.filter import lists
 from netnsmgr.features.acl.numbers import Numbers
-from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
+from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
@@ -61,7 +61,20 @@ def linked_instance(entry: Row) -> LinkedInstance:
     instance = parse_document(entry["instance"])
     assert isinstance(instance, NetworkInstance)
     outer, inner = IPv4Address(entry["outer"]), IPv4Address(entry["inner"])
-    return LinkedInstance(instance, entry["number"], outer, inner, entry["linkRevision"])
+    maps = tuple(map(_port_map, entry.get("portMaps", ())))
+    return LinkedInstance(instance, entry["number"], outer, inner, entry["linkRevision"], maps)
+
+
+def _port_map(entry: Row) -> PortMap:
+    return PortMap(entry["protocol"], entry["port"], entry["adapter"], senders(map(ip_network, entry["ip"])))
+
+
+def senders(prefixes: Iterable[IPv4Network | IPv6Network]) -> tuple[IPv4Network, ...] | None:
+    """Return who may use a port map whose rule has these prefixes; none given: all."""
+    given = tuple(prefixes)
+    # Without overlaps: the kernel refuses an interval that lies in another one.
+    own = collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv4Network))
+    return tuple(own) if given else None
 
 
 def device_of(row: Row) -> Device | None:

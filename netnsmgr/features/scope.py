@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b32encode
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
@@ -66,6 +66,19 @@ class PortFacts:
 
 
 @dataclass(frozen=True)
+class PortMap:
+    """A port of the device that leads into an instance.
+
+    ``adapter`` names or labels the device's ports (none: all), ``senders`` are the only ones it is for (none: all).
+    """
+
+    protocol: str
+    port: int
+    adapter: str | None = None
+    senders: tuple[IPv4Network, ...] | None = None
+
+
+@dataclass(frozen=True)
 class LinkFacts:
     """What the uplink agent tells an instance about its way out."""
 
@@ -77,6 +90,8 @@ class LinkFacts:
     mtu: int = DEFAULT_MTU
     addresses: tuple[IPv4Address, ...] = ()
     """Of the ports that the instance leaves by, the cheapest first."""
+    port_maps: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    """Protocol, port and addresses of the device that lead here."""
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> LinkFacts:
@@ -93,6 +108,9 @@ class LinkFacts:
             mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
             # A row kept from before an update of netnsmgr has none.
             addresses=tuple(IPv4Interface(a).ip for port in ports for a in port.get("addresses", ())),
+            port_maps=tuple(
+                (entry["protocol"], entry["port"], tuple(entry["on"])) for entry in row.get("portMaps", ())
+            ),
         )
 
 
@@ -144,6 +162,7 @@ class LinkedInstance:
     outer: IPv4Address
     inner: IPv4Address
     revision: int = 0
+    port_maps: tuple[PortMap, ...] = ()
 
     @property
     def link(self) -> str:

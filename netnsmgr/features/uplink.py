@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import forwarding, port_dhcp, ports, uplink_links
+from netnsmgr.features import forwarding, port_dhcp, portmap, ports, uplink_links
 from netnsmgr.features.scope import Intent, UplinkScope
 
-FEATURES = (ports.items, port_dhcp.items, forwarding.items)
+FEATURES = (ports.items, port_dhcp.items, forwarding.items, portmap.items)
 
 
 def intent(scope: UplinkScope) -> Intent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
 from netnsmgr.core.item import Item
@@ -18,7 +18,7 @@ from netnsmgr.items.system import KernelItem, System
 
 @dataclass(frozen=True)
 class Rule(KernelItem):
-    """``ip rule``: packets that came in by ``iif``, or from ``src``, look into ``table``.
+    """``ip rule``: packets that came in by ``iif``, or from ``src``, to ``dst`` or marked ``mark``, look into ``table``.
 
     A rule may name a link that does not exist yet: the kernel attaches it when the link appears.
     """
@@ -28,17 +28,28 @@ class Rule(KernelItem):
     table: int
     iif: str = ""
     src: IPv4Address | None = None
+    dst: IPv4Network | None = None
+    mark: int = 0
 
     def key(self) -> str:
         iif = f" iif {self.iif}" if self.iif else ""
-        return f"{self.priority} from {self.src or 'all'}{iif} lookup {self.table}"
+        dst = f" to {self.dst}" if self.dst else ""
+        mark = f" fwmark {self.mark:#x}" if self.mark else ""
+        return f"{self.priority} from {self.src or 'all'}{dst}{mark}{iif} lookup {self.table}"
+
+    @property
+    def moved_local(self) -> bool:
+        """True of the lookup of the table ``local`` for all packets: that one is ``LocalRule``'s."""
+        return (
+            self.table == LOCAL and not self.iif and not self.mark and self.src is None and self.dst is None
+        )
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         return [
             rule
             for rule, ours in await system.rtnl.rules()
-            if (ours or rule.key() in wanted) and rule.table != LOCAL
+            if (ours or rule.key() in wanted) and not rule.moved_local
         ]
 
     async def create(self, system: System) -> None:
@@ -103,8 +114,4 @@ def _kernels(rule: Rule, mine: bool) -> bool:
 
 
 async def _local_rules(system: System) -> list[tuple[Rule, bool]]:
-    return [
-        (rule, ours)
-        for rule, ours in await system.rtnl.rules()
-        if rule.table == LOCAL and not rule.iif and rule.src is None
-    ]
+    return [(rule, ours) for rule, ours in await system.rtnl.rules() if rule.moved_local]

@@ -13,6 +13,7 @@ from netnsmgr.core.item import Item
 
 if TYPE_CHECKING:
     from netnsmgr.items.address import Address
+    from netnsmgr.items.flows import Mapped
     from netnsmgr.items.lease import Lease
     from netnsmgr.items.link import Bridge, Tap, Veth
     from netnsmgr.items.nft import NftTable
@@ -132,6 +133,14 @@ class Nft(Protocol):
     async def delete_part(self, family: str, table: str, name: str) -> None: ...
 
 
+class Conntrack(Protocol):
+    """Connection tracking of this namespace, as far as port maps go."""
+
+    def followed(self) -> frozenset[Mapped] | None: ...
+    async def follow(self, maps: frozenset[Mapped]) -> None: ...
+    def forget(self) -> None: ...
+
+
 class Files(Protocol):
     """Small text files: the configuration of our helpers below ``etc``, and ``/proc/sys``."""
 
@@ -164,6 +173,8 @@ class System(Protocol):
     def rtnl(self) -> Rtnl: ...
     @property
     def nft(self) -> Nft: ...
+    @property
+    def conntrack(self) -> Conntrack: ...
     @property
     def files(self) -> Files: ...
     @property

@@ -11,13 +11,14 @@ from typing import Any
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netnsmgr.items.address import Address
-from netnsmgr.items.route import LOCAL, MAIN, Route
+from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.system import OWNER_PROTOCOL
 from netnsmgr.kernel.links import LinkRequests
 from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
 
 KERNEL_PROTOCOL = 2
+WHOLE_MARK = 0xFFFFFFFF
 ROUTE_TYPES = {"unicast": 1, "local": 2, "unreachable": 7}
 TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
 
@@ -122,17 +123,19 @@ class RoutingRequests(LinkRequests):
     async def rules(self) -> Sequence[tuple[Rule, bool]]:
         found = []
         for message in await listed("rules", self._ip.get_rules(family=socket.AF_INET)):
-            if message["action"] != 1 or message.get("fwmark") or message.get("dst"):
+            if message["action"] != 1 or message.get("fwmask") not in {None, 0, WHOLE_MARK}:
                 continue  # not of the form that we make
-            src = message.get("src")
+            src, dst = message.get("src"), message.get("dst")
             rule = Rule(
                 priority=message.get("priority") or 0,
                 table=message.get("table"),
                 iif=message.get("iifname") or "",
                 src=IPv4Address(src) if src else None,
+                dst=IPv4Network(f"{dst}/{message['dst_len']}") if dst else None,
+                mark=message.get("fwmark") or 0,
             )
             protocol = message.get("protocol")
-            moved = rule.table == LOCAL and rule.priority != 0 and protocol == KERNEL_PROTOCOL
+            moved = rule.moved_local and rule.priority != 0 and protocol == KERNEL_PROTOCOL
             found.append((rule, moved or protocol == OWNER_PROTOCOL))
         return found
 
@@ -147,13 +150,17 @@ class RoutingRequests(LinkRequests):
         if command == "add":
             # The lookup of "local" stays the kernel's wherever it is: others (systemd-networkd, at its start) remove
             # rules that they do not know, and without this one the device would not even reach itself.
-            spec["protocol"] = KERNEL_PROTOCOL if rule.table == LOCAL else OWNER_PROTOCOL
-        elif ours and rule.table != LOCAL:
+            spec["protocol"] = KERNEL_PROTOCOL if rule.moved_local else OWNER_PROTOCOL
+        elif ours and not rule.moved_local:
             spec["protocol"] = OWNER_PROTOCOL
         if rule.iif:
             spec["iifname"] = rule.iif
         if rule.src is not None:
             spec |= {"src": str(rule.src), "src_len": 32}
+        if rule.dst is not None:
+            spec |= {"dst": str(rule.dst.network_address), "dst_len": rule.dst.prefixlen}
+        if rule.mark:
+            spec |= {"fwmark": rule.mark, "fwmask": WHOLE_MARK}
         with explained(f"rule {rule.key()}", gone_is_fine=command == "del"):
             try:
                 await self._ip.rule(command, **spec)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from netnsmgr.items.lease import Lease
+from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.files import KernelFiles
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
@@ -36,6 +37,7 @@ class KernelSystem:
         etc = f"{directory}/etc"
         self.rtnl = KernelRtnl()
         self.nft = KernelNft(f"{directory}/nft.json")
+        self.conntrack = KernelConntrack(f"{directory}/flows.json")
         self.files = KernelFiles(etc)
         self.processes = KernelProcesses(etc, self.netns_inode, changed, fresh=fresh)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
+from netnsmgr.config.acl import Portmap
+from netnsmgr.config.acl_values import WITH_PORTS
 from netnsmgr.config.device import link_addresses
 from netnsmgr.config.whole import Config, hostnames
 from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
@@ -63,7 +65,7 @@ class Slicer:
                 continue
             if 2 * number + 1 >= pool.num_addresses:
                 continue  # waits for the number, and the addresses, of one that is still being deleted
-            link = _link(document, number, pool)
+            link = _link(document, number, pool) | {"portMaps": _port_maps(config, name)}
             link["linkRevision"] = self._revision(f"link of {name}", link, revision)
             links.append(link)
             whole = {
@@ -100,3 +102,18 @@ class Slicer:
 def _link(document: dict[str, Any], number: int, pool: IPv4Network) -> dict[str, Any]:
     outer, inner = link_addresses(pool, number)
     return {"number": number, "outer": str(outer), "inner": str(inner), "instance": document}
+
+
+def _port_maps(config: Config, name: str) -> list[dict[str, Any]]:
+    """Return the device's ports that lead into an instance; which application they lead to is the instance's affair."""
+    return [
+        {
+            "protocol": WITH_PORTS[rule.match.protocol or 0],
+            "port": rule.match.lport[0].first,
+            "adapter": rule.match.adapter,
+            "ip": list(map(str, rule.match.ip)),
+        }
+        for _, interface in config.members.get(name, ())
+        for rule in interface.acl or ()
+        if isinstance(rule.action, Portmap)
+    ]

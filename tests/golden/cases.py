@@ -70,14 +70,31 @@ CUSTOM = (
     + app("{name: serial-console0, network: ni1}", name="programmable-logic-controller", attach="tap: true")
 )
 
+PORT_MAPS = (
+    SEVERAL_PORTS
+    + app(
+        "{name: eth0, network: ni1, acl: ["
+        "{id: 1, match: {protocol: tcp, lport: 8080}, action: {portmap: 80}}, "
+        "{id: 2, match: {protocol: udp, lport: 5000, adapter: wired, ip: [10.0.0.0/8, 192.0.2.7]}, action: {portmap: 5000}}]}"
+    )
+    + app(
+        "{name: eth0, network: ni2, address: 10.10.2.20, acl: ["
+        "{id: 1, match: {protocol: tcp, lport: 8443, adapter: lte}, action: {portmap: 443}}]}",
+        name="app2",
+        attach="netns: app2",
+    )
+)
+
 CASES = {
     "air-gapped": AIR_GAPPED,
     "static-address": STATIC,
     "several-ports": SEVERAL_PORTS,
     "no-dhcp": NO_DHCP,
     "custom": CUSTOM,
+    "port-maps": PORT_MAPS,
 }
 
+STATIC_ETH0 = "{name: eth0, network: ni1, address: 10.10.1.20}"
 BASE = DEVICE + ni(LOCAL)
 CHANGES = {
     "nothing": (BASE + app(ETH0), BASE + app(ETH0)),
@@ -97,6 +114,15 @@ CHANGES = {
     "the subnet changes": (BASE, BASE.replace("10.10.1.", "10.10.2.")),
     "MSS clamping is switched off": (BASE, DEVICE + ni(LOCAL + ", tcpMssClamp: false")),
     "the instance loses its port": (BASE, BASE.replace("ports: [eth0], subnets", "subnets")),
+    "an application gets a port map": (
+        BASE + app(STATIC_ETH0),
+        BASE
+        + app(
+            STATIC_ETH0.replace(
+                "}", ", acl: [{id: 1, match: {protocol: tcp, lport: 8080}, action: {portmap: 80}}]}"
+            )
+        ),
+    ),
     "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
     "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),
 }

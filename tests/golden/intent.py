@@ -11,6 +11,7 @@ from netnsmgr.config.whole import Config
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.core.plan import Plan, plan
 from netnsmgr.features import instance, uplink
+from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import LinkFacts, PortFacts, UplinkScope
 from netnsmgr.pubsub.tables import KIND_TABLE
@@ -93,4 +94,8 @@ def _link_facts(scope: UplinkScope, name: str) -> LinkFacts:
         }
         for p, f in scope.ports_of(linked.instance)
     ]
-    return LinkFacts.of({"revision": 1, "state": "ready", "reasons": [], "ports": ports})
+    maps = [
+        {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
+        for mapped, addresses in exposed(scope, linked)
+    ]
+    return LinkFacts.of({"revision": 1, "state": "ready", "reasons": [], "ports": ports, "portMaps": maps})

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from netnsmgr.core.item import Item
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
+from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Veth
 from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import LocalRule, Rule
@@ -17,7 +19,7 @@ from netnsmgr.items.sysctl import Sysctl
 
 KINDS = (
     ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
-    NftTable, Directory, File, Process,
+    NftTable, NftSet, MappedFlows, Directory, File, Process,
 )  # fmt: skip
 RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -98,7 +100,9 @@ def _line(item: Item) -> str:
             return _route(item)
         case Rule():
             iif = f" iif {item.iif}" if item.iif else ""
-            return f"ip rule add pref {item.priority} from {item.src or 'all'}{iif} lookup {item.table}"
+            dst = f" to {item.dst}" if item.dst else ""
+            mark = f" fwmark {item.mark:#x}" if item.mark else ""
+            return f"ip rule add pref {item.priority} from {item.src or 'all'}{dst}{mark}{iif} lookup {item.table}"
         case LocalRule():
             return f"ip rule add pref {item.priority} from all lookup local; ip rule del pref 0"
         case Sysctl():
@@ -109,6 +113,15 @@ def _line(item: Item) -> str:
             return f"mkdir {item.path}"
         case Process():
             return f"{item.name}: {' '.join(item.argv)}"
+        case NftSet():
+            elements = ", ".join(sorted(item.elements)) if item.elements is not None else "# somebody else's"
+            where = f"{item.family} {item.table} {item.name}"
+            return f"nft add element {where} {{ {elements} }}" if elements else ""
+        case MappedFlows():
+            return "".join(
+                f"# flows to {m.address} {m.protocol} {m.port} go to {m.to} {m.to_port}"
+                for m in sorted(item.maps)
+            )
         case NftTable() | File():
             return ""
         case _:
