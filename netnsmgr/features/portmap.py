@@ -22,6 +22,8 @@ from netnsmgr.items.sysctl import Sysctl
 FAMILY, TABLE = "inet", f"{PREFIX}uplink"
 MARK = 0x6E000000
 """Upper half of the marks that say by which port a mapped flow came in; the lower half is the port's number."""
+ENDED = 0x6EFF0000
+"""Mark of mapped flows whose map is no more."""
 LINKS_PRIORITY, ANSWER_PRIORITY = 40, 45
 EVERYBODY = (IPv4Network("0.0.0.0/0"),)
 LOOPBACK = "lo"
@@ -89,6 +91,8 @@ chain near {{
 }}
 chain answers {{
     type filter hook prerouting priority mangle; policy accept;
+    ct mark {ENDED:#x} meta l4proto tcp reject with tcp reset
+    ct mark {ENDED:#x} drop
     iifname {links} ct direction reply ct mark & 0xffff0000 == {MARK:#x} meta mark set ct mark
 }}"""
     if scope.ports:
@@ -120,6 +124,7 @@ def items(scope: UplinkScope) -> list[Item]:
             for (number, protocol, port), (linked, mapped) in maps.items()
             for address in scope.ports[number][1].addresses
         ),
+        ENDED,
         frozenset(each.ref for each in sets),
     )
     found: list[Item] = [*sets, flows]

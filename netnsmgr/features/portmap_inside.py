@@ -93,7 +93,7 @@ def items(scope: InstanceScope) -> list[Item]:
         for (protocol, port), lead in led.items()
         if lead.address is not None
     )
-    return [map_, MappedFlows(flows, frozenset({map_.ref, NAT}))]
+    return [map_, MappedFlows(flows, after=frozenset({map_.ref, NAT}))]
 
 
 def rows(scope: InstanceScope, app: App, interface: AppInterface) -> list[dict[str, Any]]:

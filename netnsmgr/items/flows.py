@@ -1,7 +1,9 @@
 """Flows that follow the port maps: none goes on by a mapping that is no more, none on its old way past a new one.
 
 A rule of translation decides on the first packet of a flow only; what it decided lives on in conntrack, for UDP as long
-as the sender does not pause.  *Ours* are the mappings that ``flows.json`` in the agent's run directory remembers: the
+as the sender does not pause.  To forget an entry is not always enough to end a flow: the application's next packet, or
+its answer that is just under way, makes a new one, which leads the sender's packets in again.  So where packets can be
+dropped by their mark, the entry of a flow that shall end is kept and marked.  *Ours* are the mappings that ``flows.json`` in the agent's run directory remembers: the
 ones that conntrack has been made to follow.  Without the file all that is wanted counts as changed, which ends no
 flow that goes where it should.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar, NamedTuple
 
@@ -45,17 +48,30 @@ class Flow(NamedTuple):
     to_port: int
     source_changed: bool
     """The sender's address was translated: the flow left by a port, to a host that only has such an address, too."""
+    ended: bool = False
 
 
-def stale(flow: Flow, before: Iterable[Mapped], now: Iterable[Mapped]) -> bool:
-    """Say whether a flow goes another way than a new one would; the mappings are those of its address and port."""
-    wanted, known = tuple(now), {(mapped.to, mapped.to_port) for mapped in (*before, *now)}
+class Fate(Enum):
+    """What becomes of a flow: it goes on, begins anew with its next packet, or ends."""
+
+    KEEP = 0
+    FORGET = 1
+    END = 2
+
+
+def fate(flow: Flow, before: Iterable[Mapped], now: Iterable[Mapped]) -> Fate:
+    """Say what becomes of a flow when the mappings of its address and port change."""
+    wanted = tuple(now)
+    known = {(mapped.to, mapped.to_port) for mapped in (*before, *wanted)}
     ways = {(mapped.to, mapped.to_port) for mapped in wanted if mapped.takes(flow.sender)}
     way = flow.to, flow.to_port
-    if way != (flow.address, flow.port):
-        return way not in ways and (bool(ways) or way in known)
-    # TCP ends by itself; and cut in the middle it would be taken for a new connection to the application.
-    return bool(ways) and flow.protocol == UDP and not flow.source_changed
+    if way == (flow.address, flow.port):
+        # It goes nowhere else yet.  TCP ends by itself; in the middle the application would not know what it is.
+        anew = bool(ways) and flow.protocol == UDP and not flow.source_changed
+        return Fate.FORGET if anew else Fate.KEEP
+    if ways:
+        return Fate.FORGET if flow.ended or way not in ways else Fate.KEEP
+    return Fate.END if way in known else Fate.KEEP
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,8 @@ class MappedFlows(KernelItem):
 
     kind: ClassVar[str] = "flows"
     maps: frozenset[Mapped]
+    end_mark: int = field(default=0, compare=False)
+    """The mark (ct mark) of flows whose packets are dropped; 0 where there is none: entries are forgotten instead."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """The sets that hold the maps: flows are looked at when the new ones are already led by them."""
 
@@ -79,10 +97,10 @@ class MappedFlows(KernelItem):
         return [] if maps is None else [MappedFlows(maps)]
 
     async def create(self, system: System) -> None:
-        await system.conntrack.follow(self.maps)
+        await system.conntrack.follow(self.maps, self.end_mark)
 
     async def modify(self, old: Item, system: System) -> None:
-        await system.conntrack.follow(self.maps)
+        await system.conntrack.follow(self.maps, self.end_mark)
 
     async def delete(self, system: System) -> None:
         system.conntrack.forget()

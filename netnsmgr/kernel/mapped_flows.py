@@ -1,4 +1,7 @@
-"""Connection tracking of this namespace through ctnetlink, by pyroute2: which flows still go by an old port map."""
+"""Conntrack follows the port maps: its entries that went by another map are forgotten, or marked to end.
+
+Numbers are those of linux/netfilter/nfnetlink_conntrack.h.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,25 @@ import errno
 import json
 import os
 import socket
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.nfnetlink.nfctsocket import IPS_SRC_NAT, AsyncNFCTSocket, NFCTAttrTuple
-
 from netnsmgr.errors import KernelError
-from netnsmgr.items.flows import Flow, Mapped, stale
+from netnsmgr.items.flows import Fate, Flow, Mapped, fate
+from netnsmgr.kernel import conntrack
+from netnsmgr.kernel.nfnetlink import NLA_F_NESTED, NLM_F_DUMP, Nfnetlink, attribute
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+RECEIVE_BYTES = 1 << 20
+CT_NEW, CT_GET, CT_DELETE = 0x100, 0x101, 0x102
+TUPLE_ORIG, MARK, FILTER, FILTER_ORIG_FLAGS = 1, 8, 25, 1
+TUPLE_IP, TUPLE_PROTO, IP_SRC, IP_DST = 1, 2, 1, 2
+PROTO_NUM, PROTO_SRC_PORT, PROTO_DST_PORT = 1, 2, 3
+BY_TARGET = 1 << 1 | 1 << 3 | 1 << 5
+"""What of the tuple a filtered dump compares: destination address, protocol, destination port."""
 Key = tuple[IPv4Address, str, int]
 
 
@@ -33,11 +43,11 @@ class KernelConntrack:
     def followed(self) -> frozenset[Mapped] | None:
         return self._maps
 
-    async def follow(self, maps: frozenset[Mapped]) -> None:
+    async def follow(self, maps: frozenset[Mapped], end_mark: int) -> None:
         before, now = _by_key(self._maps or ()), _by_key(maps)
         changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
         if changed:
-            await _cut(changed, before, now)
+            _redirect(changed, before, now, end_mark)
         self._maps = maps
         temporary = f"{self._memory}.tmp"
         with open(temporary, "w", encoding="ascii") as file:
@@ -58,45 +68,70 @@ def _by_key(maps: Iterable[Mapped]) -> dict[Key, frozenset[Mapped]]:
     return found
 
 
-async def _cut(
-    keys: Iterable[Key], before: dict[Key, frozenset[Mapped]], now: dict[Key, frozenset[Mapped]]
+def _redirect(
+    keys: Iterable[Key],
+    before: dict[Key, frozenset[Mapped]],
+    now: dict[Key, frozenset[Mapped]],
+    end_mark: int,
 ) -> None:
+    link = Nfnetlink(RECEIVE_BYTES)
     try:
-        async with AsyncNFCTSocket() as conntrack:
-            for key in keys:
-                address, protocol, port = key
-                # The kernel picks them (CTA_FILTER, since Linux 5.8): a device has thousands of other flows.
-                wanted = NFCTAttrTuple(daddr=str(address), proto=PROTOCOLS[protocol], dport=port)
-                for message in [entry async for entry in await conntrack.dump(tuple_orig=wanted)]:
-                    flow = _flow(message, protocol)
-                    if (flow.address, flow.port) != (address, port):
-                        continue
-                    if stale(flow, before.get(key, ()), now.get(key, ())):
-                        await _delete(conntrack, message)
-    except NetlinkError as error:
-        raise KernelError(f"connection tracking: {os.strerror(error.code)}") from error
+        for key in keys:
+            address, protocol, port = key
+            # The kernel picks them (CTA_FILTER, since Linux 5.8): a device has thousands of other flows.
+            wanted = _tuple(PROTOCOLS[protocol], None, address, None, port)
+            flags = _nested(FILTER, attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_TARGET)))
+            for message in link.request(CT_GET, socket.AF_INET, 0, wanted + flags, flags=NLM_F_DUMP):
+                found = conntrack.parse(message)
+                if found is None or (found.original.dst, found.original.dport) != (str(address), port):
+                    continue  # an older kernel sends all
+                if found.original.protocol != PROTOCOLS[protocol]:
+                    continue
+                match fate(_flow(found, protocol, end_mark), before.get(key, ()), now.get(key, ())):
+                    case Fate.END if end_mark:
+                        _change(link, CT_NEW, found, attribute(MARK, struct.pack("!I", end_mark)))
+                    case Fate.END | Fate.FORGET:
+                        _change(link, CT_DELETE, found)
+    except OSError as error:
+        raise KernelError(f"connection tracking: {error.strerror}") from error
+    finally:
+        link.close()
 
 
-async def _delete(conntrack: Any, message: Any) -> None:
-    entry = NFCTAttrTuple.from_netlink(socket.AF_INET, message.get_attr("CTA_TUPLE_ORIG"))
+def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b"") -> None:
+    protocol, src, sport, dst, dport = found.original
+    entry = _tuple(protocol, IPv4Address(src), IPv4Address(dst), sport, dport)
     try:
-        await conntrack.entry("del", tuple_orig=entry)
-    except NetlinkError as error:
-        if error.code != errno.ENOENT:  # it has ended meanwhile
+        link.request(kind, socket.AF_INET, 0, entry + what)
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # it has ended meanwhile
             raise
 
 
-def _flow(message: Any, protocol: str) -> Flow:
-    asked = NFCTAttrTuple.from_netlink(socket.AF_INET, message.get_attr("CTA_TUPLE_ORIG"))
-    answer = NFCTAttrTuple.from_netlink(socket.AF_INET, message.get_attr("CTA_TUPLE_REPLY"))
+def _tuple(
+    protocol: int, src: IPv4Address | None, dst: IPv4Address, sport: int | None, dport: int
+) -> bytes:
+    ip = attribute(IP_SRC, src.packed) if src is not None else b""
+    ports = attribute(PROTO_SRC_PORT, struct.pack("!H", sport)) if sport is not None else b""
+    proto = attribute(PROTO_NUM, bytes([protocol])) + ports + attribute(PROTO_DST_PORT, struct.pack("!H", dport))
+    whole = _nested(TUPLE_IP, ip + attribute(IP_DST, dst.packed)) + _nested(TUPLE_PROTO, proto)
+    return _nested(TUPLE_ORIG, whole)
+
+
+def _nested(kind: int, content: bytes) -> bytes:
+    return attribute(kind | NLA_F_NESTED, content)
+
+
+def _flow(found: conntrack.Flow, protocol: str, end_mark: int) -> Flow:
     return Flow(
         protocol,
-        IPv4Address(asked.saddr),
-        IPv4Address(asked.daddr),
-        asked.dport,
-        IPv4Address(answer.saddr),
-        answer.sport,
-        bool((message.get_attr("CTA_STATUS") or 0) & IPS_SRC_NAT),
+        IPv4Address(found.original.src),
+        IPv4Address(found.original.dst),
+        found.original.dport,
+        IPv4Address(found.reply.src),
+        found.reply.sport,
+        bool(found.status & conntrack.SRC_NAT),
+        bool(end_mark) and found.mark == end_mark,
     )
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from netnsmgr.errors import KernelError
 
 NETLINK_NETFILTER = 12
-NLMSG_ERROR = 2
-NLM_F_REQUEST, NLM_F_ACK = 1, 4
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
 SO_RCVBUFFORCE = 33
 BUFFER = 256 << 10
@@ -75,13 +76,20 @@ class Nfnetlink:
         self._socket.close()
 
     def request(
-        self, kind: int, family: int, resource: int, attributes: bytes, *, timeout: float = 2.0
+        self,
+        kind: int,
+        family: int,
+        resource: int,
+        attributes: bytes,
+        *,
+        flags: int = NLM_F_ACK,
+        timeout: float = 2.0,
     ) -> list[Message]:
-        """Ask, and return what was answered before the acknowledgement; raises ``OSError`` with the kernel's errno."""
+        """Ask, and return what was answered before the acknowledgement, or the end of a dump; raises ``OSError`` with the kernel's errno."""
         self._sequence += 1
         body = _FAMILY.pack(family, 0, resource) + attributes
         header = _HEADER.pack(
-            _HEADER.size + len(body), kind, NLM_F_REQUEST | NLM_F_ACK, self._sequence, self._port
+            _HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, self._port
         )
         self._socket.settimeout(timeout)
         answers: list[Message] = []
@@ -90,6 +98,8 @@ class Nfnetlink:
             while True:
                 data = self._socket.recv(BUFFER)
                 for offset, (_, type_, _, sequence, _) in _headers(data):
+                    if type_ == NLMSG_DONE and sequence == self._sequence:
+                        return answers + list(messages(data))
                     if type_ == NLMSG_ERROR and sequence == self._sequence:
                         (errno,) = struct.unpack_from("=i", data, offset + _HEADER.size)
                         if errno:

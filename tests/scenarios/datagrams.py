@@ -1,5 +1,6 @@
 """UDP that goes on (python -I -S): ``serve NAME PORT`` answers with its name and who asked, and greets that one again
-every 50 ms; ``ask ADDRESS PORT`` asks every 20 ms from one port, and says ``heard ANSWER`` or ``silence`` when that changes.
+every 50 ms, and says ``asked by ADDRESS`` once for each; ``ask ADDRESS PORT [SOURCE]`` asks every 20 ms from one port, and says ``#N heard ANSWER`` or ``#N silence``
+when that changes.
 
 The greetings are what an application sends without being asked: its own packets must not keep a flow alive, either.
 """
@@ -7,7 +8,9 @@ The greetings are what an application sends without being asked: its own packets
 import socket
 import sys
 import time
+from contextlib import suppress
 
+IP_TRANSPARENT = 19
 PAUSE, GREETING, SILENCE = 0.02, 0.05, 0.5
 
 
@@ -16,7 +19,7 @@ def serve(name: str, port: str) -> None:
     sock.bind(("0.0.0.0", int(port)))
     sock.settimeout(GREETING)
     print("listening", flush=True)
-    asker = None
+    asker, known = None, set()
     while True:
         try:
             _, asker = sock.recvfrom(100)
@@ -25,14 +28,21 @@ def serve(name: str, port: str) -> None:
                 continue
         except OSError:  # an ICMP error of an earlier answer
             continue
-        sock.sendto(f"{name} to {asker[0]}".encode(), asker)
+        if asker[0] not in known:
+            known.add(asker[0])
+            print(f"asked by {asker[0]}", flush=True)
+        with suppress(OSError):  # no address or no route at the moment
+            sock.sendto(f"{name} to {asker[0]}".encode(), asker)
 
 
-def ask(address: str, port: str) -> None:
+def ask(address: str, port: str, source: str = "") -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if source:
+        sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)  # any address, also of somebody else
+    sock.bind((source, 0))
     sock.connect((address, int(port)))
     sock.settimeout(PAUSE)
-    said, last = "", time.monotonic()
+    said, number, last = "", 0, time.monotonic()
     while True:
         heard = ""
         try:
@@ -44,8 +54,11 @@ def ask(address: str, port: str) -> None:
             if time.monotonic() > last + SILENCE:
                 heard = "silence"
         if heard and heard != said:
-            said = heard
-            print(said, flush=True)
+            said, number = heard, number + 1
+            print(f"#{number} {said}", flush=True)
 
 
-{"serve": serve, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+if sys.argv[1] == "serve":
+    serve(*sys.argv[2:])
+else:
+    ask(*sys.argv[2:])
