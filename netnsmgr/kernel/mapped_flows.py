@@ -108,12 +108,12 @@ def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b""
             raise
 
 
-def _tuple(
-    protocol: int, src: IPv4Address | None, dst: IPv4Address, sport: int | None, dport: int
-) -> bytes:
+def _tuple(protocol: int, src: IPv4Address | None, dst: IPv4Address, sport: int | None, dport: int) -> bytes:
     ip = attribute(IP_SRC, src.packed) if src is not None else b""
     ports = attribute(PROTO_SRC_PORT, struct.pack("!H", sport)) if sport is not None else b""
-    proto = attribute(PROTO_NUM, bytes([protocol])) + ports + attribute(PROTO_DST_PORT, struct.pack("!H", dport))
+    proto = (
+        attribute(PROTO_NUM, bytes([protocol])) + ports + attribute(PROTO_DST_PORT, struct.pack("!H", dport))
+    )
     whole = _nested(TUPLE_IP, ip + attribute(IP_DST, dst.packed)) + _nested(TUPLE_PROTO, proto)
     return _nested(TUPLE_ORIG, whole)
 

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from netnsmgr.items.lease import Lease
-from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.files import KernelFiles
+from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
 from netnsmgr.kernel.processes import KernelProcesses
