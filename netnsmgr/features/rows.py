@@ -10,7 +10,7 @@ from typing import Any
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
-from netnsmgr.features.acl.filter import lists
+from netnsmgr.features.acl.lists import lists
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope
 from netnsmgr.items.lease import Lease

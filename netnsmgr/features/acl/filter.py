@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from ipaddress import IPv4Address
 
 from netnsmgr.config.app import App, AppInterface
@@ -32,20 +30,6 @@ TABLE = f"netnsmgr_{NAME}"
 LOGGED = 200
 """Dropped packets that are logged in a second; what is more is counted as unlogged."""
 HOST_SPEC, PAST_SPEC = "flags timeout; timeout 1h", "flags timeout; timeout 24h"
-
-
-def lists(scope: InstanceScope) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-    """Return for each interface the digest of its list and its rules' own numbers, to have them numbered."""
-    found: dict[str, tuple[str, tuple[int | None, ...]]] = {}
-    for app, interface in scope.interfaces:
-        rules = interface.acl
-        if rules is None:
-            found[vif.group(app, interface)] = ("open", (None,))
-            continue
-        written = [rule.model_dump(mode="json") for rule in rules]
-        digest = hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:16]
-        found[vif.group(app, interface)] = (digest, tuple(rule.id for rule in rules))
-    return found
 
 
 def items(scope: InstanceScope) -> list[Item]:
