@@ -14,6 +14,10 @@ PATIENCE = 256
 """How many boxes are looked at before they count as met: that costs one lookup more, and is never wrong."""
 
 
+Pair = tuple[Span, Span]
+"""Ports of both sides, as rows and what goes with them."""
+
+
 class Spans:
     """Ranges of ports, none within another; so in order of their ends as well as of their beginnings."""
 
@@ -83,8 +87,8 @@ class Boxes:
         self.shape = shape
         self._bits = 32 if shape.family == 4 else 128
         self._all = Ports()
-        self._nets: dict[int, dict[int, Ports]] = {}
-        """Prefix length → address → ports."""
+        self._nets: dict[int, dict[int, Ports | Pair]] = {}
+        """Prefix length → address → ports; most have a single pair, and objects are what 20,000 cost."""
         self._order: list[tuple[int, int]] = []
 
     def add(self, element: Element) -> None:
@@ -97,8 +101,13 @@ class Boxes:
         at_length = self._nets.setdefault(length, {})
         ports = at_length.get(address)
         if ports is None:
-            ports = at_length[address] = Ports()
+            at_length[address] = pair
             insort(self._order, element.net)
+            return
+        if isinstance(ports, tuple):
+            single, ports = ports, Ports()
+            ports.add(*single)
+            at_length[address] = ports
         ports.add(*pair)
 
     def meet(self, element: Element) -> bool:
@@ -110,14 +119,14 @@ class Boxes:
             return True
         address, length = element.net
         shorter = (self._at(address, known) for known in self._nets if known <= length)
-        if any(ports is not None and ports.meet(*pair) for ports in shorter):
+        if any(ports is not None and _meet(ports, pair) for ports in shorter):
             return True
         if max(self._nets) <= length:
             return False
         last = address | (1 << self._bits - length) - 1
         begin, end = bisect_left(self._order, element.net), bisect_right(self._order, (last, self._bits))
         inside = self._order[begin : min(end, begin + PATIENCE)]
-        return end - begin > PATIENCE or any(self._nets[n][a].meet(*pair) for a, n in inside)
+        return end - begin > PATIENCE or any(_meet(self._nets[n][a], pair) for a, n in inside)
 
     def hold(self, element: Element) -> bool:
         """Tell whether an element, whose shape says at least as much as this, is within one of these."""
@@ -126,12 +135,24 @@ class Boxes:
             return self._all.hold(*pair)
         address, length = element.net
         shorter = (self._at(address, known) for known in self._nets if known <= length)
-        return any(ports is not None and ports.hold(*pair) for ports in shorter)
+        return any(ports is not None and _hold(ports, pair) for ports in shorter)
 
-    def _at(self, address: int, length: int) -> Ports | None:
+    def _at(self, address: int, length: int) -> Ports | Pair | None:
         below = self._bits - length
         return self._nets[length].get(address >> below << below)
 
-    def _pair(self, element: Element) -> tuple[Span, Span]:
+    def _pair(self, element: Element) -> Pair:
         # The side of which the shape says nothing makes the rows: there is one then.
         return (element.fport, element.lport) if self.shape.lport else (element.lport, element.fport)
+
+
+def _meet(ports: Ports | Pair, pair: Pair) -> bool:
+    if isinstance(ports, Ports):
+        return ports.meet(*pair)
+    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in zip(ports, pair, strict=True))
+
+
+def _hold(ports: Ports | Pair, pair: Pair) -> bool:
+    if isinstance(ports, Ports):
+        return ports.hold(*pair)
+    return all(a[0] <= b[0] and b[1] <= a[1] for a, b in zip(ports, pair, strict=True))
