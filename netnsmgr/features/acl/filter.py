@@ -27,6 +27,8 @@ from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.sysctl import Sysctl
 
 TABLE = f"netnsmgr_{NAME}"
+IPV4, IPV6 = "2", "10"
+"""Of linux/netfilter.h (``NFPROTO_``), as they are read back."""
 LOGGED = 200
 """Dropped packets that are logged in a second; what is more is counted as unlogged."""
 HOST_SPEC, PAST_SPEC = "flags timeout; timeout 1h", "flags timeout; timeout 24h"
@@ -126,8 +128,8 @@ chain @@_fresh {{ accept; }}
 chain @@_stamp {{ ct mark set ct mark or {epoch:#010x}; accept; }}"""
     links = (
         ("fresh", str(epoch), "goto @@_fresh"),
-        ("stamp", "ipv4", "goto @@_stamp"),
-        ("stamp", "ipv6", "goto @@_stamp"),
+        ("stamp", IPV4, "goto @@_stamp"),
+        ("stamp", IPV6, "goto @@_stamp"),
     )
     after = frozenset(
         NftPart(FAMILY, TABLE, f"list_{vif.vif_name(app, interface)}", "", ()).ref
@@ -146,7 +148,7 @@ chain @@_in {{ log prefix "in" group {IN_GROUP} snaplen 96; }}"""
     links = tuple(
         (map_, family, f"jump @@_{chain}")
         for map_, chain in (("log_drop", "drop"), ("log_in", "in"))
-        for family in ("ipv4", "ipv6")
+        for family in (IPV4, IPV6)
     )
     return NftPart(FAMILY, TABLE, "log", body, links)
 
