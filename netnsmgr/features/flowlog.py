@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 
 from netnsmgr import __version__
 from netnsmgr.core.item import Item, Ref
@@ -46,7 +45,7 @@ def items(scope: InstanceScope) -> list[Item]:
     main = File(f"{etc}/{NAME}.{scope.netns_inode}.{digest}.json", text)
     needs: frozenset[Ref] = frozenset({main.ref, told.ref})
     # "-P": not from the directory that the daemon happened to be started in.
-    argv = (sys.executable, "-P", "-m", "netnsmgr.services.flowlog", main.path)
+    argv = (scope.python, "-P", "-m", "netnsmgr.services.flowlog", main.path)
     found: list[Item] = [Directory(etc), told, main, Process(NAME, argv, needs, stays=True)]
     if scope.instance.spec.flow_log:
         found += [

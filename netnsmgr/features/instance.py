@@ -18,6 +18,8 @@ FEATURES = (
     names.items,
     flowlog.items,
     metadata.items,
+    names.items,
+    flowlog.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)
 

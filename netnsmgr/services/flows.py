@@ -100,9 +100,8 @@ class Drops:
             if (vif := source or owner(flow.src)) is None:
                 return
             decision = Decision(vif.app, vif.interface, None, ACTIONS[packet.mark >> 18 & 3])
-        decision = decision._replace(verdict=packet.prefix if packet.prefix in ACTIONS else decision.verdict)
         if decision.verdict == "allow":
-            decision = decision._replace(verdict="drop")
+            decision = decision._replace(verdict=packet.prefix if packet.prefix in ACTIONS[1:] else "drop")
         key = (decision, flow)
         if (known := self._open.get(key)) is not None and now - known.first < WINDOW:
             self._open[key] = known._replace(packets=known.packets + 1, size=known.size + size, last=now)

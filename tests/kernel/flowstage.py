@@ -82,7 +82,7 @@ def scope(
     row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
     made = instance_scope(
         row, LinkFacts(), run_dir=run_dir, state_dir="/run/state", netns_inode=inode() or 0, helper_user="root",
-        helpers=tuple(helpers),
+        helpers=tuple(helpers), python=sys.executable,
     )  # fmt: skip
     return replace(made, etc=ETC)
 

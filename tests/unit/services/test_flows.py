@@ -179,9 +179,7 @@ def test_a_drop_between_applications_and_one_without_a_list() -> None:
     ((app, record),) = dropped(drops, spoofed, 1.0)
     assert (app, record["rule"], record["verdict"]) == ("app1", None, "drop")
     assert dropped(drops, spoofed._replace(port_in=0), 1.0) == []
-    ((_, record),) = dropped(
-        drops, packet(udp("10.10.1.10", 6, OUTSIDE, 81), 3 << 18 | 17, prefix="limit"), 1.0
-    )
+    ((_, record),) = dropped(drops, packet(udp("10.10.1.10", 6, OUTSIDE, 81), 3 << 18 | 17), 1.0)
     assert record["verdict"] == "limit"
 
 
