@@ -11,10 +11,8 @@ from netnsmgr.core.item import Item
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.portmap_inside import chain
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.upstream import TWIN_DNS_PORT
 from netnsmgr.items.nft import NftTable
-
-TWIN_DNS_PORT = 5300
-"""Where the instance asks a DNS server that has the instance's own address, to tell it from itself."""
 
 
 def items(scope: InstanceScope) -> list[Item]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.nat import TWIN_DNS_PORT
 from netnsmgr.features.scope import InstanceScope
+
+TWIN_DNS_PORT = 5300
+"""Where the instance asks a DNS server that has the instance's own address, to tell it from itself."""
 
 
 def servers(scope: InstanceScope) -> str:

@@ -39,7 +39,12 @@ def test_a_question_and_a_flow_are_seen_and_go_with_their_instance(w: World) -> 
     w.eventually(lambda: any(r["name"] == "github.com" for r in records(w, "--dns")), "the question")
     w.eventually(lambda: any(r["protocol"] == "icmp" for r in records(w)), "the flow")
     (ping,) = [r for r in records(w) if r["protocol"] == "icmp"]
-    assert (ping["direction"], ping["rule"], ping["verdict"], ping["dst"]) == ("out", None, "allow", "192.168.0.1")
+    assert (ping["direction"], ping["rule"], ping["verdict"], ping["dst"]) == (
+        "out",
+        None,
+        "allow",
+        "192.168.0.1",
+    )
     assert any(r.get("service") == "dns" for r in records(w))
     w.apply(instance("ni1", flowLog=False))
     w.until(lambda: not view.rows, "the rows are taken back")
@@ -49,7 +54,10 @@ def test_a_question_and_a_flow_are_seen_and_go_with_their_instance(w: World) -> 
     w.command("delete", "app", "app1")
     w.command("delete", "ni", "ni1")
     w.until(lambda: not view.rows, "the rows go with the instance")
-    w.eventually(lambda: not w.lab.device.run("pgrep", "-f", "services.flowlog", check=False).stdout, "the program, too")
+    w.eventually(
+        lambda: not w.lab.device.run("pgrep", "-f", "services.flowlog", check=False).stdout,
+        "the program, too",
+    )
 
 
 def test_host_rules_decide_by_name(w: World) -> None:
@@ -61,4 +69,6 @@ def test_host_rules_decide_by_name(w: World) -> None:
     assert addresses
     w.eventually(lambda: any(r["name"] == "github.com" for r in records(w, "--dns")), "the question")
     app1.run("ping", "-c", "1", "-W", "1", "192.168.0.1", check=False)
-    w.eventually(lambda: any(r["rule"] == 0 for r in records(w, "--dropped")), "the drop, by the default rule")
+    w.eventually(
+        lambda: any(r["rule"] == 0 for r in records(w, "--dropped")), "the drop, by the default rule"
+    )
