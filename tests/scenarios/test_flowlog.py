@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from netnsmgr.features.names import host_key
 from netnsmgr.pubsub.tables import FLOW_LOG
 from tests.scenarios.documents import app, device, instance
 from tests.scenarios.world import World
@@ -30,12 +31,12 @@ def records(w: World, *options: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_question_and_a_flow_are_seen_and_go_with_their_instance(w: World) -> None:
-    """What an application did is there for ``netnsmgr flows``, also after its agent was killed; off is off."""
+def test_a_question_and_a_flow_are_seen(w: World) -> None:
+    """What an application did is there for ``netnsmgr flows``; off is off, and on again is on."""
     view = w.client.subscribe(FLOW_LOG)
     w.until(lambda: "ni1/app1" in view.rows, "the flow log runs")
     w.lab.apps["app1"].lookup("github.com")
-    w.lab.apps["app1"].run("ping", "-c", "1", "-W", "2", "192.168.0.1")
+    assert w.lab.apps["app1"].ping("192.168.0.1")
     w.eventually(lambda: any(r["name"] == "github.com" for r in records(w, "--dns")), "the question")
     w.eventually(lambda: any(r["protocol"] == "icmp" for r in records(w)), "the flow")
     (ping,) = [r for r in records(w) if r["protocol"] == "icmp"]
@@ -51,11 +52,17 @@ def test_a_question_and_a_flow_are_seen_and_go_with_their_instance(w: World) -> 
     assert "flowLog: true" in w.command("flows", "app1", code=1).stderr
     w.apply(instance("ni1", flowLog=True))
     w.until(lambda: "ni1/app1" in view.rows, "it runs again")
+
+
+def test_it_goes_with_its_instance(w: World) -> None:
+    """The rows and the program."""
+    view = w.client.subscribe(FLOW_LOG)
+    w.until(lambda: "ni1/app1" in view.rows, "the flow log runs")
     w.command("delete", "app", "app1")
-    w.command("delete", "ni", "ni1")
+    w.command("delete", "ni", "ni1", "--timeout", "20s")
     w.until(lambda: not view.rows, "the rows go with the instance")
     w.eventually(
-        lambda: not w.lab.device.run("pgrep", "-f", "services.flowlog", check=False).stdout,
+        lambda: not w.lab.device.run(["pgrep", "-f", "services.flowlog"], check=False).stdout,
         "the program, too",
     )
 
@@ -67,8 +74,15 @@ def test_host_rules_decide_by_name(w: World) -> None:
     app1 = w.lab.apps["app1"]
     addresses = app1.lookup("github.com")
     assert addresses
+    sets = f"nft list set inet netnsmgr_acl host_{host_key('github.com')}_4"
+    held = w.lab.device.run(["ip", "netns", "exec", "ni1", "sh", "-c", sets]).stdout
+    assert all(address in held for address in addresses), "it was there before the answer was"
     w.eventually(lambda: any(r["name"] == "github.com" for r in records(w, "--dns")), "the question")
-    app1.run("ping", "-c", "1", "-W", "1", "192.168.0.1", check=False)
+    assert "github.com" in app1.http("http://github.com")
+    w.eventually(
+        lambda: any(r["rule"] == 1 and r["dst"] in addresses for r in records(w)), "the flow, by its rule"
+    )
+    assert not app1.ping("192.168.0.1")
     w.eventually(
         lambda: any(r["rule"] == 0 for r in records(w, "--dropped")), "the drop, by the default rule"
     )
