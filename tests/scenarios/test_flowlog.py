@@ -54,6 +54,24 @@ def test_a_question_and_a_flow_are_seen(w: World) -> None:
     w.until(lambda: "ni1/app1" in view.rows, "it runs again")
 
 
+def test_between_applications_each_has_its_own_rule(w: World) -> None:
+    """The one that began by its own list, the other by what its list says of what comes in."""
+    app2 = w.lab.app("app2")
+    rules = [{"id": 7, "match": {"protocol": "icmp"}, "direction": "in"}]
+    w.apply(app("app2", "ni1", address="10.10.1.11", acl=rules))
+    app2.dhcp("eth0")
+    assert w.lab.apps["app1"].ping("10.10.1.11")
+    assert not app2.ping("10.10.1.10")
+    w.eventually(lambda: any(r.get("peer") == "app2" for r in records(w)), "the flow")
+    (out,) = [r for r in records(w) if r.get("peer") == "app2"]
+    assert (out["direction"], out["rule"], out["verdict"]) == ("out", None, "allow")
+    items = json.loads(w.command("flows", "app2", "-o", "json").stdout)["items"]
+    (back,) = [r for r in items if r.get("peer") == "app1" and r["type"] == "flow"]
+    assert (back["direction"], back["rule"], back["verdict"]) == ("in", 7, "allow")
+    (drop,) = [r for r in items if r["type"] == "drop"]
+    assert (drop["direction"], drop["rule"], drop["peer"]) == ("out", 0, "app1")
+
+
 def test_it_goes_with_its_instance(w: World) -> None:
     """The rows and the program."""
     view = w.client.subscribe(FLOW_LOG)
