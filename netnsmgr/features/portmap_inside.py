@@ -15,8 +15,7 @@ from netnsmgr.config.acl_values import WITH_PORTS
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features.link import NAT, UPLINK
-from netnsmgr.features.rows import senders
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, senders
 from netnsmgr.items.flows import Mapped, MappedFlows
 from netnsmgr.items.nft import PREFIX
 from netnsmgr.items.nft_set import NftSet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Address, IPv4Interface, ip_network
 from typing import Any
 
 from netnsmgr.config.device import Device
@@ -12,7 +12,15 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
 from netnsmgr.features.acl.lists import lists
 from netnsmgr.features.acl.numbers import Numbers
-from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope
+from netnsmgr.features.scope import (
+    InstanceScope,
+    LinkedInstance,
+    LinkFacts,
+    PortFacts,
+    PortMap,
+    UplinkScope,
+    senders,
+)
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
@@ -67,14 +75,6 @@ def linked_instance(entry: Row) -> LinkedInstance:
 
 def _port_map(entry: Row) -> PortMap:
     return PortMap(entry["protocol"], entry["port"], entry["adapter"], senders(map(ip_network, entry["ip"])))
-
-
-def senders(prefixes: Iterable[IPv4Network | IPv6Network]) -> tuple[IPv4Network, ...] | None:
-    """Return who may use a port map whose rule has these prefixes; none given: all."""
-    given = tuple(prefixes)
-    # Without overlaps: the kernel refuses an interval that lies in another one.
-    own = collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv4Network))
-    return tuple(own) if given else None
 
 
 def device_of(row: Row) -> Device | None:

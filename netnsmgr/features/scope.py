@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
@@ -76,6 +77,14 @@ class PortMap:
     port: int
     adapter: str | None = None
     senders: tuple[IPv4Network, ...] | None = None
+
+
+def senders(prefixes: Iterable[IPv4Network | IPv6Network]) -> tuple[IPv4Network, ...] | None:
+    """Return who may use a port map whose rule has these prefixes; none given: all."""
+    given = tuple(prefixes)
+    # Without overlaps: the kernel refuses an interval that lies in another one.
+    own = collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv4Network))
+    return tuple(own) if given else None
 
 
 @dataclass(frozen=True)
