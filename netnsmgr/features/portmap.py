@@ -120,7 +120,7 @@ def items(scope: UplinkScope) -> list[Item]:
     sets = _sets(scope, maps)
     flows = MappedFlows(
         frozenset(
-            Mapped(address.ip, protocol, port, linked.inner, port, mapped.senders)
+            Mapped(address.ip, protocol, port, linked.inner, port, mapped.senders, MARK | number)
             for (number, protocol, port), (linked, mapped) in maps.items()
             for address in scope.ports[number][1].addresses
         ),

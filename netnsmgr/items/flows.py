@@ -31,6 +31,8 @@ class Mapped(NamedTuple):
     to: IPv4Address
     to_port: int
     senders: tuple[IPv4Network, ...] | None = None
+    mark: int = 0
+    """What marks its flows, to give it back to one that had ended."""
 
     def takes(self, sender: IPv4Address) -> bool:
         """Say whether it is for this sender."""
@@ -52,11 +54,12 @@ class Flow(NamedTuple):
 
 
 class Fate(Enum):
-    """What becomes of a flow: it goes on, begins anew with its next packet, or ends."""
+    """What becomes of a flow: it goes on, begins anew with its next packet, ends, or goes on after it had ended."""
 
     KEEP = 0
     FORGET = 1
     END = 2
+    RESUME = 3
 
 
 def fate(flow: Flow, before: Iterable[Mapped], now: Iterable[Mapped]) -> Fate:
@@ -70,7 +73,10 @@ def fate(flow: Flow, before: Iterable[Mapped], now: Iterable[Mapped]) -> Fate:
         anew = bool(ways) and flow.protocol == UDP and not flow.source_changed
         return Fate.FORGET if anew else Fate.KEEP
     if ways:
-        return Fate.FORGET if flow.ended or way not in ways else Fate.KEEP
+        if way not in ways:
+            return Fate.FORGET
+        # Not forgotten: the application's packet could be the first then, and the flow would be none of the map's.
+        return Fate.RESUME if flow.ended else Fate.KEEP
     return Fate.END if way in known else Fate.KEEP
 
 

@@ -87,9 +87,12 @@ def _redirect(
                     continue  # an older kernel sends all
                 if found.original.protocol != PROTOCOLS[protocol]:
                     continue
-                match fate(_flow(found, protocol, end_mark), before.get(key, ()), now.get(key, ())):
+                maps = now.get(key, frozenset())
+                match fate(_flow(found, protocol, end_mark), before.get(key, ()), maps):
                     case Fate.END if end_mark:
-                        _change(link, CT_NEW, found, attribute(MARK, struct.pack("!I", end_mark)))
+                        _change(link, CT_NEW, found, _marked(end_mark))
+                    case Fate.RESUME:
+                        _change(link, CT_NEW, found, _marked(max(mapped.mark for mapped in maps)))
                     case Fate.END | Fate.FORGET:
                         _change(link, CT_DELETE, found)
     except OSError as error:
@@ -106,6 +109,10 @@ def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b""
     except OSError as error:
         if error.errno != errno.ENOENT:  # it has ended meanwhile
             raise
+
+
+def _marked(mark: int) -> bytes:
+    return attribute(MARK, struct.pack("!I", mark))
 
 
 def _tuple(protocol: int, src: IPv4Address | None, dst: IPv4Address, sport: int | None, dport: int) -> bytes:
@@ -137,10 +144,18 @@ def _flow(found: conntrack.Flow, protocol: str, end_mark: int) -> Flow:
 
 def _written(mapped: Mapped) -> list[Any]:
     senders = None if mapped.senders is None else list(map(str, mapped.senders))
-    return [str(mapped.address), mapped.protocol, mapped.port, str(mapped.to), mapped.to_port, senders]
+    return [
+        str(mapped.address),
+        mapped.protocol,
+        mapped.port,
+        str(mapped.to),
+        mapped.to_port,
+        senders,
+        mapped.mark,
+    ]
 
 
 def _read(row: list[Any]) -> Mapped:
-    address, protocol, port, to, to_port, senders = row
+    address, protocol, port, to, to_port, senders, mark = row
     networks = None if senders is None else tuple(map(IPv4Network, senders))
-    return Mapped(IPv4Address(address), protocol, port, IPv4Address(to), to_port, networks)
+    return Mapped(IPv4Address(address), protocol, port, IPv4Address(to), to_port, networks, mark)
