@@ -49,6 +49,7 @@ class KernelConntrack:
         if changed:
             _redirect(changed, before, now, end_mark)
         self._maps = maps
+        os.makedirs(os.path.dirname(self._memory), exist_ok=True)
         temporary = f"{self._memory}.tmp"
         with open(temporary, "w", encoding="ascii") as file:
             json.dump(sorted(map(_written, maps), key=str), file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -15,6 +15,8 @@ RULES = (
     Rule(60, 500, src=IPv4Address("192.168.0.2")),
     Rule(70, 501, iif="eth0", src=IPv4Address("192.168.0.2")),
     Rule(80, 802),
+    Rule(40, 255, dst=IPv4Network("169.254.100.0/22")),
+    Rule(45, 500, mark=0x6E000000),
 )
 MOVED = LocalRule(100)
 
@@ -43,7 +45,9 @@ class TestRule:
         """What is made is what ``ip rule`` calls by the same words, with our protocol number."""
         async with stage(owns_namespace=False) as agent:
             await agent.bring(*RULES)
-            assert shown()[1:5] == [
+            assert shown()[1:7] == [
+                "40: from all to 169.254.100.0/22 lookup local proto 110",
+                "45: from all fwmark 0x6e000000 lookup 500 proto 110",
                 "50: from all iif nm-ni1 [detached] lookup 800 proto 110",
                 "60: from 192.168.0.2 lookup 500 proto 110",
                 "70: from 192.168.0.2 iif eth0 [detached] lookup 501 proto 110",
