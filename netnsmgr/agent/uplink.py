@@ -85,10 +85,14 @@ class UplinkRole:
             rows.append(
                 (DEVICE_STATUS, scope.device.name, self._device_row(row["revision"], outcome, busy=busy))
             )
-        rows += [
-            (link_status(linked.instance.name), "link", self._link_row(linked, outcome, busy=busy))
-            for linked in scope.instances
-        ]
+        maps = exposed(scope)
+        for linked in scope.instances:
+            link = self._link_row(linked, outcome, busy=busy)
+            link["portMaps"] = [
+                {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
+                for mapped, addresses in maps.get(linked.instance.name, ())
+            ]
+            rows.append((link_status(linked.instance.name), "link", link))
         return rows
 
     def _device_row(self, revision: int, outcome: Outcome, *, busy: bool) -> dict[str, Any]:
@@ -153,10 +157,6 @@ class UplinkRole:
                 }
                 for port, facts in ports
                 if facts.present
-            ],
-            "portMaps": [
-                {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
-                for mapped, addresses in exposed(self._scope, linked)
             ],
         }
 

@@ -5,7 +5,6 @@ An application of this device is, to a port map, whoever its instance is outside
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from netnsmgr.config.device import DEFAULT_LINK_POOL, Port
@@ -23,7 +22,7 @@ FAMILY, TABLE = "inet", f"{PREFIX}uplink"
 MARK = 0x6E000000
 """Upper half of the marks that say by which port a mapped flow came in; the lower half is the port's number."""
 ENDED = 0x6EFF0000
-"""Mark of mapped flows whose map is no more."""
+"""Mark of flows whose map is no more: their packets are dropped."""
 LINKS_PRIORITY, ANSWER_PRIORITY = 40, 45
 EVERYBODY = (IPv4Network("0.0.0.0/0"),)
 LOOPBACK = "lo"
@@ -48,19 +47,20 @@ def opened(scope: UplinkScope) -> Opened:
     return found
 
 
-def exposed(scope: UplinkScope, linked: LinkedInstance) -> Iterator[tuple[PortMap, list[str]]]:
-    """Yield the port maps of an instance with the device's addresses that lead to it."""
-    by_number = opened(scope)
-    for mapped in linked.port_maps:
-        yield (
-            mapped,
-            [
+def exposed(scope: UplinkScope) -> dict[str, list[tuple[PortMap, list[str]]]]:
+    """Return the port maps of each instance with the device's addresses that lead to it."""
+    leads = opened(scope)
+    found: dict[str, list[tuple[PortMap, list[str]]]] = {}
+    for linked in scope.instances:
+        for mapped in linked.port_maps:
+            addresses = [
                 str(address.ip)
                 for number, (_, facts) in enumerate(scope.ports)
-                if by_number.get((number, mapped.protocol, mapped.port)) == (linked, mapped)
+                if leads.get((number, mapped.protocol, mapped.port)) == (linked, mapped)
                 for address in facts.addresses
-            ],
-        )
+            ]
+            found.setdefault(linked.instance.name, []).append((mapped, addresses))
+    return found
 
 
 def chains(scope: UplinkScope) -> str:

@@ -96,6 +96,6 @@ def _link_facts(scope: UplinkScope, name: str) -> LinkFacts:
     ]
     maps = [
         {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
-        for mapped, addresses in exposed(scope, linked)
+        for mapped, addresses in exposed(scope).get(name, ())
     ]
     return LinkFacts.of({"revision": 1, "state": "ready", "reasons": [], "ports": ports, "portMaps": maps})

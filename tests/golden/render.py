@@ -11,6 +11,7 @@ from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Veth
 from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import MAIN, Route
@@ -19,7 +20,7 @@ from netnsmgr.items.sysctl import Sysctl
 
 KINDS = (
     ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
-    NftTable, NftSet, MappedFlows, Directory, File, Process,
+    NftTable, NftSet, NftPart, MappedFlows, Directory, File, Process,
 )  # fmt: skip
 RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -34,6 +35,12 @@ def terminal(items: Iterable[Item]) -> str:
     for item in sorted(listed, key=lambda item: item.ref):
         if isinstance(item, NftTable):
             found += ["", f"table {item.family} {item.name} {{{_indented(item.body)}\n}}"]
+    for item in sorted(listed, key=lambda item: item.ref):
+        if isinstance(item, NftPart):
+            found += [
+                "",
+                f"table {item.family} {item.table} {{  # part {item.name}{_indented(chr(10) + item.body.strip())}\n}}",
+            ]
     for item in sorted(listed, key=lambda item: item.ref):
         if isinstance(item, File):
             reload = f"  # read again by {item.reload}" if item.reload else ""
@@ -117,6 +124,12 @@ def _line(item: Item) -> str:
             elements = ", ".join(sorted(item.elements)) if item.elements is not None else "# somebody else's"
             where = f"{item.family} {item.table} {item.name}"
             return f"nft add element {where} {{ {elements} }}" if elements else ""
+        case NftPart():
+            where = f"{item.family} {item.table}"
+            return "\n".join(
+                f"nft add element {where} {map_} {{ {key} : {verdict} }}  # part {item.name}"
+                for map_, key, verdict in item.links
+            )
         case MappedFlows():
             return "".join(
                 f"# flows to {m.address} {m.protocol} {m.port} go to {m.to} {m.to_port}"

@@ -61,7 +61,7 @@ class TestInTheRootNamespace:
         """Without an adapter at all ports that have an address; by name or label at those; eth2 has none."""
         maps = PortMap("tcp", 80), PortMap("tcp", 81, "eth0"), PortMap("udp", 82, "wan")
         made = device(linked(0, *maps))
-        assert [(m.port, on) for m, on in portmap.exposed(made, made.instances[0])] == [
+        assert [(m.port, on) for m, on in portmap.exposed(made)["ni0"]] == [
             (80, ["192.168.0.2", "192.168.1.2"]),
             (81, ["192.168.0.2"]),
             (82, ["192.168.1.2"]),
