@@ -128,7 +128,10 @@ def set_(item: NftSet, found: Table | None, present: frozenset[str]) -> str:
 
 
 def remove_set(found: Table, name: str) -> list[str]:
-    """Remove a set or map, if it is there."""
+    """Remove a set or map, if it is there; one that the skeleton asks is emptied, and goes with its table."""
     where = f"{found.family} {found.name}"
     kind = found.kinds.get(name)
-    return [f"flush {kind} {where} {name}", f"delete {kind} {where} {name}"] if kind else []
+    if kind is None:
+        return []
+    lines = [f"flush {kind} {where} {name}", f"delete {kind} {where} {name}"]
+    return lines[:1] if name in found.skeleton.used else lines
