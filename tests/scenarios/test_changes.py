@@ -59,7 +59,10 @@ def test_a_difference_is_shown_and_then_made(w: World) -> None:
     assert "interrupted" not in text
     since = w.mark()
     w.apply(changed)
-    assert w.operations(since) == ["ni1: modify file//run/netnsmgr/instances/ni1/etc/hosts"]
+    assert sorted(w.operations(since)) == [
+        "ni1: modify file//run/netnsmgr/instances/ni1/etc/hosts",
+        "ni1: modify nft-set/inet netnsmgr_acl eids4",
+    ]
     code, text = diff(w, instance("ni1", "10.10.9"))
     assert "dnsmasq" in text
     assert "interrupted" in text
@@ -162,7 +165,7 @@ def test_our_own_namespace_deleted_by_hand(w: World) -> None:
     """`ip netns del` of an instance takes only its name away, which it gets back; the traffic goes on."""
     app1 = w.lab.apps["app1"]
     w.apply(device(), instance("ni1"), app("app1", "ni1"))
-    app1.dhcp("eth0")
+    w.leased("ni1", "app1")
     since = w.mark()
     with Flow(app1) as flow:
         w.sh("ip netns del ni1")

@@ -19,7 +19,7 @@ def w() -> Iterator[World]:
     with World() as made:
         made.lab.app("app1")
         made.apply(device(), instance("ni1"), app("app1", "ni1"))
-        made.lab.apps["app1"].dhcp("eth0")
+        made.leased("ni1", "app1")
         yield made
 
 

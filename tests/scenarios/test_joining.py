@@ -22,7 +22,7 @@ def w() -> Iterator[World]:
             made.lab.app(name)
         hosts = {"hosts": {"printer": ["192.168.1.9"]}}
         made.apply(device(), instance("ni2", "192.168.1", dhcp={}, dns=hosts), app("app1", "ni2"))
-        made.lab.apps["app1"].dhcp("eth0")
+        made.leased("ni2", "app1")
         yield made
 
 

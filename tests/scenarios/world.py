@@ -162,6 +162,16 @@ class World:
 
         self.eventually(seen, f"a pass of {agent} with nothing to do")
 
+    def leased(self, network: str, app: str, interface: str = "eth0") -> None:
+        """The application takes a lease, and the instance's agent has done all that follows from it."""
+        since = self.mark()
+        address = str(self.lab.apps[app].dhcp(interface).address.ip)
+        self.eventually(
+            lambda: address in self.sh("nft list map inet netnsmgr_acl vif_of4", network),
+            f"{address} of {app} in {network}",
+        )
+        self.looked(network, since)
+
     # --- its processes
 
     def kill(self, pid: int) -> None:
