@@ -116,11 +116,11 @@ class KernelNft:
             listed_at = self._listed_at
             self._run(text)
             there = found is not None and item.name in found.kinds
-            # Nothing but these elements has changed: what was listed of all else still holds.
-            if there and item.elements is not None and listed_at is not None:
-                if self._generation() == listed_at + 1:
-                    self._elements[item.family, item.table, item.name] = item.elements
-                    self._listed_at = listed_at + 1
+            only_ours = listed_at is not None and self._generation() == listed_at + 1
+            if there and item.elements is not None and listed_at is not None and only_ours:
+                # Nothing but these elements has changed: what was listed of all else still holds.
+                self._elements[item.family, item.table, item.name] = item.elements
+                self._listed_at = listed_at + 1
 
     async def delete_set(self, family: str, table: str, name: str) -> None:
         found = self._ours().get((family, table))

@@ -83,7 +83,7 @@ def picture(w: World) -> str:
     """Both namespaces as commands show them, without what the kernel numbers anew."""
     links = r"ip -o link | sed 's/^[0-9]*: //; s/@[^:]*//; s/state [A-Z]*//; s/link\/.*//'"
     addresses = "ip -br -4 address | sed 's/@[^ ]*//; s/UNKNOWN/UP/; s/  */ /g'"
-    shown = f"{links}; {addresses}; ip rule; ip -4 route show table all; nft -s list ruleset | sed '/set hits/,/}}/d'"
+    shown = f"{links}; {addresses}; ip rule; ip -4 route show table all; nft -s list ruleset | sed '/set hits/,/^\t}}/d'"
     text = w.sh(shown, "ni1") + "\n" + w.sh(shown)
     return "\n".join(sorted(line for line in text.splitlines() if "linkdown" not in line))
 
