@@ -6,9 +6,10 @@ import subprocess
 from ipaddress import IPv4Address
 
 from netnsmgr.config.instance import NetworkInstance
-from netnsmgr.features import forwarding
+from netnsmgr.features import forwarding, portmap
 from netnsmgr.features.scope import LinkedInstance, UplinkScope
 from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_set import NftSet
 from tests.kernel.stage import sh, stage
 from tests.lab import isolated
 
@@ -47,10 +48,11 @@ async def test_an_instance_reaches_the_site_and_the_site_does_not_reach_the_inst
         IPv4Address("169.254.100.1"),
     )
     scope = UplinkScope(None, (), (ni1,), "/run/etc", "/run/leases", 1)
-    (table,) = [item for item in forwarding.items(scope) if isinstance(item, NftTable)]
+    found = [*forwarding.items(scope), *portmap.items(scope)]
+    rules = [item for item in found if isinstance(item, NftTable | NftSet)]
     assert answers("site", "10.10.1.1")
     async with stage(owns_namespace=False) as agent:
-        await agent.bring(table)
+        await agent.bring(*rules)
     assert answers("ni1", "192.168.0.1")
     assert not answers("site", "10.10.1.1")
     assert not answers("site", "169.254.100.1")
