@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.flows import Fate, Flow, Mapped, fate
+from netnsmgr.items.flows import UDP, Fate, Flow, Mapped, fate
 from netnsmgr.kernel import conntrack
 from netnsmgr.kernel.nfnetlink import NLA_F_NESTED, NLM_F_DUMP, Nfnetlink, attribute
 
@@ -28,6 +28,7 @@ TUPLE_IP, TUPLE_PROTO, IP_SRC, IP_DST = 1, 2, 1, 2
 PROTO_NUM, PROTO_SRC_PORT, PROTO_DST_PORT = 1, 2, 3
 BY_TARGET = 1 << 1 | 1 << 3 | 1 << 5
 """What of the tuple a filtered dump compares: destination address, protocol, destination port."""
+BY_SOURCE = 1 << 0 | 1 << 3 | 1 << 4
 Key = tuple[IPv4Address, str, int]
 
 
@@ -96,10 +97,29 @@ def _redirect(
                         _change(link, CT_NEW, found, _marked(max(mapped.mark for mapped in maps)))
                     case Fate.END | Fate.FORGET:
                         _change(link, CT_DELETE, found)
+            if not end_mark:
+                for mapped in before.get(key, frozenset()) - now.get(key, frozenset()):
+                    _forget_own(link, mapped)
     except OSError as error:
         raise KernelError(f"connection tracking: {error.strerror}") from error
     finally:
         link.close()
+
+
+def _forget_own(link: Nfnetlink, mapped: Mapped) -> None:
+    """Forget what an application that is elsewhere now sent of itself: to the other side it came from the mapped port,
+    whose packets it so leads to where the application was.
+    """
+    if mapped.protocol != UDP:
+        return
+    wanted = _tuple(PROTOCOLS[UDP], mapped.to, None, mapped.to_port, None)
+    flags = _nested(FILTER, attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_SOURCE)))
+    for message in link.request(CT_GET, socket.AF_INET, 0, wanted + flags, flags=NLM_F_DUMP):
+        found = conntrack.parse(message)
+        if found is None or found.original[:3] != (PROTOCOLS[UDP], str(mapped.to), mapped.to_port):
+            continue
+        if (found.reply.dst, found.reply.dport) == (str(mapped.address), mapped.port):
+            _change(link, CT_DELETE, found)
 
 
 def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b"") -> None:
@@ -116,14 +136,19 @@ def _marked(mark: int) -> bytes:
     return attribute(MARK, struct.pack("!I", mark))
 
 
-def _tuple(protocol: int, src: IPv4Address | None, dst: IPv4Address, sport: int | None, dport: int) -> bytes:
-    ip = attribute(IP_SRC, src.packed) if src is not None else b""
-    ports = attribute(PROTO_SRC_PORT, struct.pack("!H", sport)) if sport is not None else b""
-    proto = (
-        attribute(PROTO_NUM, bytes([protocol])) + ports + attribute(PROTO_DST_PORT, struct.pack("!H", dport))
-    )
-    whole = _nested(TUPLE_IP, ip + attribute(IP_DST, dst.packed)) + _nested(TUPLE_PROTO, proto)
-    return _nested(TUPLE_ORIG, whole)
+def _tuple(
+    protocol: int,
+    src: IPv4Address | None,
+    dst: IPv4Address | None,
+    sport: int | None,
+    dport: int | None,
+) -> bytes:
+    addresses = (IP_SRC, src), (IP_DST, dst)
+    ports = (PROTO_SRC_PORT, sport), (PROTO_DST_PORT, dport)
+    ip = b"".join(attribute(kind, address.packed) for kind, address in addresses if address is not None)
+    proto = attribute(PROTO_NUM, bytes([protocol]))
+    proto += b"".join(attribute(kind, struct.pack("!H", port)) for kind, port in ports if port is not None)
+    return _nested(TUPLE_ORIG, _nested(TUPLE_IP, ip) + _nested(TUPLE_PROTO, proto))
 
 
 def _nested(kind: int, content: bytes) -> bytes:

@@ -104,7 +104,7 @@ def test_a_map_follows_the_application_s_lease() -> None:
         two.run(["ip", "address", "flush", "dev", "eth0"])
         w.apply(app2(port_map(), port_map(5000, 5000, "udp"), address="10.10.1.20"))
         assert talk.next() == "silence"
-        two.dhcp("eth0")
+        assert str(two.dhcp("eth0").address) == "10.10.1.20/24"
         assert talk.next() == "heard app2 to 192.168.0.1"
         talk.stop()
         for server in servers:
