@@ -39,6 +39,10 @@ class Item:
         """Return what has to exist before this item can."""
         return frozenset()
 
+    def follows(self) -> frozenset[Ref]:
+        """Return what has to be made first where both have to be made; it may go and come back on its own."""
+        return frozenset()
+
     def must_replace(self, old: Item) -> bool:
         """Say whether ``old`` has to be deleted and made anew, rather than modified in place."""
         return type(old) is not type(self)

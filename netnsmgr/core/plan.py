@@ -2,7 +2,7 @@
 
 Rules of the order:
 
-1. An item is created or modified after everything it stands on.
+1. An item is created or modified after everything it stands on, and after what it follows.
 2. An item is deleted after everything that stood on it is gone or has moved elsewhere, so that a
    removed item outlives its last user (no moment without a firewall rule that is only replaced).
 3. Replacing an item takes down all that stands on it and brings it back.
@@ -108,7 +108,7 @@ def plan(current: State, intended: State, external: frozenset[Ref] = frozenset()
             delete.get(u) or make[u] for u in users.get(ref, ()) if u in delete or u in make
         )
     for ref, op in make.items():
-        waits = {make[dep] for dep in wanted[ref].deps() if dep in make}
+        waits = {make[dep] for dep in wanted[ref].deps() | wanted[ref].follows() if dep in make}
         if ref in delete:
             waits.add(delete[ref])
         after[op] = frozenset(waits)

@@ -37,6 +37,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
             link,
             mtu,
             alias=instance.name,
+            after=frozenset({TABLE}),
             far_netns=instance.name,
             far_path=f"/run/netns/{instance.name}",
             far_name=UPLINK,

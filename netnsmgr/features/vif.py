@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.item import Item
+from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope, short_name
 from netnsmgr.items.link import ExternalNetns, Tap, Veth
+
+
+FILTERED = frozenset(
+    {
+        Ref("nft-table", "bridge netnsmgr_vif"),
+        Ref("nft-table", "inet netnsmgr_acl"),
+        Ref("sysctl", "net/bridge/bridge-nf-call-iptables"),
+        Ref("sysctl", "net/bridge/bridge-nf-call-ip6tables"),
+    }
+)
+"""Without them an interface would speak to all others: with them, and without its own list yet, to nobody."""
 
 
 def group(app: App, interface: AppInterface) -> str:
@@ -35,12 +46,13 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
     name, alias = vif_name(app, interface), group(app, interface)
     far = far_end(app, scope.run_dir)
     if far is None:
-        return [Tap(name, scope.mtu, master=BRIDGE, alias=alias)]
+        return [Tap(name, scope.mtu, master=BRIDGE, alias=alias, after=FILTERED)]
     veth = Veth(
         name,
         scope.mtu,
         master=BRIDGE,
         alias=alias,
+        after=FILTERED,
         far_netns=far.name,
         far_path=far.path,
         far_name=interface.name,

@@ -9,7 +9,7 @@ other end is where ours would be.  Another link of a wanted name there is somebo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
@@ -68,12 +68,17 @@ class Link(KernelItem):
     master: str = ""
     alias: str = ""
     up: bool = True
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What has to be there before the first packet passes, but may be loaded anew without taking the link down."""
 
     def key(self) -> str:
         return self.name
 
     def deps(self) -> frozenset[Ref]:
         return frozenset({link_ref(self.master)} if self.master else ())
+
+    def follows(self) -> frozenset[Ref]:
+        return self.after
 
     @property
     def full_alias(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
@@ -27,9 +27,13 @@ class Thing(Item):
     soft: int = 0
     hard: int = 0
     on: frozenset[str] = frozenset()
+    behind: frozenset[str] = field(default=frozenset(), compare=False)
 
     def key(self) -> str:
         return self.name
+
+    def follows(self) -> frozenset[Ref]:
+        return refs(self.behind)
 
     def deps(self) -> frozenset[Ref]:
         return refs(self.on)
@@ -54,8 +58,8 @@ def refs(names: Iterable[str]) -> frozenset[Ref]:
     return frozenset(Ref("t", name) for name in names)
 
 
-def thing(name: str, on: str = "", soft: int = 0, hard: int = 0) -> Thing:
-    return Thing(name, soft, hard, frozenset(on))
+def thing(name: str, on: str = "", soft: int = 0, hard: int = 0, behind: str = "") -> Thing:
+    return Thing(name, soft, hard, frozenset(on), frozenset(behind))
 
 
 def state(*items: Item) -> State:

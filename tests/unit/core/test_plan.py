@@ -20,6 +20,14 @@ class TestOrder:
         """A foundation is created before what stands on it."""
         assert planned({}, state(thing("a", on="b"), thing("b"))) == ["create b", "create a"]
 
+    def test_what_is_followed_is_made_first_and_may_be_made_again_alone(self) -> None:
+        """An item waits for what it follows, but does not go with it."""
+        both = state(thing("a", behind="b"), thing("b"))
+        assert planned({}, both) == ["create b", "create a"]
+        assert planned(state(thing("a", behind="b")), both) == ["create b"]
+        assert planned(both, state(thing("a", behind="b"), thing("b", hard=1))) == ["delete b", "create b"]
+        assert planned({}, state(thing("a", behind="x"))) == ["create a"]
+
     def test_foundations_go_last(self) -> None:
         """A foundation is deleted after what stood on it."""
         assert planned(state(thing("a", on="b"), thing("b")), {}) == ["delete a", "delete b"]
