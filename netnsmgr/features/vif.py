@@ -8,7 +8,6 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope, short_name
 from netnsmgr.items.link import ExternalNetns, Tap, Veth
 
-
 FILTERED = frozenset(
     {
         Ref("nft-table", "bridge netnsmgr_vif"),
