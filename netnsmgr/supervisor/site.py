@@ -1,0 +1,92 @@
+"""The device as its tables describe it: documents and statuses read into what the features are told.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.whole import Config, parse
+from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
+from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
+from netnsmgr.items.lease import Lease
+from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT
+from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
+
+Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+class Site:
+    """All documents with what is known of them; an application that has no status yet has no address."""
+
+    def __init__(self, rows: Rows, run_dir: str) -> None:
+        documents = {table: {k: dict(v) for k, v in rows.get(table, {}).items()} for table in PERSISTENT}
+        self._status = rows
+        self._run_dir = run_dir
+        self.config: Config = parse(row for table in PERSISTENT for row in documents[table].values())
+        told = rows.get(INSTANCE_STATUS, {})
+        numbers = {name: row["number"] for name, row in told.items() if "number" in row}
+        numbers = allocate(numbers, self.config.instances)
+        self._slices = Slicer().cut(self.config, documents, numbers, 0)
+        self._scopes: dict[str, InstanceScope] = {}
+
+    def interfaces(self, app: App) -> list[AppInterface]:
+        """Return the application's interfaces whose networks exist."""
+        return [interface for interface in app.spec.interfaces if interface.network in self._slices]
+
+    def scope(self, network: str) -> InstanceScope:
+        """Return an instance with its applications and the addresses that they are said to hold."""
+        if network not in self._scopes:
+            self._scopes[network] = instance_scope(
+                self._slices[network],
+                LinkFacts.of(None),
+                run_dir=self._run_dir,
+                state_dir="",
+                netns_inode=0,
+                helper_user="",
+                leases=tuple(self._leases(network)),
+            )
+        return self._scopes[network]
+
+    def linked(self, network: str) -> LinkedInstance:
+        """Return an instance as the device's side sees it."""
+        return next(each for each in self.uplink.instances if each.instance.name == network)
+
+    @cached_property
+    def uplink(self) -> UplinkScope:
+        """The device's root namespace, with the ports as they are said to be now."""
+        row = self._slices[UPLINK]
+        device = device_of(row)
+        status = self._status.get(DEVICE_STATUS, {}).get(device.name, {}) if device is not None else {}
+        told = {port["name"]: port for port in status.get("ports") or ()}
+        ports = device.spec.ports if device is not None else ()
+        facts = [_facts(port.name, port.ifname, told.get(port.name, {})) for port in ports]
+        return uplink_scope(device, facts, map(linked_instance, row["instances"]), self._run_dir, 0)
+
+    def app_row(self, network: str, app: str, interface: str) -> Mapping[str, Any]:
+        """Return the status of an interface; empty if there is none."""
+        return self._status.get(APP_STATUS, {}).get(f"{network}/{app}/{interface}", {})
+
+    def _leases(self, network: str) -> list[Lease]:
+        found = []
+        for app, interface in self.config.members.get(network, ()):
+            row = self.app_row(network, app.name, interface.name)
+            for held in row.get("addresses") or ():
+                mac = interface.mac_for(app.name)
+                found.append(Lease(mac, IPv4Address(held["address"]), expires=held.get("expires") or 0))
+        return found
+
+
+def _facts(name: str, ifname: str, row: Mapping[str, Any]) -> PortFacts:
+    return PortFacts(
+        name,
+        row.get("interface", ifname),
+        present=row.get("state", "missing") != "missing",
+        up=row.get("state") == "up",
+        carrier=row.get("state") == "up",
+        addresses=tuple(map(IPv4Interface, row.get("addresses") or ())),
+        gateways=tuple(map(IPv4Address, row.get("gateways") or ())),
+        dns=tuple(map(IPv4Address, row.get("dns") or ())),
+    )
