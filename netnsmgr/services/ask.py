@@ -1,0 +1,85 @@
+"""A child in an instance's namespace that looks up what ``netnsmgr why`` and ``describe`` need to know.
+
+``python -I -m netnsmgr.services.ask NETNS``; asked by one line of JSON, it answers by one and goes on.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from dnslib import QTYPE, DNSError, DNSRecord
+
+from netnsmgr.errors import NetnsmgrError
+from netnsmgr.kernel.inside import answer, asked, serve
+from netnsmgr.kernel.nft_sets import read
+
+TABLE = "netnsmgr_acl"
+TIMEOUT, TRIES = 2.0, 2
+"""Seconds for a DNS answer, and how often it is asked for, as resolvers do."""
+
+
+def main(netns: str) -> None:
+    """Answer until nobody asks any more."""
+    serve(netns)
+    while True:
+        try:
+            question = asked()
+        except EOFError:
+            return
+        try:
+            answer(_answer(question))
+        except NetnsmgrError as error:
+            answer({"error": str(error)})
+
+
+def _answer(question: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "names" in question:
+        # Before the sets are read: the servers put into them what they answer.
+        found["addresses"] = resolve(question["names"], question["server"])
+    if "sets" in question:
+        # A set that is not there yet is empty.
+        found["sets"] = {name: read("inet", TABLE, name) or {} for name in question["sets"]}
+    return found
+
+
+def resolve(names: Sequence[str], server: str) -> list[str] | None:
+    """Return the IPv4 addresses of the first of these names that has any; None if all are unknown or have none.
+
+    Raises ``NetnsmgrError`` when the server does not answer or fails.
+    """
+    for name in names:
+        if found := _ask(name, server):
+            return found
+    return None
+
+
+def _ask(name: str, server: str) -> list[str]:
+    question = DNSRecord.question(name, "A")
+    for _ in range(TRIES):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+            door.settimeout(TIMEOUT)
+            try:
+                door.connect((server, 53))
+                door.send(question.pack())
+                said = DNSRecord.parse(door.recv(4096))
+            except TimeoutError:
+                continue
+            except (OSError, DNSError) as error:
+                raise NetnsmgrError(f"the instance's DNS server {server} cannot be asked: {error}") from None
+        if said.header.rcode not in {0, 3}:
+            raise NetnsmgrError(
+                f"the instance's DNS server {server} could not find out about {name} (code {said.header.rcode}); "
+                "does it reach its own servers?"
+            )
+        found = [str(each.rdata) for each in said.rr if each.rtype == QTYPE.A]
+        return [str(ip_address(each)) for each in found]
+    raise NetnsmgrError(f"the instance's DNS server {server} does not answer")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
