@@ -28,6 +28,7 @@ COMMANDS = {
     "get": "List devices, network instances, applications or agents.",
     "graph": "Draw the items of a network instance and what stands on what.",
     "wait": "Wait until objects are ready or deleted.",
+    "why": "Say whether an application's flow passes, by which rule, and where it goes.",
 }
 """Every command with its line in the overview: the list is read without importing one of them."""
 

@@ -65,8 +65,15 @@ def parse(label: str, kinds: KindType) -> tuple[Kind, str]:
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of an object of the kind given before; without a daemon there is nothing to offer."""
     kind = ctx.params.get("kind")
-    if not isinstance(kind, Kind):
-        return []
+    return _complete(kind, ctx, incomplete) if isinstance(kind, Kind) else []
+
+
+def complete_apps(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of an application."""
+    return _complete(APP, ctx, incomplete)
+
+
+def _complete(kind: Kind, ctx: click.Context, incomplete: str) -> list[str]:
     # While completing, click parses the options and runs nothing, so nobody has made a Place yet.
     options = ctx.find_root().params
     try:

@@ -24,11 +24,15 @@ MAY_IMPORT = {
         "errors",
         "config",
         "core.dot",
+        # the reference of access lists, and what names mean to them
+        "features.acl",
+        "features.names",
         "pubsub",
         "supervisor",
         # the commands that have effects of their own
         "kernel.doctor",
         "kernel.graphviz",
+        "kernel.inside",
         "kernel.namespace",
     },
 }
