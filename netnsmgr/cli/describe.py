@@ -15,7 +15,7 @@ from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
 
-LATER = ("name", "state", "reasons", "items", "uplinkItems", "since")
+LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps")
 """Fields of a status that have a place of their own in the text."""
 
 
@@ -42,6 +42,10 @@ def command(place: Place, kind: Kind, name: str) -> None:
         output.say("\nNo status yet: no agent has taken it up.")
     for key, row in statuses.items():
         _status(key if kind is APP else "", row)
+    if kind is APP and document:
+        from netnsmgr.cli.lists import show
+
+        show(place, name, rows)
     if kind is INSTANCE:
         _used_by(name, rows)
     if kind in (DEVICE, INSTANCE):
@@ -64,6 +68,10 @@ def _status(key: str, row: Mapping[str, Any]) -> None:
         rest["addresses"] = [_lease(address) for address in rest["addresses"]]
     if rest:
         _indented(rest)
+    if row.get("portMaps"):
+        from netnsmgr.cli.lists import port_maps
+
+        port_maps(row["portMaps"])
     if row.get("items"):
         _items("Items", row["items"])
     if row.get("uplinkItems"):

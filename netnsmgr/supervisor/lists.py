@@ -1,0 +1,75 @@
+"""The access list of an interface as people read it: rules in words, how often each was asked, which are never reached.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netnsmgr.config.acl_words import action_words, direction_words, match_words
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.features.acl.covered import covered
+from netnsmgr.features.acl.table import INDEX_MASK
+from netnsmgr.features.names import static_addresses
+from netnsmgr.supervisor.site import Site
+
+Hits = Mapping[str, tuple[int, int]]
+"""Elements of the set ``hits``: mark of a verdict → packets and bytes."""
+
+
+def access_list(
+    site: Site, app: App, interface: AppInterface, numbers: Mapping[str, Any], hits: Hits | None
+) -> list[dict[str, Any]]:
+    """Return the rules in order, and the default at the end (rule 0); without a list, the one that stands for it (None).
+
+    ``packets`` and ``bytes`` are None where nobody could look.  ``covered`` are the rules because of which one is never
+    reached; an empty list means that it matches nothing at all.
+    """
+    group = f"{app.name}/{interface.name}"
+    base = next((block["base"] for block in numbers.get("blocks") or () if block["group"] == group), None)
+    counted = _by_index(hits) if hits is not None and base is not None else None
+
+    def count(position: int) -> dict[str, Any]:
+        if counted is None:
+            return {"packets": None, "bytes": None}
+        assert base is not None
+        packets, size = counted.get(base + position, (0, 0))
+        return {"packets": packets, "bytes": size}
+
+    rules = interface.acl
+    if rules is None:
+        return [
+            {
+                "rule": None,
+                "match": "everything (no list)",
+                "action": "allow",
+                "direction": "both",
+                **count(1),
+            }
+        ]
+    scope = site.scope(interface.network)
+    hosts = {rule.match.host for rule in rules if rule.match.host is not None}
+    never = covered(rules, {host: static_addresses(scope, host) for host in hosts})
+    found = []
+    for position, rule in enumerate(rules, 1):
+        row = {
+            "rule": rule.id,
+            "match": match_words(rule),
+            "action": action_words(rule),
+            "direction": direction_words(rule),
+            **count(position),
+        }
+        if position in never:
+            row["covered"] = [rules[other - 1].id for other in never[position]]
+        found.append(row)
+    return [
+        *found,
+        {"rule": 0, "match": "everything else", "action": "drop", "direction": "both", **count(0)},
+    ]
+
+
+def _by_index(hits: Hits) -> dict[int, tuple[int, int]]:
+    found: dict[int, tuple[int, int]] = {}
+    for mark, (packets, size) in hits.items():
+        before = found.get(int(mark) & INDEX_MASK, (0, 0))
+        found[int(mark) & INDEX_MASK] = (before[0] + packets, before[1] + size)
+    return found
