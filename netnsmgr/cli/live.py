@@ -77,10 +77,14 @@ def _prove(place: Place, site: Site, inside: Inside, answer: Answer) -> dict[str
     }
     stopped = next((n for n, each in judged.items() if each["verdict"] in {"drop", "reject"}), None)
     arrived = judged[networks[0]]["verdict"] != "nothing"
+    # Between two instances lies the device's root namespace, where nobody follows.
+    lost = next(
+        (n for n in networks[1:] if arrived and not stopped and judged[n]["verdict"] == "nothing"), None
+    )
     result: dict[str, Any] = {
         "outcome": said,
-        "verdict": judged[stopped]["verdict"] if stopped else "accept" if arrived else "nothing",
-        "allowed": (stopped is None) if arrived else None,
+        "verdict": judged[stopped]["verdict"] if stopped else "accept" if arrived and not lost else "nothing",
+        "allowed": (not stopped and not lost) if arrived else None,
         "chains": {network: each["chains"] for network, each in judged.items() if each["chains"]},
         "rules": [rule for each in judged.values() for rule in each["rules"]],
         "lists": [said for each in judged.values() for said in each["lists"]],
@@ -92,8 +96,13 @@ def _prove(place: Place, site: Site, inside: Inside, answer: Answer) -> dict[str
         return result
     result["differs"] = compare(answer, list(judged.values()))
     words = {"drop": "dropped", "reject": "rejected"}
-    verdict = f"{words[judged[stopped]['verdict']]} in {stopped}" if stopped else "accepted"
-    result["said"] = f"{what} was sent and {verdict} by the kernel; {said}"
+    if stopped:
+        verdict = f"{words[judged[stopped]['verdict']]} in {stopped}"
+    elif lost:
+        verdict = f"accepted in {networks[0]}, but did not reach {lost}"
+    else:
+        verdict = f"accepted in {' and '.join(networks)}"
+    result["said"] = f"{what} was sent and {verdict}; {said}"
     return result
 
 

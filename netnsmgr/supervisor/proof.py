@@ -67,6 +67,8 @@ def compare(expected: Mapping[str, Any], seen: Sequence[Mapping[str, Any]]) -> s
     for said in wanted:
         key = (said["app"], said["interface"], said["direction"])
         there = [s for s in found if (s["app"], s["interface"], s["direction"]) == key]
+        if not there and stopped == "accept":
+            return f"the list of {key[0]}/{key[1]} was expected to be asked, direction {key[2]}; the packet did not get there"
         if there and there[0]["rule"] != said["rule"]:
             return f"rule {_number(said['rule'])} of {key[0]}/{key[1]} was expected to decide, rule {_number(there[0]['rule'])} did"
     return ""

@@ -175,6 +175,21 @@ def test_live_sees_what_nobody_expects(world: World) -> None:
         world.sh("nft delete table inet mine", "ni1")
 
 
+def test_live_notices_that_a_packet_is_lost_on_the_device(world: World) -> None:
+    """Between two instances a firewall of the device's own drops it: it never reaches the second."""
+    world.sh(
+        "nft 'table inet mine { chain f { type filter hook forward priority 10; tcp dport 8080 drop; }; }'"
+    )
+    try:
+        to = ["app1", "--to", "192.168.0.2:8080", "--interface", "eth0"]
+        live = one(world, *to, "--live", code=1)["live"]
+        assert (live["verdict"], live["allowed"]) == ("nothing", False)
+        assert "accepted in ni1, but did not reach ni2" in live["said"]
+        assert "app2/eth0 was expected to be asked" in live["differs"]
+    finally:
+        world.sh("nft delete table inet mine")
+
+
 def test_live_leaves_nothing_behind_when_it_is_ended(world: World) -> None:
     """Even by SIGKILL: the table belongs to the socket of a process that ends with the command."""
     argv = [

@@ -64,6 +64,7 @@ def test_allowed_by_both_lists() -> None:
     ]
     assert compare(expected("allow", 7), [found]) == ""
     assert "rule 5 of app1/eth0 was expected to decide, rule 7 did" in compare(expected("allow", 5), [found])
+    assert "list of app9/eth0 was expected to be asked" in compare(expected("allow", 7, app="app9"), [found])
     assert compare(expected("drop", 0), [found]) == "expected drop, the kernel says accept"
 
 
