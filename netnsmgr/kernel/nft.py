@@ -49,6 +49,8 @@ class KernelNft:
         self._nft.set_numeric_symbol_output(True)
         self._generation = Generation()
         self._listed_at: int | None = None
+        self._followed_to: int | None = None
+        """The generation up to which what we wrote ourselves was entered in what was listed."""
         self._tables: dict[tuple[str, str], Table] = {}
         self._elements: dict[tuple[str, str, str], frozenset[str]] = {}
         self._memory = Path(memory)
@@ -69,10 +71,18 @@ class KernelNft:
         ]
 
     async def load_table(self, table: NftTable) -> None:
-        found = self._ours().get((table.family, table.name))
+        key = table.family, table.name
+        found = self._known().get(key)
+        if found is None:
+            self._write(nft_text.whole(table))
+            self._tables[key] = Table(table.family, table.name, table.fingerprint, table.carries)
+            self._forget(_table_key(table.family, table.name), _part_key(table.family, table.name, ""))
+            self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
+            return
+        found = self._ours()[key]
         loaded, refused = False, "the text has elements"
         # Elements in the text would be added to those of the old text.
-        if found is not None and found.carries and table.carries and "elements" not in table.body:
+        if found.carries and table.carries and "elements" not in table.body:
             try:
                 self._run(nft_text.in_place(table, found))
                 loaded = True
@@ -81,7 +91,7 @@ class KernelNft:
         if not loaded:
             self._run(nft_text.whole(table))
             self._forget(_part_key(table.family, table.name, ""))
-            if found is not None and found.parts:
+            if found.parts:
                 log.warning("table replaced with all its parts", table=table.name, reason=refused)
         self._forget(_table_key(table.family, table.name))
         self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
@@ -100,27 +110,26 @@ class KernelNft:
 
     async def elements(self, family: str, table: str, name: str) -> frozenset[str]:
         found = self._ours().get((family, table))
-        if found is None or name not in found.kinds:
-            return frozenset()
-        key = family, table, name
+        return frozenset() if found is None or name not in found.kinds else self._elements_of(found, name)
+
+    def _elements_of(self, found: Table, name: str) -> frozenset[str]:
+        key = found.family, found.name, name
         if key not in self._elements:
             self._elements[key] = elements(self._content(found, name))
         return self._elements[key]
 
     async def load_set(self, item: NftSet) -> None:
-        found = self._ours().get((item.family, item.table))
+        found = self._known().get((item.family, item.table))
         present: frozenset[str] = frozenset()
-        if item.elements is not None:
-            present = await self.elements(item.family, item.table, item.name)
+        if item.elements is not None and found is not None and item.name in found.sets:
+            present = self._elements_of(found, item.name)
         if text := nft_text.set_(item, found, present):
-            listed_at = self._listed_at
-            self._run(text)
-            there = found is not None and item.name in found.kinds
-            only_ours = listed_at is not None and self._generation() == listed_at + 1
-            if there and item.elements is not None and listed_at is not None and only_ours:
-                # Nothing but these elements has changed: what was listed of all else still holds.
+            self._write(text)
+            if found is not None:
+                found.sets[item.name] = item.fingerprint
+                found.kinds[item.name] = item.type
+            if item.elements is not None:
                 self._elements[item.family, item.table, item.name] = item.elements
-                self._listed_at = listed_at + 1
 
     async def delete_set(self, family: str, table: str, name: str) -> None:
         found = self._ours().get((family, table))
@@ -142,6 +151,14 @@ class KernelNft:
         ]
 
     async def load_part(self, part: NftPart) -> None:
+        found = self._known().get((part.family, part.table))
+        if found is not None and not found.parts_called(part.name):
+            # Nobody is led into it yet, so that it may come as a whole.
+            self._write(nft_text.part_objects(part) + nft_text.part_links(part, found))
+            found.links[part.prefix] = set(part.elements())
+            found.parts[part.prefix] = Objects()
+            self._remember(_part_key(part.family, part.table, part.prefix), "new")
+            return
         found = self._ours().get((part.family, part.table))
         old = found.parts_called(part.name) if found is not None else {}
         if found is not None and part.prefix in old:
@@ -176,6 +193,22 @@ class KernelNft:
             lines = [*nft_text.unlink_parts(found, old), *nft_text.remove_parts(found, old)]
             self._run("\n".join(lines))
             self._forget_parts(found, old)
+
+    def _known(self) -> dict[tuple[str, str], Table]:
+        """Return our tables as far as they have to be known to write: as listed, with what we have written since.
+
+        Their skeletons and the objects of their parts may be incomplete; who needs those asks ``_ours``.
+        """
+        generation = self._generation()
+        return self._tables if generation is not None and generation == self._followed_to else self._ours()
+
+    def _write(self, text: str) -> None:
+        """Run a transaction whose caller enters in ``_tables`` what it has changed."""
+        before = self._listed_at if self._listed_at is not None else self._followed_to
+        self._listed_at = self._followed_to = None
+        self._run(text)
+        if before is not None and self._generation() == before + 1:
+            self._followed_to = before + 1
 
     def _ours(self) -> dict[tuple[str, str], Table]:
         """Return our tables; listed anew only if the ruleset changed."""
