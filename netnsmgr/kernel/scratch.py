@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from netnsmgr.kernel import modules
+
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 
@@ -126,6 +128,15 @@ def _sysctl() -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
+def _bridge_filter() -> None:
+    try:
+        (modules.BRIDGE_PARAMETERS / "bridge-nf-call-iptables").write_text("1")
+    except FileNotFoundError:
+        # The daemon loads it when it starts.
+        if not modules.available(modules.BRIDGE_FILTER):
+            raise
+
+
 MODULE = "a kernel with {0} (built in or as a module: modprobe {1})"
 
 PROBES = (
@@ -165,6 +176,12 @@ PROBES = (
         "no NAT, no stateful filter",
         MODULE.format("CONFIG_NF_CONNTRACK and CONFIG_NFT_CT", "nft_ct"),
         lambda: _nft("type filter hook forward priority 0; ct state established,related accept;"),
+    ),
+    Probe(
+        "bridge netfilter",
+        "no access lists: an instance is never ready",
+        MODULE.format("CONFIG_BRIDGE_NETFILTER", "br_netfilter"),
+        _bridge_filter,
     ),
     Probe(
         "TCP MSS clamping",

@@ -14,6 +14,7 @@ from sdnotify import SystemdNotifier
 
 from netnsmgr import __version__
 from netnsmgr.errors import NetnsmgrError, Problem
+from netnsmgr.kernel import modules
 from netnsmgr.kernel.watch import MountWatch
 from netnsmgr.log import configure
 from netnsmgr.pubsub.hub import Hub
@@ -62,6 +63,8 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, ended.set)
+    if reason := modules.bridge_filter():
+        log.warning("access lists need the kernel module br_netfilter", reason=reason)
     prepare_fork_server()
     supervisor: Supervisor | None = None
 
