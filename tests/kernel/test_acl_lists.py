@@ -212,12 +212,11 @@ def test_a_port_map_allows_what_it_brought() -> None:
 
 @pytest.mark.parametrize(("per", "passed"), [("rule", {1, 2}), ("connection", {1, 2, 4, 5})])
 @pytest.mark.parametrize(
-    ("rate", "burst"), [("1/hour", 2), ("28 bytes/hour", "28 bytes")], ids=["packets", "bytes"]
+    ("rate", "burst"), [("1/hour", 2), ("28 bytes/hour", "56 bytes")], ids=["packets", "bytes"]
 )
 @isolated
 def test_a_limit_lets_its_burst_pass(per: str, passed: set[int], rate: str, burst: int | str) -> None:
-    """What is above a limit is limited: of all packets of a rule, whatever their direction, or of each connection.
-    Of bytes the kernel lets the rate and the burst pass at once, of packets the burst."""
+    """What is above a limit is limited: of all packets of a rule, whatever their direction, or of each connection."""
     router = Router()
     limit = {"limit": {"rate": rate, "burst": burst, "per": per}}
     router.load([rule(match={"protocol": "udp"}, action=limit)], end="accept")
