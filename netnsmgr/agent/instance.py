@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
-from netnsmgr.agent.reconciler import Outcome
+from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
@@ -59,6 +59,8 @@ class InstanceRole:
         self._scope: InstanceScope | None = None
         self._intent: Intent = {}
         self._deleting = False
+        self._settled = 0
+        """The last revision at which nothing that applications share was under way."""
         self._uplink_items: list[dict[str, Any]] = []
         self._leases: tuple[Lease, ...] = ()
         self.tables: tuple[str, ...] = (link_status(name),)
@@ -132,10 +134,14 @@ class InstanceRole:
             return [(INSTANCE_STATUS, self._name, deleting)]
         scope, groups = self._scope, self._intent
         rows = [(INSTANCE_STATUS, self._name, self._instance_row(row, outcome, busy=busy))]
+        # A list counts for established flows only when what all lists share has followed.
+        own = (outcome.states.get(item.ref) for item in groups[""])
+        if not any(item is not None and item.state in RUNNING.values() for item in own):
+            self._settled = revision
         for app, interface in scope.interfaces:
             key = f"{self._name}/{vif.group(app, interface)}"
             items = groups[vif.group(app, interface)]
-            rows.append((APP_STATUS, key, self._app_row(revision, app, interface, items, outcome)))
+            rows.append((APP_STATUS, key, self._app_row(self._settled, app, interface, items, outcome)))
         return rows
 
     def _instance_row(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> dict[str, Any]:

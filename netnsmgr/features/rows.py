@@ -10,7 +10,7 @@ from typing import Any
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
-from netnsmgr.features.acl.lists import lists
+from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import (
     InstanceScope,
@@ -61,7 +61,7 @@ def instance_scope(
         helpers_now=helpers,
         link=link,
     )
-    return replace(scope, numbers=(known or Numbers.none()).assign(lists(scope)))
+    return replace(scope, numbers=(known or Numbers.none()).assign(lists(scope), holders(scope)))
 
 
 def linked_instance(entry: Row) -> LinkedInstance:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
@@ -43,12 +43,14 @@ class NftSet(KernelItem):
     name: str
     spec: str
     elements: frozenset[str] | None = None
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """Sets that are to have their elements before this one has its own."""
 
     def key(self) -> str:
         return f"{self.family} {self.table} {self.name}"
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({table_ref(self.family, self.table)})
+        return self.after | {table_ref(self.family, self.table)}
 
     @property
     def fingerprint(self) -> str:

@@ -35,6 +35,9 @@ def _text(value: Any, types: list[str]) -> str:
             return _text(inner, types)
         case {"concat": [*fields]}:
             return " . ".join(_text(part, [type_]) for part, type_ in zip(fields, types, strict=True))
+        case {"prefix": {"addr": int() as first, "len": length}} if types == ["mark"]:
+            # nft's way to write a range of numbers that happens to end where a prefix of them would.
+            return f"{first}-{first + 2 ** (32 - length) - 1}"
         case {"prefix": {"addr": address, "len": length}}:
             return f"{address}/{length}"
         case {"range": [first, last]}:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl import guard, text
+from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.acl.table import (
+    ACTION_MASK,
     DNS_GROUP,
     DROP_GROUP,
     EPOCH_SHIFT,
     FAMILY,
     IN_GROUP,
+    INDEX_MASK,
     NAME,
     frame,
 )
@@ -35,30 +36,27 @@ HOST_SPEC, PAST_SPEC = "flags timeout; timeout 1h", "flags timeout; timeout 24h"
 
 
 def items(scope: InstanceScope) -> list[Item]:
-    """Return what all lists of the instance share.
-
-    ``vif_of4`` holds ids in both halves of the mark: as the one that a packet comes from, and as the one it goes to.
-    """
+    """Return what all lists of the instance share."""
     gateway = scope.instance.gateway
-    owners = guard.addresses_of(_held(scope), gateway)
+    owners = {address: scope.numbers.vifs[owner] for address, owner in holders(scope).items()}
     eids = {*owners, *(a for found in scope.instance.spec.dns.hosts.values() for a in found)}
-    by_address = frozenset(f"{address} : {number << 16 | number}" for address, number in owners.items())
+    by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
-    vif_of6 = NftSet(FAMILY, TABLE, "vif_of6", "type ipv6_addr : mark", frozenset())
-    declared = f"\n{vif_of4.declaration()}\n{vif_of6.declaration()}"
-    table = NftTable.of(FAMILY, NAME, declared + frame(BRIDGE, gateway, scope.outer), carries=True)
+    deciders = _deciders(scope)
+    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, gateway, scope.outer)}"
+    table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),
         Sysctl("net/bridge/bridge-nf-call-ip6tables", "1"),
         Sysctl("net/bridge/bridge-nf-call-arptables", "0"),
         table,
         vif_of4,
-        vif_of6,
+        deciders,
         NftSet(FAMILY, TABLE, "eids4", "type ipv4_addr", frozenset(map(str, eids))),
         NftSet(FAMILY, TABLE, "eids6", "type ipv6_addr", frozenset()),
         *_host_sets(scope),
         _epoch(scope),
-        *guard.items(owners, gateway),
+        *guard.items(owners, _guarded_macs(scope), gateway),
         File(f"{scope.etc}/rules.json", scope.numbers.index_text(), reload="flowlog"),
     ]
     if scope.instance.spec.flow_log:
@@ -75,6 +73,8 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
     static = {host: static_addresses(scope, host) for host in hosts}
     body, links = text.part(number, block.base, interface.acl, static)
+    if not interface.anti_spoofing:
+        links = (*links, ("routers", str(number << 16), "goto asked"))
     sets = ["eids4", "eids6", *(name for host in hosts for name in _set_names(host))]
     needs = frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
     return [
@@ -85,20 +85,22 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     ]
 
 
-def _held(scope: InstanceScope) -> list[tuple[IPv4Address, int]]:
-    """Return the addresses that interfaces are known to hold, with the interfaces' ids."""
-    found = []
-    for app, interface in scope.interfaces:
-        number = scope.numbers.vifs[vif.group(app, interface)]
-        mac = interface.mac_for(app.name)
-        if interface.address is not None:
-            found.append((interface.address, number))
-        found += [
-            (lease.address, number)
-            for lease in scope.leases_now
-            if lease.mac == mac and lease.address in scope.instance.subnet
-        ]
-    return found
+def _deciders(scope: InstanceScope) -> NftSet:
+    """Return the map that tells whose rule an index stands for, or stood lately."""
+    numbers = scope.numbers
+    elements = frozenset(
+        f"{block.base}-{block.end - 1} : {numbers.vifs[block.group]}"
+        for block in (*numbers.retired, *numbers.blocks.values())
+        if block.group in numbers.vifs
+    )
+    return NftSet(FAMILY, TABLE, "deciders", "type mark : mark; flags interval", elements)
+
+
+def _guarded_macs(scope: InstanceScope) -> frozenset[str]:
+    """Return the addresses on the link of all interfaces that have no other."""
+    return frozenset(
+        interface.mac_for(app.name) for app, interface in scope.interfaces if interface.anti_spoofing
+    )
 
 
 def _set_names(host: str) -> tuple[str, ...]:
@@ -125,17 +127,19 @@ def _epoch(scope: InstanceScope) -> NftPart:
     epoch = scope.numbers.epoch << EPOCH_SHIFT
     body = f"""
 chain @@_fresh {{ accept; }}
-chain @@_stamp {{ ct mark set ct mark or {epoch:#010x}; accept; }}"""
+chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {epoch:#010x}; accept; }}"""
     links = (
         ("fresh", str(epoch), "goto @@_fresh"),
         ("stamp", IPV4, "goto @@_stamp"),
         ("stamp", IPV6, "goto @@_stamp"),
     )
-    after = frozenset(
+    after = {
         NftPart(FAMILY, TABLE, f"list_{vif.vif_name(app, interface)}", "", ()).ref
         for app, interface in scope.interfaces
-    )
-    return NftPart(FAMILY, TABLE, "epoch", body, links, needs=after)
+    }
+    # Who is asked depends on who holds an address, and on whose rule decided.
+    after |= {NftSet(FAMILY, TABLE, name, "", None).ref for name in ("vif_of4", "deciders")}
+    return NftPart(FAMILY, TABLE, "epoch", body, links, needs=frozenset(after))
 
 
 def _log() -> NftPart:

@@ -6,14 +6,16 @@ instance, and this file only says which ones come next.
 - An *id* (1 to 65535) stands for an application's interface in the mark of a packet.
 - An *index* (18 bits) stands for a rule in the mark of a flow: the base of its list's block plus its position, from 1;
   position 0 is the end of the list, where nothing has matched.
-- The *epoch* (1 to 4095) changes with every list: flows decided in another one are decided again.
+- The *epoch* (1 to 4095) changes with every list, and when an address goes from one interface to another: flows decided
+  in another one are decided again.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from itertools import chain
 from typing import Any
 
@@ -52,14 +54,23 @@ class Numbers:
     asked: str
     last: int = 0
     """The id that was given last."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Who held which address last; it stays after he has left."""
 
     @classmethod
     def none(cls) -> Numbers:
         """Return the numbers of an instance that has had none."""
         return cls({}, {}, (), 0, "")
 
-    def assign(self, lists: Mapping[str, tuple[str, Sequence[int | None]]]) -> Numbers:
-        """Return the numbers for these lists (digest and rule ids, by interface); what has one keeps it."""
+    def assign(
+        self,
+        lists: Mapping[str, tuple[str, Sequence[int | None]]],
+        holders: Mapping[IPv4Address, str] | None = None,
+    ) -> Numbers:
+        """Return the numbers for these lists (digest and rule ids, by interface); what has one keeps it.
+
+        ``holders`` are the interfaces by the addresses that they hold.
+        """
         vifs = {group: number for group, number in self.vifs.items() if group in lists}
         taken = set(vifs.values())
         # After the one given last: the metadata service, or a packet on its way, may still take an id for its last owner.
@@ -85,8 +96,14 @@ class Numbers:
             # A remembered block that the new one overlaps says nothing any more.
             retired = tuple(r for r in retired if r.end <= base or r.base >= blocks[group].end)
         asked = " ".join(f"{group}={blocks[group].digest}" for group in sorted(blocks))
-        epoch = self.epoch if asked == self.asked and self.epoch else self.epoch % EPOCHS + 1
-        return replace(self, vifs=vifs, blocks=blocks, retired=retired, epoch=epoch, asked=asked, last=last)
+        holding = {str(address): group for address, group in (holders or {}).items()}
+        # A flow to the address goes to somebody else now, whose list has not been asked.
+        moved = any(self.held.get(address, group) != group for address, group in holding.items())
+        epoch = self.epoch
+        if asked != self.asked or moved or not epoch:
+            epoch = epoch % EPOCHS + 1
+        held = {**self.held, **holding}
+        return Numbers(vifs, blocks, retired, epoch, asked, last, held)
 
     def record(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -97,6 +114,7 @@ class Numbers:
             "epoch": self.epoch,
             "asked": self.asked,
             "last": self.last,
+            "held": dict(self.held),
         }
 
     @classmethod
@@ -110,6 +128,7 @@ class Numbers:
             record["epoch"],
             record["asked"],
             record.get("last", 0),
+            record.get("held", {}),
         )
 
     def index_text(self) -> str:

@@ -7,6 +7,21 @@ Marks, as all of it uses them:
   with its verdict, because one rule cannot join two registers.
 - of a flow (``ct mark``): the epoch (12 bits), the action (2 bits), and the index of the rule that decided (18 bits).
 
+Lists are reached by ``goto`` from a chain that ends with ``drop``: so what no list has been asked about passes nowhere,
+and what an *out* list allows comes back to where that chain was called.  (A chain that went on from there to the *in*
+lists would be simpler; but the kernel walks all ways through a table at each change, and these would be all pairs.)
+
+A flow's mark is never cleared while a list is asked: packets of both directions are in here at once, on several
+processors, and one would find the other's half-made decision.  Which lists have been asked follows from the way that
+a packet takes instead.  Between two applications both its ends are the bridge.
+
+Who began a routed flow is found by its address; or, of an application that uses one without telling, by the rule that
+let the flow pass before.
+
+What goes to many (broadcasts, multicasts) has one flow and as many receivers as the bridge has ports; so each copy is
+asked about, and none of the answers is kept.  The same holds for what goes to an interface without `antiSpoofing`, which
+may get copies of what is meant for hosts behind another one.
+
 Bridged packets pass here, too (``bridge-nf-call-iptables``): the bridge family of nftables has no connection tracking
 on many kernels.
 """
@@ -33,6 +48,7 @@ def frame(bridge: str, gateway: IPv4Address, outer: IPv4Address) -> str:
 map out_lists {{ type mark : verdict; }}
 map in_lists {{ type mark : verdict; }}
 map limiters {{ type mark : verdict; }}
+map routers {{ type mark : verdict; }}
 map fresh {{ type mark : verdict; }}
 map stamp {{ type nf_proto : verdict; }}
 map log_drop {{ type nf_proto : verdict; }}
@@ -42,10 +58,21 @@ counter unlogged {{ }}
 
 chain forward {{
     type filter hook forward priority filter; policy drop;
+    meta pkttype {{ broadcast, multicast }} goto to_many
+    meta mark and 0xffff0000 vmap @routers
     ct mark and {EPOCH_MASK:#010x} vmap @fresh
+    goto asked
+}}
+chain asked {{
     icmpv6 type {{ {NEIGHBOURS} }} accept
-    ct state invalid drop
+    ct state {{ invalid, untracked }} drop
     ct direction reply goto answer
+    goto question
+}}
+chain to_many {{
+    icmpv6 type {{ {NEIGHBOURS} }} accept
+    ct state {{ invalid, untracked }} drop
+    ct direction reply drop
     goto question
 }}
 chain input {{
@@ -59,7 +86,7 @@ chain input {{
     icmpv6 type {{ {NEIGHBOURS} }} accept
     meta l4proto igmp accept
     ct mark and {EPOCH_MASK:#010x} vmap @fresh
-    ct state invalid drop
+    ct state {{ invalid, untracked }} drop
     goto question
 }}
 chain from_uplink {{
@@ -70,23 +97,26 @@ chain from_uplink {{
 
 chain question {{
     ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
-    ct mark set 0
     iifname "{bridge}" goto from_app
     ct status dnat goto to_app
     ip saddr {outer} goto from_device
     goto to_app
 }}
 chain from_app {{
-    meta mark and 0x0000ffff vmap @out_lists
-    ct mark 0 drop
+    jump ask_out
     oifname "{bridge}" goto to_app
     goto allowed
 }}
+chain ask_out {{
+    meta mark and 0x0000ffff vmap @out_lists
+    drop
+}}
 chain to_app {{
     meta mark and 0xffff0000 != 0 goto ask_in
+    meta mark set 0
     meta mark set ct reply ip saddr map @vif_of4
-    meta mark set ct reply ip6 saddr map @vif_of6
-    goto ask_in
+    meta mark << 16 vmap @in_lists
+    drop
 }}
 chain ask_in {{
     meta mark and 0xffff0000 vmap @in_lists
@@ -95,24 +125,38 @@ chain ask_in {{
 chain from_device {{
     ct mark set {DEVICE} goto allowed
 }}
+
 chain answer {{
     ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
-    ct mark set 0
+    meta mark and 0xffff0000 != 0 goto answer_bridged
+    oifname "{bridge}" goto answer_routed
+    goto answer_from_app
+}}
+chain answer_bridged {{
+    jump ask_out_of_receiver
+    goto answer_from_app
+}}
+chain ask_out_of_receiver {{
+    meta mark >> 16 vmap @out_lists
+    drop
+}}
+chain answer_routed {{
     meta mark set 0
+    meta mark set ct mark and {INDEX_MASK:#010x} map @deciders
     meta mark set ct original ip saddr map @vif_of4
-    meta mark set ct original ip6 saddr map @vif_of6
-    meta mark and 0x0000ffff vmap @out_lists
-    meta mark set 0
-    meta mark set ct reply ip saddr map @vif_of4
-    meta mark set ct reply ip6 saddr map @vif_of6
-    meta mark and 0xffff0000 vmap @in_lists
-    ct mark 0 accept
+    jump ask_out
+    iifname "{bridge}" goto to_app
     goto allowed
+}}
+chain answer_from_app {{
+    meta mark << 16 vmap @in_lists
+    drop
 }}
 
 chain decided_out {{
     update @hits {{ ct mark counter }}
-    ct mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied_out, {REJECT:#x} : goto rejected_out, {LIMIT:#x} : goto limit_out }}
+    ct mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied_out, {REJECT:#x} : goto rejected_out }}
+    ct mark and {INDEX_MASK:#010x} vmap @limiters
     return
 }}
 chain denied_out {{
@@ -123,21 +167,18 @@ chain rejected_out {{
     meta mark set ct mark
     goto rejected
 }}
-chain limit_out {{
-    ct mark and {INDEX_MASK:#010x} vmap @limiters
-    return
-}}
 chain decided_in {{
     update @hits {{ meta mark counter }}
-    meta mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied, {REJECT:#x} : goto rejected, {LIMIT:#x} : goto limit_in }}
-    ct mark 0 ct mark set meta mark goto allowed
-    ct state new meta nfproto vmap @log_in
+    meta mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied, {REJECT:#x} : goto rejected }}
+    meta mark and {INDEX_MASK:#010x} vmap @limiters
+    iifname "{bridge}" oifname "{bridge}" goto both_allow
+    ct mark set meta mark
     goto allowed
 }}
-chain limit_in {{
-    meta mark and {INDEX_MASK:#010x} vmap @limiters
-    ct mark 0 ct mark set meta mark
-    accept
+chain both_allow {{
+    ct state new meta nfproto vmap @log_in
+    meta mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
+    goto allowed
 }}
 chain limited {{
     ct mark and {ACTION_MASK:#010x} {LIMIT:#x} meta mark set ct mark
@@ -153,6 +194,7 @@ chain rejected {{
     reject with icmpx admin-prohibited
 }}
 chain allowed {{
+    meta pkttype {{ broadcast, multicast }} accept
     ct mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
     meta nfproto vmap @stamp
     accept

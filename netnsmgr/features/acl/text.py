@@ -45,7 +45,7 @@ def part(
     ``base`` is where the indices of its rules begin; ``rules`` is None for an interface without a list, where everything
     is allowed; ``static`` is what needs no lookup, see `elements.Static`.
     """
-    links = [("out_lists", str(vif_id), f"jump {OUT}"), ("in_lists", str(vif_id << 16), f"jump {IN}")]
+    links = [("out_lists", str(vif_id), f"goto {OUT}"), ("in_lists", str(vif_id << 16), f"goto {IN}")]
     if rules is None:
         return f"{_chain('out', [], base + 1)}{_chain('in', [], base + 1)}", tuple(links)
     body = ""
@@ -187,7 +187,9 @@ def _limiter(position: int, limit: Limit) -> str:
     rate = limit.rate
     unit = "bytes" if rate.unit == "bytes" else ""
     amount = f"{rate.amount} {unit}".rstrip() + f"/{rate.per}"
-    over = f"limit rate over {amount} burst {limit.burst} {unit or 'packets'}"
+    # Of bytes, the kernel adds what the rate allows in one unit of its time (nft_limit_init).
+    burst = max(0, limit.burst - rate.amount) if unit else limit.burst
+    over = f"limit rate over {amount} burst {burst} {unit or 'packets'}"
     if limit.per == "rule":
         return f"chain @@_limit_{position} {{\n    {over} goto limited\n}}\n"
     flows = "typeof ct id; size 65536; flags dynamic,timeout; timeout 10m;"
