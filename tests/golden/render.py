@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from netnsmgr.core.item import Item
@@ -37,10 +38,7 @@ def terminal(items: Iterable[Item]) -> str:
             found += ["", f"table {item.family} {item.name} {{{_indented(item.body)}\n}}"]
     for item in sorted(listed, key=lambda item: item.ref):
         if isinstance(item, NftPart):
-            found += [
-                "",
-                f"table {item.family} {item.table} {{  # part {item.name}{_indented(chr(10) + item.body.strip())}\n}}",
-            ]
+            found += ["", _part(item)]
     for item in sorted(listed, key=lambda item: item.ref):
         if isinstance(item, File):
             reload = f"  # read again by {item.reload}" if item.reload else ""
@@ -82,6 +80,26 @@ def _route(route: Route) -> str:
     return " ".join(words)
 
 
+def _part(part: NftPart) -> str:
+    """Write a part as it is meant: ``@@`` is its own name, with the fingerprint that its objects have in theirs."""
+    body = "\n".join(line for line in part.body.splitlines() if line)
+    lines = [f"part {part.family} {part.table} {part.name} {{{_indented(chr(10) + body)}", "}"]
+    lines += [f"    {map_} {{ {key} : {verdict} }}" for map_, key, verdict in sorted(part.links)]
+    return "\n".join(lines)
+
+
+def _set(item: NftSet) -> str:
+    where = f"{item.type} {item.family} {item.table} {item.name} {{ {item.spec} }}"
+    if item.elements is None:
+        return f"nft add {where}  # others fill it"
+    return f"nft add {where} = {{ {', '.join(sorted(item.elements, key=_natural))} }}"
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Sort numbers as numbers."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", text)]
+
+
 def _indented(body: str) -> str:
     return body.replace("\n", "\n    ")
 
@@ -121,21 +139,13 @@ def _line(item: Item) -> str:
         case Process():
             return f"{item.name}: {' '.join(item.argv)}"
         case NftSet():
-            elements = ", ".join(sorted(item.elements)) if item.elements is not None else "# somebody else's"
-            where = f"{item.family} {item.table} {item.name}"
-            return f"nft add element {where} {{ {elements} }}" if elements else ""
-        case NftPart():
-            where = f"{item.family} {item.table}"
-            return "\n".join(
-                f"nft add element {where} {map_} {{ {key} : {verdict} }}  # part {item.name}"
-                for map_, key, verdict in item.links
-            )
+            return _set(item)
         case MappedFlows():
             return "".join(
                 f"# flows to {m.address} {m.protocol} {m.port} go to {m.to} {m.to_port}"
                 for m in sorted(item.maps)
             )
-        case NftTable() | File():
+        case NftTable() | NftPart() | File():
             return ""
         case _:
             return repr(item)  # a kind that has no words of its own here yet
