@@ -49,6 +49,7 @@ def test_elements_of_sets(type_: str | list[str], listed: Any, text: str) -> Non
 @pytest.mark.parametrize(
     ("type_", "data", "listed", "text"),
     [
+        ("mark", "mark", [{"prefix": {"addr": 16, "len": 30}}, 5], "16-19 : 5"),
         ("mark", "verdict", [5, {"jump": {"target": "a_b"}}], "5 : jump a_b"),
         ("mark", "verdict", [5, {"goto": {"target": "a"}}], "5 : goto a"),
         ("mark", "verdict", [{"elem": {"val": 5, "comment": "x"}}, {"drop": None}], "5 : drop"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import IPv4Address
 from itertools import pairwise
 
 from hypothesis import given
@@ -74,3 +75,17 @@ def test_blocks_and_ids_never_overlap(history: list[dict[str, tuple[str, int]]])
         assert all(block.base >= FIRST for block in taken)
         assert all(one.end <= other.base for one, other in pairwise(taken))
         assert len(set(numbers.vifs.values())) == len(numbers.vifs) == len(step)
+
+
+def test_the_epoch_changes_when_an_address_moves_and_not_before() -> None:
+    """Flows to the address have been allowed by the list of the one who had it."""
+    lists = {"app1/eth0": ("open", (None,)), "app2/eth0": ("open", (None,))}
+    one, two = IPv4Address("10.10.1.50"), IPv4Address("10.10.1.51")
+    first = Numbers.none().assign(lists)
+    leased = first.assign(lists, {one: "app1/eth0"}).assign(lists, {one: "app1/eth0", two: "app2/eth0"})
+    assert leased.epoch == first.epoch
+    gone = Numbers.of(json.loads(json.dumps(leased.assign(lists, {two: "app2/eth0"}).record())))
+    assert gone.epoch == first.epoch
+    moved = gone.assign(lists, {one: "app2/eth0", two: "app2/eth0"})
+    assert moved.epoch == first.epoch + 1
+    assert moved.assign(lists, {one: "app2/eth0", two: "app2/eth0"}) == moved

@@ -46,7 +46,7 @@ chain @@_in {
 }
 """
     )
-    assert links == (("out_lists", "5", "jump @@_out"), ("in_lists", "327680", "jump @@_in"))
+    assert links == (("out_lists", "5", "goto @@_out"), ("in_lists", "327680", "goto @@_in"))
 
 
 def test_no_list() -> None:
@@ -116,8 +116,9 @@ def test_applications_and_port_maps() -> None:
         ({"rate": "100/minute", "burst": 20}, "limit rate over 100/minute burst 20 packets"),
         (
             {"rate": "100 kbytes/second", "burst": "1 mbytes"},
-            "limit rate over 102400 bytes/second burst 1048576 bytes",
+            "limit rate over 102400 bytes/second burst 946176 bytes",
         ),
+        ({"rate": "100 kbytes/second"}, "limit rate over 102400 bytes/second burst 0 bytes"),
     ],
 )
 def test_limits(limit: dict[str, Any], expected: str) -> None:
