@@ -46,7 +46,7 @@ class NumberMemory:
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "numbers.json")
         self.numbers = Numbers.none()
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             self.numbers = Numbers.of(json.loads(Path(self._path).read_text(encoding="utf-8")))
 
     def keep(self, numbers: Numbers) -> None:

@@ -125,6 +125,8 @@ def _configuration(scope: InstanceScope) -> str:
         f"dhcp-leasefile={scope.lease_file}",
         "dhcp-authoritative",
         "no-ping",
+        # Whoever is in no host entry is no application's interface, and would only use up the range.
+        "dhcp-ignore=tag:!known",
         # An application that asks for a lease again and again would fill the memory that /run is in.
         "quiet-dhcp",
         f"dhcp-option=option:mtu,{scope.mtu}",

@@ -18,8 +18,6 @@ FEATURES = (
     names.items,
     flowlog.items,
     metadata.items,
-    names.items,
-    flowlog.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)
 

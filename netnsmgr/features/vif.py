@@ -16,7 +16,7 @@ FILTERED = frozenset(
         Ref("sysctl", "net/bridge/bridge-nf-call-ip6tables"),
     }
 )
-"""Without them an interface would speak to all others: with them, and without its own list yet, to nobody."""
+"""Without them an interface would speak to all others: with them, and without its own parts, to nobody."""
 
 
 def group(app: App, interface: AppInterface) -> str:
@@ -44,14 +44,16 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
     """Return the interface's items: a veth pair or a TAP, as port of the bridge."""
     name, alias = vif_name(app, interface), group(app, interface)
     far = far_end(app, scope.run_dir)
+    parts = (f"bridge netnsmgr_vif vif_{name}", f"inet netnsmgr_acl list_{name}")
+    after = FILTERED | {Ref("nft-part", part) for part in parts}
     if far is None:
-        return [Tap(name, scope.mtu, master=BRIDGE, alias=alias, after=FILTERED)]
+        return [Tap(name, scope.mtu, master=BRIDGE, alias=alias, after=after)]
     veth = Veth(
         name,
         scope.mtu,
         master=BRIDGE,
         alias=alias,
-        after=FILTERED,
+        after=after,
         far_netns=far.name,
         far_path=far.path,
         far_name=interface.name,

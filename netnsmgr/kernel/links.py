@@ -15,7 +15,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import Bridge, Tap, Veth
 from netnsmgr.items.system import LinkInfo
-from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_link, set_forwarding
+from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_bridge, new_link, set_forwarding
 from netnsmgr.kernel.refusals import explained, index, listed, opened
 
 
@@ -38,7 +38,7 @@ class LinkRequests:
         return self._links
 
     async def add_bridge(self, bridge: Bridge) -> None:
-        message = new_link(bridge.name, "bridge", mac=bridge.mac)
+        message = new_bridge(bridge.name, bridge.mac)
         await self._create(message, f"bridge {bridge.name}", unless=lambda there: there.kind == "bridge")
         # The MTU by a change, not at birth: a bridge that was only born with one follows that of its ports.
         await self.set_link(

@@ -19,6 +19,7 @@ from netnsmgr.features.acl.table import (
     frame,
 )
 from netnsmgr.features.bridge import BRIDGE
+from netnsmgr.features.link import UPLINK
 from netnsmgr.features.names import domains, static_addresses
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import File
@@ -32,7 +33,7 @@ IPV4, IPV6 = "2", "10"
 """Of linux/netfilter.h (``NFPROTO_``), as they are read back."""
 LOGGED = 200
 """Dropped packets that are logged in a second; what is more is counted as unlogged."""
-HOST_SPEC, PAST_SPEC = "flags timeout; timeout 1h", "flags timeout; timeout 24h"
+HOST_SPEC, PAST_SPEC = "size 65536; flags timeout; timeout 1h", "size 65536; flags timeout; timeout 24h"
 
 
 def items(scope: InstanceScope) -> list[Item]:
@@ -43,7 +44,7 @@ def items(scope: InstanceScope) -> list[Item]:
     by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
     deciders = _deciders(scope)
-    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, gateway, scope.outer)}"
+    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer)}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),

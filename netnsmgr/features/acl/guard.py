@@ -118,11 +118,18 @@ chain @@_arp_settled {{
 }}
 chain @@_ip {{
     udp sport 67 drop
-    ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
+    udp dport 67 goto @@_dhcp
     meta mark @settled goto @@_ip_settled
     meta mark set ip saddr map @holders4
     meta mark != {number} drop
     ip saddr {subnet} accept
+    drop
+}}
+chain @@_dhcp {{
+    ip frag-off & 0x3fff != 0 drop
+    @th,288,48 != 0x{mac.replace(":", "")} drop
+    ip saddr 0.0.0.0 accept
+    ip saddr . meta mark @own4 accept
     drop
 }}
 chain @@_ip_settled {{

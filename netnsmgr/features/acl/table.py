@@ -42,7 +42,7 @@ DROP_GROUP, DNS_GROUP, IN_GROUP = 1, 2, 3
 """Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists."""
 
 
-def frame(bridge: str, gateway: IPv4Address, outer: IPv4Address) -> str:
+def frame(bridge: str, uplink: str, gateway: IPv4Address, outer: IPv4Address) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance."""
     return f"""
 map out_lists {{ type mark : verdict; }}
@@ -78,7 +78,8 @@ chain to_many {{
 chain input {{
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
-    iifname != "{bridge}" goto from_uplink
+    iifname "{uplink}" goto from_uplink
+    iifname != "{bridge}" drop
     ct direction reply accept
     udp dport {{ 67, 547 }} accept
     ip daddr {gateway} meta l4proto {{ tcp, udp }} th dport 53 accept

@@ -189,12 +189,14 @@ def _limiter(position: int, limit: Limit) -> str:
     amount = f"{rate.amount} {unit}".rstrip() + f"/{rate.per}"
     # Of bytes, the kernel adds what the rate allows in one unit of its time (nft_limit_init).
     burst = max(0, limit.burst - rate.amount) if unit else limit.burst
-    over = f"limit rate over {amount} burst {burst} {unit or 'packets'}"
+    within = f"{amount} burst {burst} {unit or 'packets'}"
     if limit.per == "rule":
-        return f"chain @@_limit_{position} {{\n    {over} goto limited\n}}\n"
+        return f"chain @@_limit_{position} {{\n    limit rate over {within} goto limited\n}}\n"
     flows = "typeof ct id; size 65536; flags dynamic,timeout; timeout 10m;"
+    # A connection that finds no room in the set has used up what it is allowed.
     return f"""set @@_conn_{position} {{ {flows} }}
 chain @@_limit_{position} {{
-    update {_OWN}_conn_{position} {{ ct id {over} }} goto limited
+    update {_OWN}_conn_{position} {{ ct id limit rate {within} }} return
+    goto limited
 }}
 """

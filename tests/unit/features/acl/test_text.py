@@ -129,4 +129,5 @@ def test_limits(limit: dict[str, Any], expected: str) -> None:
     assert "ct mark set 0x000c0012 goto" in body
     body, _ = part(5, 16, [rule(action={"limit": limit | {"per": "connection"}})])
     assert "set @@_conn_1 { typeof ct id; size 65536; flags dynamic,timeout; timeout 10m; }" in body
-    assert f"update @@@_conn_1 {{ ct id {expected} }} goto limited\n" in body
+    within = expected.replace("rate over", "rate")
+    assert f"update @@@_conn_1 {{ ct id {within} }} return\n    goto limited\n" in body
