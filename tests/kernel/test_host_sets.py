@@ -10,7 +10,7 @@ import pytest
 
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel.nft_command import Counter, Transactions
-from netnsmgr.services.hosts import commands
+from netnsmgr.services.flowlog.hosts import commands
 from tests.kernel.stage import sh
 from tests.lab import isolated
 
