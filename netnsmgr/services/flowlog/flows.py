@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from netnsmgr.kernel.conntrack import DST_NAT, Flow, Tuple
 from netnsmgr.kernel.nflog import ICMP, ICMPV6, TCP, UDP, Packet, five_tuple
-from netnsmgr.services.ring import Record
-from netnsmgr.services.scope import ACTIONS, DEVICE, INDEX_MASK, Decision, Scope, Vif
+from netnsmgr.services.flowlog.ring import Record
+from netnsmgr.services.flowlog.scope import ACTIONS, DEVICE, INDEX_MASK, Decision, Scope, Vif
 
 PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
 METADATA = "169.254.169.254"

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from netnsmgr.services.dns import Observation, covering
+from netnsmgr.services.flowlog.dns import Observation, covering
 
 TABLE = "inet netnsmgr_acl"
 GRACE = 30

@@ -10,7 +10,7 @@ from dnslib import CNAME, QTYPE, RR, A, DNSRecord
 
 from netnsmgr.kernel.nflog import Packet
 from netnsmgr.pubsub.row import MAX_ROW, dump
-from netnsmgr.services.dns import (
+from netnsmgr.services.flowlog.dns import (
     Answer,
     Conversations,
     Incomplete,
@@ -19,9 +19,9 @@ from netnsmgr.services.dns import (
     observation,
     record,
 )
-from netnsmgr.services.hosts import GRACE, PAST, HostSets, commands
-from netnsmgr.services.ring import RECORDS, Book
-from tests.unit.services.test_flows import udp
+from netnsmgr.services.flowlog.hosts import GRACE, PAST, HostSets, commands
+from netnsmgr.services.flowlog.ring import RECORDS, Book
+from tests.unit.services.flowlog.test_flows import udp
 
 HOSTS = {"github.com": {"set": "aa", "static": []}, "api.github.com": {"set": "bb", "static": ["192.0.2.9"]}}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from netnsmgr.kernel.conntrack import DST_NAT, Flow, Tuple
 from netnsmgr.kernel.nflog import Packet, five_tuple
-from netnsmgr.services.flows import WINDOW, Drops, Flows
-from netnsmgr.services.scope import Scope, Vif
+from netnsmgr.services.flowlog.flows import WINDOW, Drops, Flows
+from netnsmgr.services.flowlog.scope import Scope, Vif
 
 VIFS = [
     {"app": "app1", "interface": "eth0", "number": 1, "link": "app1.eth0", "mac": "02:00:00:00:00:01", "address": "10.10.1.10"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netnsmgr.services.ring import RECORDS, Book
+from netnsmgr.services.flowlog.ring import RECORDS, Book
 
 
 @given(st.lists(st.tuples(st.sampled_from(["app1", "app2"]), st.integers(0, 300)), max_size=900))

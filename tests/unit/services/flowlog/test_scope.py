@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netnsmgr.services.scope import Decision, Rules, read
+from netnsmgr.services.flowlog.scope import Decision, Rules, read
 
 RULES = Rules.of(
     {
