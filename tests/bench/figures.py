@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import truediv
 from statistics import median
 from typing import Any
 
@@ -44,7 +45,8 @@ class Figure:
     """One line: what was measured; the floor, measured in the same run; and the target.
 
     ``at_most`` and ``at_least`` bound the ratio to the floor; without a floor, the value itself.  Neither: the
-    figure is told for its own sake.
+    figure is told for its own sake.  ``paired``: a sample and the floor's of the same number were taken one right after
+    the other, so that what else the machine did then met both; the ratio is the median of theirs.
     """
 
     name: str
@@ -54,11 +56,15 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     note: str = ""
+    paired: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def judged(self) -> float:
         """What the target is about."""
+        if self.paired and self.floor is not None:
+            ratios: list[float] = list(map(truediv, self.measured.values, self.floor.values))
+            return median(ratios)
         return self.measured.value if self.floor is None else self.measured.value / self.floor.value
 
     @property

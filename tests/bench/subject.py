@@ -20,20 +20,11 @@ from tests.lab.lab import ROOT
 FLOOR = str(ROOT / "tests" / "bench" / "floor.sh")
 CLIENT = str(ROOT / "tests" / "bench" / "client.py")
 
-DEVICE = {
-    "apiVersion": "netnsmgr/v1alpha1",
-    "kind": "Device",
-    "metadata": {"name": "edge"},
-    "spec": {
-        "ports": [
-            {
-                "name": "eth0",
-                "addresses": ["192.168.0.2/24"],
-                "gateways": ["192.168.0.1"],
-                "dns": ["192.168.0.1"],
-            }
-        ]
-    },
+PORT: dict[str, Any] = {
+    "name": "eth0",
+    "addresses": ["192.168.0.2/24"],
+    "gateways": ["192.168.0.1"],
+    "dns": ["192.168.0.1"],
 }
 
 
@@ -113,10 +104,10 @@ class Netnsmgr:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.daemon = lab.daemon()
-        self._apply([DEVICE], 30.0)
+        self.apply([DEVICE], 30.0)
 
     def add(self, first: int, last: int) -> None:
-        self._apply(self.documents(first, last), 60.0 + (last - first))
+        self.apply(self.documents(first, last), 60.0 + (last - first))
 
     def remove(self, first: int, last: int) -> None:
         text = "\n---\n".join(json.dumps(d) for d in self.documents(first, last))
@@ -151,10 +142,11 @@ class Netnsmgr:
     def apply_again(self, first: int, last: int) -> float:
         """Apply the same documents once more; how long that took, in seconds."""
         start = time.monotonic()
-        self._apply([DEVICE, *self.documents(first, last)], 120.0)
+        self.apply([DEVICE, *self.documents(first, last)], 120.0)
         return time.monotonic() - start
 
-    def _apply(self, documents: list[dict[str, Any]], timeout: float) -> None:
+    def apply(self, documents: list[dict[str, Any]], timeout: float) -> None:
+        """``netnsmgr apply``, until all is ready."""
         # JSON is YAML; one document after the other, as a person's file has them.
         text = "\n---\n".join(json.dumps(d) for d in documents)
         arguments = ("apply", "-f", "-", "--timeout", f"{timeout:.0f}s")
@@ -196,3 +188,6 @@ class Netnsmgr:
 
 def document(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "netnsmgr/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+DEVICE = document("Device", "edge", {"ports": [PORT]})
