@@ -1,4 +1,4 @@
-"""``python -m tests.bench``: measure, print the table, write JSON.  As root; about two minutes."""
+"""``python -m tests.bench``: measure, print the table, write JSON.  As root; about five minutes."""
 
 from __future__ import annotations
 

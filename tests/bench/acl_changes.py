@@ -37,7 +37,7 @@ def changes(repeat: int) -> Iterator[Figure]:
                 for one in watched:  # in turns, so that whatever else the machine does meets both
                     one.change(count)
             yield Figure(
-                f"a changed list of {count} rules counts (floor: nft -f of a chain of as many)",
+                f"a changed list of {count} counts (floor: nft -f of a chain of as many)",
                 "ms",
                 samples(watched[0].seen),
                 samples(watched[1].seen),
