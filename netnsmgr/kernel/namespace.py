@@ -122,11 +122,11 @@ def rename_process(name: str) -> None:
     _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
-def drop_capabilities() -> None:
-    """Give up, for good and for all children, every capability that ``CAPABILITIES`` does not name."""
+def drop_capabilities(*kept: str) -> None:
+    """Give up, for good and for all children, every capability that is not ``kept``: none named, an agent's own."""
     keep = 0
-    for number in CAPABILITIES.values():
-        keep |= 1 << number
+    for name in kept or CAPABILITIES:
+        keep |= 1 << CAPABILITIES[name]
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
     for number in range(last + 1):
         # Fails for a capability that is not in the set to begin with, which is as good.

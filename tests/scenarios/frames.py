@@ -46,12 +46,18 @@ def arp(
 
 def udp4(source: str, sport: int, target: str, dport: int, word: str, *, fragment: int = 0) -> bytes:
     """An IPv4 packet with UDP in it."""
-    payload = struct.pack("!HHHH", sport, dport, 8 + len(word), 0) + word.encode()
+    data = word.encode("latin-1")
+    payload = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
     header = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, fragment, 64, 17, 0,
         IPv4Address(source).packed, IPv4Address(target).packed,
     )  # fmt: skip
-    return header[:10] + struct.pack("!H", _checksum(header)) + header[12:] + payload
+    return with_checksum(header) + payload
+
+
+def with_checksum(header: bytes) -> bytes:
+    """An IPv4 header with the right checksum."""
+    return header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
 
 
 def ipv6(source: bytes, target: bytes, protocol: int, payload: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features import vif
@@ -63,7 +65,7 @@ def items(scope: InstanceScope) -> list[Item]:
     if scope.instance.spec.flow_log:
         found.append(_log())
     if scope.instance.spec.flow_log or domains(scope):
-        found.append(_dns_log())
+        found.append(_dns_log(gateway))
     return found
 
 
@@ -158,13 +160,13 @@ chain @@_in {{ log prefix "in" group {IN_GROUP} snaplen 96; }}"""
     return NftPart(FAMILY, TABLE, "log", body, links)
 
 
-def _dns_log() -> NftTable:
+def _dns_log(gateway: IPv4Address) -> NftTable:
     """Return the table that copies questions to the instance's DNS and its answers for the flow log to read."""
     copy = f'log prefix "dns" group {DNS_GROUP} snaplen 4096'
     body = f"""
 chain input {{
     type filter hook input priority -10; policy accept;
-    iifname "{BRIDGE}" meta l4proto {{ tcp, udp }} th dport 53 {copy}
+    iifname "{BRIDGE}" ip daddr {gateway} meta l4proto {{ tcp, udp }} th dport 53 {copy}
 }}
 chain output {{
     type filter hook output priority -10; policy accept;

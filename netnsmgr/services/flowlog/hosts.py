@@ -11,6 +11,8 @@ from netnsmgr.services.flowlog.dns import Observation, covering
 TABLE = "inet netnsmgr_acl"
 GRACE = 30
 """Seconds beyond an answer's life: an application may use it until then, and its clock is not ours."""
+LONGEST = 24 * 3600
+"""Seconds that an answer is believed, whatever it says."""
 PAST = 24 * 3600
 """Seconds for which a flow that is asked again finds its address in ``past_…``."""
 REMEMBERED = 8192
@@ -36,7 +38,7 @@ class HostSets:
                 if family is None or answer.data in static:
                     continue
                 place = (f"host_{middle}_{family}", answer.data)
-                until = max(self._until.pop(place, 0.0), now + answer.ttl + GRACE)
+                until = max(self._until.pop(place, 0.0), now + min(answer.ttl, LONGEST) + GRACE)
                 self._until[place] = until
                 if len(self._until) > REMEMBERED:
                     self._until.popitem(last=False)
