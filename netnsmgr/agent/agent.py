@@ -35,7 +35,7 @@ class Role(Protocol):
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent: ...
     def next_look(self) -> float | None: ...
-    def part(self) -> None: ...
+    def part(self) -> Intent: ...
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
 
 
@@ -78,8 +78,7 @@ class Agent:
 
         async def intend() -> Intent:
             if row["deleting"]:
-                self._role.part()
-                return {}
+                return self._role.part()
             rows = {table: dict(view.rows) for table, view in views.items()}
             return await self._role.intend(row, rows, system)
 

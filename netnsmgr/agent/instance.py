@@ -13,6 +13,7 @@ from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dnsmasq, names, portmap_inside, vif
+from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
 from netnsmgr.features.link import UPLINK
@@ -116,9 +117,10 @@ class InstanceRole:
         """Return nothing: dnsmasq itself ends the leases that it gave."""
         return None
 
-    def part(self) -> None:
-        """Know that the instance is being deleted."""
-        self._deleting = True
+    def part(self) -> Intent:
+        """Return what is left of an instance that is being deleted: first the filter alone, which outlives the links."""
+        first, self._deleting = not self._deleting, True
+        return {"": acl.frames(self._scope)} if first and self._scope is not None else {}
 
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         revision = row["revision"]

@@ -73,8 +73,9 @@ class UplinkRole:
         """Return when, in seconds since the device's start, a lease ends that nobody may have renewed."""
         return min((lease.expires for lease in self._leases.values() if lease is not None), default=None)
 
-    def part(self) -> None:
+    def part(self) -> Intent:
         """Never called: the device's root namespace is not deleted."""
+        return {}
 
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         if self._scope is None:

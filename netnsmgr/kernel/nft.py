@@ -37,7 +37,6 @@ class KernelNft:
     ``memory`` is a file that remembers, for each fingerprint, how the kernel listed the table or part right after it
     was loaded.  A listing that differs later was changed by somebody else.  Without the file (it lies below ``/run``)
     everything counts as changed and is loaded once more, which disturbs nobody.
-
     While the ruleset's generation stays the same, nothing is listed again.
     """
 
@@ -97,8 +96,7 @@ class KernelNft:
         self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
 
     async def delete_table(self, family: str, name: str) -> None:
-        table = f"table {family} {name}"
-        self._run(f"{table}\ndelete {table}\n")
+        self._run(f"table {family} {name}\ndelete table {family} {name}\n")
         self._forget(_table_key(family, name), _part_key(family, name, ""))
 
     async def sets(self) -> Sequence[SetInfo]:
@@ -132,9 +130,14 @@ class KernelNft:
                 self._elements[item.family, item.table, item.name] = item.elements
 
     async def delete_set(self, family: str, table: str, name: str) -> None:
-        found = self._ours().get((family, table))
+        known = self._known().get((family, table))
+        found = known if known and known.skeleton.entries else self._ours().get((family, table))
         if found is not None and (lines := nft_text.remove_set(found, name)):
-            self._run("\n".join(lines))
+            self._write("\n".join(lines))
+            if len(lines) > 1:
+                found.sets.pop(name, None)
+                found.kinds.pop(name, None)
+            self._elements.pop((family, table, name), None)
 
     async def parts(self) -> Sequence[PartInfo]:
         return [
@@ -151,48 +154,63 @@ class KernelNft:
         ]
 
     async def load_part(self, part: NftPart) -> None:
-        found = self._known().get((part.family, part.table))
-        if found is not None and not found.parts_called(part.name):
+        found = self._with_parts(part.family, part.table, part.name)
+        old = list(found.parts_called(part.name)) if found is not None else []
+        if found is not None and part.prefix in old:
+            self._write(nft_text.part_again(part, found))
+        elif found is None or not old:
             # Nobody is led into it yet, so that it may come as a whole.
             self._write(nft_text.part_objects(part) + nft_text.part_links(part, found))
-            found.links[part.prefix] = set(part.elements())
-            found.parts[part.prefix] = Objects()
-            self._remember(_part_key(part.family, part.table, part.prefix), "new")
-            return
-        found = self._ours().get((part.family, part.table))
-        old = found.parts_called(part.name) if found is not None else {}
-        if found is not None and part.prefix in old:
-            self._run(nft_text.part_again(part, found))
         else:
-            self._load_beside(part, found)
-        self._forget_parts(found, old)
+            self._load_beside(part, found, old)
+        if found is not None:
+            self._enter_part(found, old, part)
         self._remember(_part_key(part.family, part.table, part.prefix), "new")
 
-    def _load_beside(self, part: NftPart, found: Table | None) -> None:
+    def _load_beside(self, part: NftPart, found: Table, old: list[str]) -> None:
         """Make the new part, switch the links, remove the old one: each in a transaction.
 
         In one transaction packets would be lost.  A packet that is on its way through the rules while the generation
         changes finds the new link, but follows it in the old generation, where a new chain has no rules;
         and the elements of a new set with concatenated ranges are there only some time after the new rules are.
         """
-        self._run(nft_text.part_objects(part))
+        self._write(nft_text.part_objects(part))
         try:
             if text := nft_text.part_links(part, found):
-                self._run(text)
+                self._write(text)
         except KernelError:
             with suppress(KernelError):
                 new = self._ours()[part.family, part.table]
                 self._run("\n".join(nft_text.remove_parts(new, [part.prefix])))
             raise
-        if found is not None and (lines := nft_text.remove_parts(found, found.parts_called(part.name))):
-            self._run("\n".join(lines))
+        if lines := nft_text.remove_parts(found, old):
+            self._write("\n".join(lines))
 
     async def delete_part(self, family: str, table: str, name: str) -> None:
-        found = self._ours().get((family, table))
-        if found is not None and (old := found.parts_called(name)):
+        found = self._with_parts(family, table, name)
+        if found is not None and (old := list(found.parts_called(name))):
             lines = [*nft_text.unlink_parts(found, old), *nft_text.remove_parts(found, old)]
-            self._run("\n".join(lines))
-            self._forget_parts(found, old)
+            self._write("\n".join(lines))
+            self._enter_part(found, old, None)
+
+    def _with_parts(self, family: str, table: str, name: str) -> Table | None:
+        """Return a table of which that part's objects are known, if it has such a part."""
+        found = self._known().get((family, table))
+        if found is not None and all(part.entries for part in found.parts_called(name).values()):
+            return found
+        return self._ours().get((family, table))
+
+    def _enter_part(self, found: Table, old: Iterable[str], new: NftPart | None) -> None:
+        taken = set() if new is None else {(map_, key) for map_, key, _ in new.elements()}
+        for links in found.links.values():
+            links -= {link for link in links if link[:2] in taken}
+        for prefix in old:
+            del found.parts[prefix]
+            del found.links[prefix]
+            self._forget(_part_key(found.family, found.name, prefix))
+        if new is not None:
+            found.parts[new.prefix] = Objects()
+            found.links[new.prefix] = set(new.elements())
 
     def _known(self) -> dict[tuple[str, str], Table]:
         """Return our tables as far as they have to be known to write: as listed, with what we have written since.
@@ -263,11 +281,6 @@ class KernelNft:
         if self._listings.get(key) == "new":
             self._remember(key, digest)
         return self._listings.get(key) == digest
-
-    def _forget_parts(self, found: Table | None, prefixes: Iterable[str]) -> None:
-        if found is not None:
-            for prefix in prefixes:
-                self._listings.pop(_part_key(found.family, found.name, prefix), None)
 
     def _forget(self, *beginnings: str) -> None:
         for key in [key for key in self._listings if key.startswith(beginnings)]:

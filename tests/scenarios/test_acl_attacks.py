@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
+import yaml
 
 from tests.lab import AppHost
 from tests.scenarios import frames
+from tests.scenarios.documents import instance
 from tests.scenarios.frames import ethernet, mac, send
 from tests.scenarios.listed import address, answer, listed, lists, rule
 from tests.scenarios.world import World
@@ -93,6 +95,20 @@ def test_nobody_gives_back_another_s_lease(w: World) -> None:
     assert f"{mac(bob)} {theirs}" in leases
     assert "99:99" not in leases
     assert bob.ping(GATEWAY)
+
+
+def test_the_filter_outlives_the_links() -> None:
+    """While an instance is deleted with its applications, no link is there without its filter."""
+    with lists() as w:
+        since = w.mark()
+        w.command("delete", "app", "app1", "app2", "--no-wait")
+        w.command("delete", "-f", "-", text=yaml.safe_dump_all([instance("ni1"), listed("app3")]))
+        done = [op for op in w.operations(since) if op.startswith("ni1: delete")]
+        links = [n for n, op in enumerate(done) if "link/" in op]
+        tables = [n for n, op in enumerate(done) if op.endswith(("netnsmgr_acl", "netnsmgr_vif"))]
+        assert links
+        assert tables
+        assert max(links) < min(tables)
 
 
 def bootp(kind: int, chaddr: str, ciaddr: str, options: bytes = b"") -> bytes:

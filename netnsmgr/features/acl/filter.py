@@ -69,6 +69,11 @@ def items(scope: InstanceScope) -> list[Item]:
     return found
 
 
+def frames(scope: InstanceScope) -> list[Item]:
+    """Return what lets nothing pass by itself: while an instance goes, it outlives the links that it filters."""
+    return [item for item in items(scope) if isinstance(item, NftTable | NftSet | Sysctl)]
+
+
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
     """Return the parts of one interface: who it is, and its list."""
     name, group = vif.vif_name(app, interface), vif.group(app, interface)

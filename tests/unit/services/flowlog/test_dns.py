@@ -156,7 +156,7 @@ def test_a_row_of_the_longest_records_fits_into_the_hub() -> None:
 def test_what_an_application_sends_is_no_answer() -> None:
     """Whatever it looks like: it would open its sender's own host rules."""
     message = bytes.fromhex(
-        "000781800001000100000000066769746875620363" "6f6d0000010001c00c000100010000003c00040a000001"
+        "0007818000010001000000000667697468756203636f6d0000010001c00c000100010000003c00040a000001"
     )
     forged = Packet(2, "", 1, 3, 0, 0, 0, udp("10.10.1.5", 53, "10.10.1.1", 53, 0) + message)
     assert Conversations().packet(forged) is None
@@ -166,6 +166,8 @@ def test_what_an_application_sends_is_no_answer() -> None:
 
 def test_what_the_library_cannot_read_is_counted() -> None:
     """An HTTPS record with a parameter that is longer than the record."""
-    text = "0007818000010001000000000667697468756203636f6d0000410001c00c004100010000003c000a00010000010003ff6832"
+    text = (
+        "0007818000010001000000000667697468756203636f6d0000410001c00c004100010000003c000a00010000010003ff6832"
+    )
     with pytest.raises(Incomplete):
         observation(0, "10.10.1.5", bytes.fromhex(text))
