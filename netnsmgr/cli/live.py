@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netnsmgr.cli.inside import Inside
 from netnsmgr.cli.place import NETNS_DIR, Place
-from netnsmgr.config.acl_values import ICMP, PROTOCOLS
+from netnsmgr.core.protocols import ICMP, PROTOCOLS
 from netnsmgr.errors import KernelError
 
 if TYPE_CHECKING:

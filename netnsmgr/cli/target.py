@@ -72,10 +72,11 @@ def ports(text: str) -> tuple[int, int]:
 def _what(
     text: str, port: str | None, proto: str | None, address: Address | None, examples: str
 ) -> tuple[int, int]:
-    from netnsmgr.config.acl_values import ICMP, ICMPV6, PROTOCOLS, WITH_PORTS, protocol
+    from netnsmgr.config.acl_values import protocol
+    from netnsmgr.core.protocols import ICMP, ICMPV6, TCP, WITH_PORTS
 
     try:
-        number = protocol(proto) if proto is not None else PROTOCOLS["tcp"]
+        number = protocol(proto) if proto is not None else TCP
     except ValueError as error:
         raise click.UsageError(f"{text!r}: {error}") from None
     if number in {ICMP, ICMPV6}:

@@ -230,9 +230,8 @@ class _Question:
 
     def _known(self, member: Member, name: str, *, placeholder: bool, notes: list[str]) -> Known:
         """Return what the kernel knows of the host rules of the member's network."""
-        from netnsmgr.features.acl.text import host_sets
         from netnsmgr.features.acl.why import Known
-        from netnsmgr.features.names import domains
+        from netnsmgr.features.names import domains, host_sets
 
         network = member[1].network
         wanted = domains(self._site.scope(network))

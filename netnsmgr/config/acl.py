@@ -24,6 +24,7 @@ from netnsmgr.config.acl_types import Domain, IcmpTypes, Ports, Prefixes, Protoc
 from netnsmgr.config.acl_values import PortRange, Prefix
 from netnsmgr.config.common import Model, Shown, SimpleName
 from netnsmgr.config.rate import Rate
+from netnsmgr.core.protocols import ICMP, ICMPV6, PROTOCOLS, TCP, UDP, WITH_PORTS
 
 __all__ = ["Acl", "AclMatch", "AclRule", "Limit", "PortRange", "Portmap", "Prefix", "Rate"]
 
@@ -82,7 +83,7 @@ class AclMatch(_Sparse):
     @classmethod
     def _icmp_implied(cls, data: Any) -> Any:
         if isinstance(data, dict) and "icmp" in data and "protocol" not in data:
-            return {**data, "protocol": read.ICMP}
+            return {**data, "protocol": ICMP}
         return data
 
     @field_validator("eidset")
@@ -97,17 +98,17 @@ class AclMatch(_Sparse):
     @field_validator("lport", "fport")
     @classmethod
     def _has_ports(cls, value: tuple[PortRange, ...], info: ValidationInfo) -> tuple[PortRange, ...]:
-        found = info.data.get("protocol", read.PROTOCOLS["tcp"])
-        if value and found not in read.WITH_PORTS:
+        found = info.data.get("protocol", TCP)
+        if value and found not in WITH_PORTS:
             what = "needs a protocol" if found is None else f"protocol {_name(found)} has no ports"
-            raise ValueError(f"{what}; write protocol: {', '.join(read.WITH_PORTS.values())}")
+            raise ValueError(f"{what}; write protocol: {', '.join(WITH_PORTS.values())}")
         return value
 
     @field_validator("icmp", mode="wrap")
     @classmethod
     def _types(cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         protocol = info.data.get("protocol")
-        if protocol not in {None, read.ICMP, read.ICMPV6}:
+        if protocol not in {None, ICMP, ICMPV6}:
             raise ValueError(
                 f"protocol {_name(protocol)} has no ICMP types; write protocol: icmp or icmpv6, or leave it out"
             )
@@ -126,7 +127,7 @@ class AclMatch(_Sparse):
 
 
 def _name(protocol: int) -> str:
-    return next((name for name, number in read.PROTOCOLS.items() if number == protocol), str(protocol))
+    return next((name for name, number in PROTOCOLS.items() if number == protocol), str(protocol))
 
 
 class AclRule(_Sparse):
@@ -188,7 +189,7 @@ def _port_map_faults(rule: AclRule) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("direction",), "a port map is for flows that come in, by nature; leave direction out"
 
 
-_MAPPED = frozenset({read.PROTOCOLS["tcp"], read.PROTOCOLS["udp"]})
+_MAPPED = frozenset({TCP, UDP})
 
 
 def _length(value: object) -> object:

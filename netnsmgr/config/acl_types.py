@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from netnsmgr.config import acl_values as read
 from netnsmgr.config.acl_values import PortRange, Prefix
 from netnsmgr.config.common import Shown
+from netnsmgr.core.protocols import PROTOCOLS
 
 
 def _one_or_list(reader: Callable[[object], object]) -> WrapValidator:
@@ -78,7 +79,7 @@ Domain = Annotated[
 Protocol = Annotated[
     int,
     PlainValidator(read.protocol),
-    WithJsonSchema({"anyOf": [{"type": "string", "enum": [*read.PROTOCOLS]}, _number_schema(0, 255)]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "enum": [*PROTOCOLS]}, _number_schema(0, 255)]}),
     Shown("name or number"),
 ]
 

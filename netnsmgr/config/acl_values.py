@@ -9,32 +9,9 @@ from typing import NamedTuple
 
 from netnsmgr.config.messages import suggest
 from netnsmgr.config.values import host_name, text
+from netnsmgr.core.protocols import ICMPV6, PROTOCOLS
 
 Prefix = IPv4Network | IPv6Network
-
-PROTOCOLS = {
-    "icmp": 1,
-    "igmp": 2,
-    "ipip": 4,
-    "tcp": 6,
-    "udp": 17,
-    "dccp": 33,
-    "gre": 47,
-    "esp": 50,
-    "ah": 51,
-    "icmpv6": 58,
-    "ospf": 89,
-    "pim": 103,
-    "vrrp": 112,
-    "sctp": 132,
-    "udplite": 136,
-}
-"""Names of protocols that a rule may use, by IANA's numbers and in nft's spelling; all others by number."""
-
-ICMP, ICMPV6 = PROTOCOLS["icmp"], PROTOCOLS["icmpv6"]
-
-WITH_PORTS = {PROTOCOLS[name]: name for name in ("tcp", "udp", "sctp", "dccp", "udplite")}
-"""The protocols that have ports."""
 
 ICMP_TYPES = {
     "echo-reply": 0,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netnsmgr.config.acl import AclRule, Limit, Portmap
-from netnsmgr.config.acl_values import ICMP, ICMP_TYPES, ICMPV6, ICMPV6_TYPES, PROTOCOLS
+from netnsmgr.config.acl_values import ICMP_TYPES, ICMPV6_TYPES
+from netnsmgr.core.protocols import ICMP, ICMPV6, PROTOCOLS
 
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 _TYPE_NAMES = {

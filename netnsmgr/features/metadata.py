@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.agreed import METADATA
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
 from netnsmgr.features.bridge import BRIDGE
@@ -23,7 +24,7 @@ from netnsmgr.items.process import Process
 from netnsmgr.items.sysctl import Sysctl
 
 NAME = "metadata"
-ADDRESS = IPv4Address("169.254.169.254")
+ADDRESS = IPv4Address(METADATA)
 PORT = 80
 FORM = 1
 """Of the files; another number is another process, because the one that runs could not read them."""

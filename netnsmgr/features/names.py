@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 
 from netnsmgr.config.acl import AclRule
+from netnsmgr.core import agreed
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import servers
@@ -25,7 +26,6 @@ from netnsmgr.items.process import Process
 NAME = "names"
 SWITCH = "127.53.0.1"
 """Where the instance's dnsmasq sends the domains; nobody listens there."""
-TABLE = "inet#netnsmgr_acl"
 LINGER = 5.0
 """Seconds for which an old "names" answers what it was asked: as long as dnsmasq's clients wait before they repeat."""
 
@@ -43,6 +43,11 @@ def domains(scope: InstanceScope) -> tuple[str, ...]:
 def host_key(domain: str) -> str:
     """Return what the names of a domain's sets have in their middle."""
     return hashlib.sha256(domain.lower().encode()).hexdigest()[:8]
+
+
+def host_sets(domain: str, family: int) -> tuple[str, str]:
+    """Return the names of the sets with a domain's addresses: those of now, and those it had lately."""
+    return agreed.host_sets(host_key(domain), family)
 
 
 def covers(domain: str, name: str) -> bool:
@@ -147,10 +152,10 @@ def _configuration(scope: InstanceScope, name: str) -> str:
     for domain in asked(scope):
         # Of several that fit, dnsmasq takes only the longest: it has to name the sets of the shorter ones, too.
         sets = ",".join(
-            f"{family}#{TABLE}#{kind}_{host_key(other)}_{family}"
+            f"{family}#inet#{agreed.FILTER}#{host_sets(other, family)[kind]}"
             for other in wanted
             if covers(other, domain)
-            for kind in ("host", "past")
+            for kind in (0, 1)
             for family in (4, 6)
         )
         lines.append(f"nftset=/{domain}/{sets}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.agreed import FILTER
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.features.acl import guard
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope, short_name
 from netnsmgr.items.link import ExternalNetns, Tap, Veth
 
 FILTERED = frozenset(
     {
-        Ref("nft-table", "bridge netnsmgr_vif"),
-        Ref("nft-table", "inet netnsmgr_acl"),
+        guard.TABLE.ref,
+        Ref("nft-table", f"inet {FILTER}"),
         Ref("sysctl", "net/bridge/bridge-nf-call-iptables"),
         Ref("sysctl", "net/bridge/bridge-nf-call-ip6tables"),
     }

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
-from netnsmgr.config.acl_values import ICMP, WITH_PORTS
 from netnsmgr.config.acl_words import protocol_name
 from netnsmgr.config.device import Port
+from netnsmgr.core.protocols import ICMP, WITH_PORTS
 from netnsmgr.features import portmap, portmap_inside
 from netnsmgr.features.acl.why import Member
 from netnsmgr.features.bridge import BRIDGE

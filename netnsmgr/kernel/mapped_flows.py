@@ -15,12 +15,12 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from netnsmgr.core.protocols import PROTOCOLS
 from netnsmgr.errors import KernelError
 from netnsmgr.items.flows import UDP, Fate, Flow, Mapped, fate
 from netnsmgr.kernel import conntrack
 from netnsmgr.kernel.nfnetlink import NLA_F_NESTED, NLM_F_DUMP, Nfnetlink, attribute
 
-PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 RECEIVE_BYTES = 1 << 20
 CT_NEW, CT_GET, CT_DELETE = 0x100, 0x101, 0x102
 TUPLE_ORIG, MARK, FILTER, FILTER_ORIG_FLAGS = 1, 8, 25, 1

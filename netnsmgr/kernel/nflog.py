@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop
 from typing import NamedTuple
 
+from netnsmgr.core.protocols import ICMP, ICMPV6, TCP, UDP
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel.conntrack import Tuple
 from netnsmgr.kernel.nfnetlink import Message, Nfnetlink, attribute, attributes
@@ -32,7 +33,6 @@ _PACKET_HEADER, _PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT, _PAYLOAD, _PREFIX,
 )
 _U32 = struct.Struct("!I")
 
-TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 _EXTENSIONS = (0, 43, 60)
 """IPv6 headers that may stand before the transport's: hop-by-hop, routing, destination options."""
 

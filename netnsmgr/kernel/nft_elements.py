@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-PROTOCOLS = {6: "tcp", 17: "udp"}
+from netnsmgr.core.protocols import TCP, UDP
+
+PROTOCOLS = {TCP: "tcp", UDP: "udp"}
 """Names that the canonical text has; all others depend on the machine's /etc/protocols."""
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from dnslib import QTYPE, DNSError, DNSRecord
 
+from netnsmgr.core.agreed import FILTER
 from netnsmgr.errors import NetnsmgrError
 from netnsmgr.kernel.inside import answer, asked, serve
 from netnsmgr.kernel.nft_sets import read
 
-TABLE = "netnsmgr_acl"
 TIMEOUT, TRIES = 2.0, 2
 """Seconds for a DNS answer, and how often it is asked for, as resolvers do."""
 
@@ -43,7 +43,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         found["addresses"] = resolve(question["names"], question["server"])
     if "sets" in question:
         # A set that is not there yet is empty.
-        found["sets"] = {name: read("inet", TABLE, name) or {} for name in question["sets"]}
+        found["sets"] = {name: read("inet", FILTER, name) or {} for name in question["sets"]}
     return found
 
 

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from netnsmgr.core.protocols import ICMP, TCP, UDP
 from netnsmgr.kernel.inside import answer, asked, serve
-
-TCP, UDP, ICMP = 6, 17, 1
 
 
 def main(netns: str) -> None:

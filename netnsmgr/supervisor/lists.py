@@ -7,8 +7,8 @@ from typing import Any
 
 from netnsmgr.config.acl_words import action_words, direction_words, match_words
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.agreed import INDEX_MASK
 from netnsmgr.features.acl.covered import covered
-from netnsmgr.features.acl.table import INDEX_MASK
 from netnsmgr.features.names import static_addresses
 from netnsmgr.supervisor.site import Site
 

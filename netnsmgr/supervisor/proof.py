@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from netnsmgr.features.acl.table import ACTION_MASK, ACTION_SHIFT, INDEX_MASK, NAME
-from netnsmgr.features.acl.verdict import Action
+from netnsmgr.core.agreed import FILTER, INDEX_MASK, decided
 
 Step = Mapping[str, Any]
-FILTER = f"netnsmgr_{NAME}"
 DENIED = ("denied", "rejected")
 _DIGEST = re.compile(r"_[0-9a-f]{8}_")
 OUT_DENIED = ("denied_out", "rejected_out")
@@ -89,7 +87,7 @@ def _chain(step: Step) -> str:
 
 
 def _said(mark: int, direction: str, blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    action = Action((mark & ACTION_MASK) >> ACTION_SHIFT).name.lower()
+    action = decided(mark).name.lower()
     group, rule = owner(mark & INDEX_MASK, blocks) or ("", None)
     app, _, interface = group.partition("/")
     return {"app": app, "interface": interface, "direction": direction, "rule": rule, "action": action}

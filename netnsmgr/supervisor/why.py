@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from netnsmgr.config.acl_values import ICMPV6, PROTOCOLS, WITH_PORTS
 from netnsmgr.config.acl_words import icmp_name, protocol_name
+from netnsmgr.core.agreed import DEVICE
+from netnsmgr.core.protocols import FAMILY_OF, TCP, UDP, WITH_PORTS
 from netnsmgr.features import ways
-from netnsmgr.features.acl.numbers import DEVICE
 from netnsmgr.features.acl.verdict import Address, Flow
 from netnsmgr.features.acl.why import Known, Member, Said, ask, owners
 from netnsmgr.features.metadata import ADDRESS as METADATA
@@ -19,7 +19,6 @@ from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.ways import Hop, Way
 from netnsmgr.supervisor.site import Site
 
-TCP, UDP = PROTOCOLS["tcp"], PROTOCOLS["udp"]
 SOURCE_PORT = 50000
 """The port that a sender is taken to have where none is said."""
 NOBODY4, NOBODY6 = IPv4Address("0.0.0.0"), IPv6Address("fe80::")
@@ -87,7 +86,7 @@ class _Answer:
             "sourcePort": None if self._flow.sport == SOURCE_PORT else self._flow.sport,
             "flow": {
                 "protocol": protocol_name(flow.protocol),
-                **({"type": icmp_name(flow.protocol, flow.dport >> 8)} if flow.protocol in _ICMP else {}),
+                **({"type": icmp_name(flow.protocol, flow.dport >> 8)} if flow.protocol in FAMILY_OF else {}),
                 "src": None if flow.initiator in {NOBODY4, NOBODY6} else str(flow.initiator),
                 "dst": None if flow.responder == NOBODY4 else str(flow.responder),
                 **({"dport": flow.dport} if flow.protocol in WITH_PORTS else {}),
@@ -102,9 +101,6 @@ class _Answer:
             "notes": self.notes,
             "passes": list(dict.fromkeys(self.traced)),
         }
-
-
-_ICMP = {PROTOCOLS["icmp"], ICMPV6}
 
 
 def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netnsmgr.config.acl import AclRule
-from netnsmgr.features.acl.table import ACTION_SHIFT
-from netnsmgr.features.acl.text import host_sets, part
-from netnsmgr.features.acl.verdict import Action, Address, Direction, Flow, decide
+from netnsmgr.core.agreed import ACTION_SHIFT, Action
+from netnsmgr.features.acl.text import part
+from netnsmgr.features.acl.verdict import Address, Direction, Flow, decide
+from netnsmgr.features.names import host_sets
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.kernel.nft import KernelNft
 from tests.kernel.packets import Tun, first_packet

@@ -11,19 +11,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+AGREED = {"core.agreed", "core.protocols"}
+"""What both ends of a process have to mean the same by."""
+
 MAY_IMPORT = {
     "errors": set(),
     "core": {"errors"},
-    "config": {"errors"},
+    "config": {"errors", *AGREED},
     "pubsub": {"errors", "core.clone"},
     "items": {"errors", "core"},
     "features": {"errors", "core", "items", "config"},
     "kernel": {"errors", "core", "items"},
-    "services": {"errors", "kernel", "pubsub"},
+    "services": {"errors", "kernel", "pubsub", *AGREED},
     "cli": {
         "errors",
         "config",
         "core.dot",
+        *AGREED,
         # the reference of access lists, and what names mean to them
         "features.acl",
         "features.names",

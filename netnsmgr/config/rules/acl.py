@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netnsmgr.config.acl import AclRule, Portmap
-from netnsmgr.config.acl_values import WITH_PORTS
 from netnsmgr.config.app import App
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
 from netnsmgr.config.whole import hostnames
+from netnsmgr.core.protocols import WITH_PORTS
 from netnsmgr.errors import Problem
 
 

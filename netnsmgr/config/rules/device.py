@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv4Network
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.rules.scope import Scope, Spot, Unique, Where
 from netnsmgr.config.values import link_name
+from netnsmgr.core.agreed import METADATA
 from netnsmgr.errors import Problem
 
-METADATA_SERVICE = IPv4Address("169.254.169.254")
-"""Where apps expect their metadata service, on every cloud and on the edge."""
+METADATA_SERVICE = IPv4Address(METADATA)
 
 
 def device_rules(scope: Scope) -> Iterator[Problem]:

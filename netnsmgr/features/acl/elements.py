@@ -10,8 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import NamedTuple
 
 from netnsmgr.config.acl import AclRule, Portmap
+from netnsmgr.core.protocols import FAMILY_OF
 from netnsmgr.features.acl.verdict import (
-    FAMILY_OF,
     Address,
     Direction,
     device_port,

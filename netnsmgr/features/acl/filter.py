@@ -5,24 +5,16 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.agreed import ACTION_MASK, DNS_GROUP, DROP_GROUP, EPOCH_SHIFT, IN_GROUP, INDEX_MASK
+from netnsmgr.core.agreed import FILTER as TABLE
 from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl import guard, text
-from netnsmgr.features.acl.lists import holders
-from netnsmgr.features.acl.table import (
-    ACTION_MASK,
-    DNS_GROUP,
-    DROP_GROUP,
-    EPOCH_SHIFT,
-    FAMILY,
-    IN_GROUP,
-    INDEX_MASK,
-    NAME,
-    frame,
-)
+from netnsmgr.features.acl.lists import eids, holders
+from netnsmgr.features.acl.table import FAMILY, NAME, frame
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.names import domains, static_addresses
+from netnsmgr.features.names import domains, host_sets, static_addresses
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import File
 from netnsmgr.items.nft import NftTable
@@ -30,7 +22,6 @@ from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.sysctl import Sysctl
 
-TABLE = f"netnsmgr_{NAME}"
 IPV4, IPV6 = "2", "10"
 """Of linux/netfilter.h (``NFPROTO_``), as they are read back."""
 LOGGED = 200
@@ -42,7 +33,6 @@ def items(scope: InstanceScope) -> list[Item]:
     """Return what all lists of the instance share."""
     gateway = scope.instance.gateway
     owners = {address: scope.numbers.vifs[owner] for address, owner in holders(scope).items()}
-    eids = {*owners, *(a for found in scope.instance.spec.dns.hosts.values() for a in found)}
     by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
     deciders = _deciders(scope)
@@ -55,7 +45,7 @@ def items(scope: InstanceScope) -> list[Item]:
         table,
         vif_of4,
         deciders,
-        NftSet(FAMILY, TABLE, "eids4", "type ipv4_addr", frozenset(map(str, eids))),
+        NftSet(FAMILY, TABLE, "eids4", "type ipv4_addr", frozenset(map(str, eids(scope)))),
         NftSet(FAMILY, TABLE, "eids6", "type ipv6_addr", frozenset()),
         *_host_sets(scope),
         _epoch(scope),
@@ -112,7 +102,7 @@ def _guarded_macs(scope: InstanceScope) -> frozenset[str]:
 
 
 def _set_names(host: str) -> tuple[str, ...]:
-    return (*text.host_sets(host, 4), *text.host_sets(host, 6))
+    return (*host_sets(host, 4), *host_sets(host, 6))
 
 
 def _host_sets(scope: InstanceScope) -> list[Item]:

@@ -24,6 +24,11 @@ def lists(scope: InstanceScope) -> dict[str, tuple[str, tuple[int | None, ...]]]
     return found
 
 
+def eids(scope: InstanceScope) -> set[IPv4Address]:
+    """Return the addresses that `eidset` stands for: those of applications, and of static names."""
+    return {*holders(scope), *(a for found in scope.instance.spec.dns.hosts.values() for a in found)}
+
+
 def holders(scope: InstanceScope) -> dict[IPv4Address, str]:
     """Return the interfaces by the addresses that they are known to hold."""
     leased, fixed = {}, {}

@@ -19,10 +19,10 @@ from ipaddress import IPv4Address
 from itertools import chain
 from typing import Any
 
-DEVICE = 1
-"""Index of flows that the device itself began."""
-FIRST = 16
-LAST = 2**18 - 1
+from netnsmgr.core.agreed import INDEX_MASK
+
+FIRST, LAST = 16, INDEX_MASK
+"""Indices; those before the first stand for no rule."""
 EPOCHS = 2**12 - 1
 RETIRED = 64
 """How many replaced lists are remembered, for the flows that they decided."""

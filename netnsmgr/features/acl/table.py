@@ -30,16 +30,20 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from netnsmgr.features.acl.numbers import DEVICE
+from netnsmgr.core.agreed import (
+    ACTION_MASK,
+    ACTION_SHIFT,
+    DEVICE,
+    EPOCH_MASK,
+    FILTER,
+    INDEX_MASK,
+    METADATA,
+    Action,
+)
+from netnsmgr.items.nft import PREFIX
 
-FAMILY, NAME = "inet", "acl"
-EPOCH_SHIFT, ACTION_SHIFT = 20, 18
-EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
-DROP, REJECT, LIMIT = 1 << ACTION_SHIFT, 2 << ACTION_SHIFT, 3 << ACTION_SHIFT
-METADATA = "169.254.169.254"
-
-DROP_GROUP, DNS_GROUP, IN_GROUP = 1, 2, 3
-"""Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists."""
+FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
+DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
 
 
 def frame(bridge: str, uplink: str, gateway: IPv4Address, outer: IPv4Address) -> str:

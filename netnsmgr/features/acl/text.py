@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from netnsmgr.config.acl import AclRule, Limit
+from netnsmgr.core.agreed import ACTION_SHIFT, Action
+from netnsmgr.core.protocols import FAMILY_OF
 from netnsmgr.features.acl.elements import Element, Shape, Span, Static, elements
 from netnsmgr.features.acl.levels import Level, levels
-from netnsmgr.features.acl.table import ACTION_SHIFT
-from netnsmgr.features.acl.verdict import FAMILY_OF, Action, Direction, action_of
-from netnsmgr.features.names import host_key
+from netnsmgr.features.acl.verdict import Direction, action_of
+from netnsmgr.features.names import host_sets
 
 OUT, IN = "@@_out", "@@_in"
 """The chains of a part."""
@@ -62,12 +63,6 @@ def part(
     body += _directed("out", there, "out", values, declare=True)
     body += _directed("in", back, "out" if shared else "in", values, declare=not shared)
     return body, tuple(links)
-
-
-def host_sets(domain: str, family: int) -> tuple[str, str]:
-    """Return the names of the sets with a domain's addresses: those of now, and those it had lately."""
-    key = host_key(domain)
-    return f"host_{key}_{family}", f"past_{key}_{family}"
 
 
 def value(action: Action, index: int) -> int:

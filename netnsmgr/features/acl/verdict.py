@@ -7,27 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from netnsmgr.config.acl import AclRule, Limit, Portmap, PortRange
-from netnsmgr.config.acl_values import ICMP, ICMPV6
+from netnsmgr.core.agreed import Action
+from netnsmgr.core.protocols import FAMILY_OF
 
 Address = IPv4Address | IPv6Address
 Direction = Literal["in", "out"]
-
-FAMILY_OF = {ICMP: 4, ICMPV6: 6}
-"""Protocols that belong to one version of IP."""
-
-
-class Action(IntEnum):
-    """What a rule does, as bits 19..18 of a mark have it."""
-
-    ALLOW = 0
-    DROP = 1
-    REJECT = 2
-    LIMIT = 3
 
 
 @dataclass(frozen=True)

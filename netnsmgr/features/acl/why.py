@@ -10,7 +10,10 @@ from typing import Any
 from netnsmgr.config.acl import AclRule
 from netnsmgr.config.acl_words import rule_words
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.features.acl.verdict import Action, Address, Direction, Flow, decide
+from netnsmgr.core.agreed import Action
+from netnsmgr.features import vif
+from netnsmgr.features.acl.lists import eids, holders
+from netnsmgr.features.acl.verdict import Address, Direction, Flow, decide
 from netnsmgr.features.names import covers, static_addresses
 from netnsmgr.features.scope import InstanceScope
 
@@ -68,13 +71,8 @@ class Said:
 
 def owners(scope: InstanceScope) -> dict[IPv4Address, Member]:
     """Return which interface holds which address of the instance, as far as it is known."""
-    found: dict[IPv4Address, Member] = {}
-    for app, interface in scope.interfaces:
-        held = [lease.address for lease in scope.leases_now if lease.mac == interface.mac_for(app.name)]
-        for address in held if interface.address is None else [interface.address, *held]:
-            if address in scope.instance.subnet and address != scope.instance.gateway:
-                found.setdefault(address, (app, interface))
-    return found
+    members = {vif.group(*member): member for member in scope.interfaces}
+    return {address: members[group] for address, group in holders(scope).items()}
 
 
 def ask(scope: InstanceScope, member: Member, direction: Direction, flow: Flow, known: Known) -> Said:
@@ -82,8 +80,9 @@ def ask(scope: InstanceScope, member: Member, direction: Direction, flow: Flow, 
     rules = member[1].acl
     if rules is None:
         return Said(member, direction, 1, None, Action.ALLOW, "no list: everything is allowed")
-    eids = {*owners(scope), *(a for found in scope.instance.spec.dns.hosts.values() for a in found)}
-    position, action = decide(rules, direction, flow, _names(scope, rules, flow, direction, known), eids)
+    position, action = decide(
+        rules, direction, flow, _names(scope, rules, flow, direction, known), eids(scope)
+    )
     doubtful = _doubtful(rules[: position - 1] if position else rules, direction, known)
     if position == 0:
         words = "no rule matches: the list denies what it does not name"

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from dnslib import QTYPE, DNSRecord
 
-from netnsmgr.kernel.nflog import TCP, Packet, five_tuple
+from netnsmgr.core.protocols import TCP
+from netnsmgr.kernel.nflog import Packet, five_tuple
 
 PORT = 53
 PENDING = 2048

@@ -10,13 +10,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
+from netnsmgr.core.agreed import DEVICE, INDEX_MASK, METADATA, Action
+from netnsmgr.core.protocols import ICMP, ICMPV6, PROTOCOLS, SCTP, TCP, UDP
 from netnsmgr.kernel.conntrack import DST_NAT, Flow, Tuple
-from netnsmgr.kernel.nflog import ICMP, ICMPV6, TCP, UDP, Packet, five_tuple
+from netnsmgr.kernel.nflog import Packet, five_tuple
 from netnsmgr.services.flowlog.ring import Record
-from netnsmgr.services.flowlog.scope import ACTIONS, DEVICE, INDEX_MASK, Decision, Scope, Vif
+from netnsmgr.services.flowlog.scope import Decision, Scope, Vif, verdict
 
-PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
-METADATA = "169.254.169.254"
+NAMED = {PROTOCOLS[name]: name for name in ("icmp", "tcp", "udp", "icmpv6", "gre", "esp", "sctp")}
+PORTED = (TCP, UDP, SCTP)
+"""Protocols whose flows are known by their ports."""
+DENIALS = tuple(action.name.lower() for action in Action if action is not Action.ALLOW)
 DECISIONS = 8192
 """Flows between applications whose second decision is remembered until they end; 3 MB at most."""
 WINDOW = 10.0
@@ -65,9 +69,7 @@ class Flows:
                 ident, record, "in", Decision(vif.app, vif.interface, None, "allow"), peer="(device)"
             )
         elif vif := owner(flow.original.src):
-            yield _entry(
-                ident, record, "out", Decision(vif.app, vif.interface, None, ACTIONS[flow.mark >> 18 & 3])
-            )
+            yield _entry(ident, record, "out", Decision(vif.app, vif.interface, None, verdict(flow.mark)))
 
 
 class _Drop(NamedTuple):
@@ -99,9 +101,9 @@ class Drops:
             # A list that is long gone, or none: anti-spoofing.  The bridge port knows who sent it.
             if (vif := source or owner(flow.src)) is None:
                 return
-            decision = Decision(vif.app, vif.interface, None, ACTIONS[packet.mark >> 18 & 3])
+            decision = Decision(vif.app, vif.interface, None, verdict(packet.mark))
         if decision.verdict == "allow":
-            decision = decision._replace(verdict=packet.prefix if packet.prefix in ACTIONS[1:] else "drop")
+            decision = decision._replace(verdict=packet.prefix if packet.prefix in DENIALS else "drop")
         key = (decision, flow)
         if (known := self._open.get(key)) is not None and now - known.first < WINDOW:
             self._open[key] = known._replace(packets=known.packets + 1, size=known.size + size, last=now)
@@ -165,7 +167,7 @@ def _direction(flow: Flow, decision: Decision, owner: AddressOf) -> str:
 
 
 def _plain(flow: Tuple) -> Tuple:
-    return flow if flow.protocol in (TCP, UDP, 132) else flow._replace(dport=0)
+    return flow if flow.protocol in PORTED else flow._replace(dport=0)
 
 
 def _service(flow: Tuple, scope: Scope) -> str:
@@ -178,7 +180,7 @@ def _service(flow: Tuple, scope: Scope) -> str:
 
 def _ends(flow: Tuple) -> Record:
     record: Record = {
-        "protocol": PROTOCOLS.get(flow.protocol, str(flow.protocol)), "src": flow.src, "dst": flow.dst,
+        "protocol": NAMED.get(flow.protocol, str(flow.protocol)), "src": flow.src, "dst": flow.dst,
     }  # fmt: skip
     if flow.protocol in (ICMP, ICMPV6):
         record |= {"icmpType": flow.dport >> 8, "icmpCode": flow.dport & 255}
@@ -196,7 +198,7 @@ def _record(flow: Flow, now: float) -> Record:
         **_ends(flow.original),
     }
     original, reply = flow.original, flow.reply
-    ports = original.protocol in (TCP, UDP, 132)
+    ports = original.protocol in PORTED
     straight = (reply.dst, reply.src) == (original.src, original.dst) and (
         not ports or (reply.dport, reply.sport) == (original.sport, original.dport)
     )

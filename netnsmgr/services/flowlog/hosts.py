@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from netnsmgr.core.agreed import FILTER, host_sets
 from netnsmgr.services.flowlog.dns import Observation, covering
 
-TABLE = "inet netnsmgr_acl"
+TABLE = f"inet {FILTER}"
 GRACE = 30
 """Seconds beyond an answer's life: an application may use it until then, and its clock is not ours."""
 LONGEST = 24 * 3600
@@ -37,13 +38,14 @@ class HostSets:
                 family = FAMILIES.get(answer.type)
                 if family is None or answer.data in static:
                     continue
-                place = (f"host_{middle}_{family}", answer.data)
+                now_set, past_set = host_sets(middle, family)
+                place = (now_set, answer.data)
                 until = max(self._until.pop(place, 0.0), now + min(answer.ttl, LONGEST) + GRACE)
                 self._until[place] = until
                 if len(self._until) > REMEMBERED:
                     self._until.popitem(last=False)
                 wanted[place] = round(until - now)
-                wanted[f"past_{middle}_{family}", answer.data] = PAST
+                wanted[past_set, answer.data] = PAST
         return wanted
 
 

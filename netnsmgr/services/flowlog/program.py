@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from netnsmgr.core.agreed import FILTER
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel.nflog import Packet
 from netnsmgr.kernel.nft_command import Counter, Transactions
@@ -102,7 +103,7 @@ class FlowLog:
         self._sources.want(wanted)
         if log and self._counter is None:
             with suppress(KernelError):
-                self._counter = Counter("netnsmgr_acl", "unlogged")
+                self._counter = Counter(FILTER, "unlogged")
         if hosts and self._nft is None:
             self._nft = Transactions()
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-ACTIONS = ("allow", "drop", "reject", "limit")
-"""Bits 19..18 of a conntrack mark."""
-INDEX_MASK = (1 << 18) - 1
-DEVICE = 1
-"""Index of the rule "the device itself"."""
+from netnsmgr.core.agreed import DEVICE, INDEX_MASK, decided
+
+
+def verdict(mark: int) -> str:
+    """Return what was decided, as records have it."""
+    return decided(mark).name.lower()
 
 
 class Decision(NamedTuple):
@@ -49,7 +50,7 @@ class Rules:
         if position > len(ids):
             return None
         rule = None if ids == [None] else ids[position - 1] if position else 0
-        return Decision(block["app"], block["interface"], rule, ACTIONS[mark >> 18 & 3])
+        return Decision(block["app"], block["interface"], rule, verdict(mark))
 
 
 class Vif(NamedTuple):

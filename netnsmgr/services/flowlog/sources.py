@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
+from netnsmgr.core.agreed import DNS_GROUP, DROP_GROUP, IN_GROUP
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel.conntrack import ConntrackEvents
 from netnsmgr.kernel.nflog import PacketLog
 
-DROPPED, QUESTIONS, INWARD = 1, 2, 3
-"""Groups of NFLOG."""
 HEADERS = 128
 """Bytes of a packet that hold its addresses and ports."""
 MESSAGE = 8192
@@ -48,9 +47,9 @@ class Kind(NamedTuple):
 
 KINDS = {
     "conntrack": Kind(ConntrackEvents, gathers=True),
-    "dropped": Kind(lambda: PacketLog(DROPPED, HEADERS, gather=32, wait=GATHER_SECONDS), gathers=True),
-    "inward": Kind(lambda: PacketLog(INWARD, HEADERS), gathers=True),
-    "dns": Kind(lambda: PacketLog(QUESTIONS, MESSAGE), gathers=False),
+    "dropped": Kind(lambda: PacketLog(DROP_GROUP, HEADERS, gather=32, wait=GATHER_SECONDS), gathers=True),
+    "inward": Kind(lambda: PacketLog(IN_GROUP, HEADERS), gathers=True),
+    "dns": Kind(lambda: PacketLog(DNS_GROUP, MESSAGE), gathers=False),
 }
 
 

@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from netnsmgr.core.agreed import METADATA
+
 Record = Mapping[str, Any]
 """What is known of the interface that asks; ``features/metadata.py`` writes it."""
 
@@ -36,7 +38,7 @@ class Asker(NamedTuple):
 
 def answer(method: str, target: str, asker: Asker) -> Answer:
     """Answer a request; ``target`` as in the request line."""
-    path = target.partition("?")[0].removeprefix("http://169.254.169.254")
+    path = target.partition("?")[0].removeprefix(f"http://{METADATA}")
     path = path.rstrip("/") or "/"
     page = PAGES.get(path)
     if page is None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from netnsmgr.config import parse
 from netnsmgr.config.acl import AclRule
-from netnsmgr.config.acl_values import ICMP_TYPES, ICMPV6_TYPES, PROTOCOLS
+from netnsmgr.config.acl_values import ICMP_TYPES, ICMPV6_TYPES
+from netnsmgr.core.protocols import PROTOCOLS
 
 PORT = st.integers(1, 65535)
 RANGE = PORT | PORT.map(str) | st.tuples(PORT, PORT).map(lambda ends: f"{min(ends)}-{max(ends)}")

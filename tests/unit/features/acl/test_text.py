@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from netnsmgr.features.acl.text import host_sets, part
+from netnsmgr.features.acl.text import part
+from netnsmgr.features.names import host_sets
 from tests.unit.features.acl.lists import rule
 
 TCP: dict[str, Any] = {"protocol": "tcp"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from netnsmgr.config.acl import AclRule
-from netnsmgr.features.acl.verdict import Action, Direction, Flow, decide
+from netnsmgr.core.agreed import Action
+from netnsmgr.features.acl.verdict import Direction, Flow, decide
 from tests.unit.features.acl.lists import rule
 
 APP, PEER, WEB = map(ip_address, ("10.9.0.2", "10.9.0.3", "192.0.2.1"))

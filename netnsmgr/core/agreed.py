@@ -1,0 +1,43 @@
+"""What an instance's tables say and programs beside them understand: names, the bits of marks, groups of packets.
+
+Here because both have to mean the same, and the programs import nothing of the features that write the tables.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+METADATA = "169.254.169.254"
+"""Where applications expect their metadata service, on every cloud and on the edge."""
+
+FILTER = "netnsmgr_acl"
+"""The table of the access lists, of family ``inet``."""
+
+EPOCH_SHIFT, ACTION_SHIFT = 20, 18
+EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
+"""Of a flow's mark; see ``features/acl/table``."""
+
+DEVICE = 1
+"""Index of flows that the device itself began."""
+
+DROP_GROUP, DNS_GROUP, IN_GROUP = 1, 2, 3
+"""Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists."""
+
+
+class Action(IntEnum):
+    """What a rule does, as marks have it."""
+
+    ALLOW = 0
+    DROP = 1
+    REJECT = 2
+    LIMIT = 3
+
+
+def decided(mark: int) -> Action:
+    """Return what was decided, of a mark."""
+    return Action((mark & ACTION_MASK) >> ACTION_SHIFT)
+
+
+def host_sets(key: str, family: int) -> tuple[str, str]:
+    """Return the names of the sets with a domain's addresses: those of now, and those it had lately."""
+    return f"host_{key}_{family}", f"past_{key}_{family}"
