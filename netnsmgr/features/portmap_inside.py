@@ -11,9 +11,10 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from netnsmgr.config.acl import AclRule, Portmap
-from netnsmgr.config.acl_values import WITH_PORTS
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item
+from netnsmgr.core.protocols import WITH_PORTS
+from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.features.link import NAT, UPLINK
 from netnsmgr.features.scope import InstanceScope, senders
 from netnsmgr.items.flows import Mapped, MappedFlows
@@ -61,7 +62,7 @@ def leads(scope: InstanceScope, app: App, interface: AppInterface) -> Iterator[L
 
 
 def _asked(rule: AclRule) -> tuple[str, int]:
-    return WITH_PORTS[rule.match.protocol or 0], rule.match.lport[0].first
+    return WITH_PORTS[rule.match.protocol or 0], device_port(rule)
 
 
 def chain(scope: InstanceScope) -> str:

@@ -12,9 +12,10 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from netnsmgr.config.acl import Portmap
-from netnsmgr.config.acl_values import WITH_PORTS
 from netnsmgr.config.device import link_addresses
 from netnsmgr.config.whole import Config, hostnames
+from netnsmgr.core.protocols import WITH_PORTS
+from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
 
 UPLINK = "uplink"
@@ -109,7 +110,7 @@ def _port_maps(config: Config, name: str) -> list[dict[str, Any]]:
     return [
         {
             "protocol": WITH_PORTS[rule.match.protocol or 0],
-            "port": rule.match.lport[0].first,
+            "port": device_port(rule),
             "adapter": rule.match.adapter,
             "ip": list(map(str, rule.match.ip)),
         }

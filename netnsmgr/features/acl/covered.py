@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netnsmgr.config.acl import AclRule
 from netnsmgr.features.acl.elements import Element, Static, elements
-from netnsmgr.features.acl.levels import _holds, levels
+from netnsmgr.features.acl.levels import holds, levels
 from netnsmgr.features.acl.verdict import Direction
 
 PATIENCE = 2000
@@ -40,7 +40,7 @@ def _holder(element: Element, earlier: Sequence[Element]) -> int:
     for other in earlier[:PATIENCE]:
         if other.position >= element.position:
             break
-        if not other.shape.known and _holds(other.shape, element.shape) and _within(element, other):
+        if not other.shape.known and holds(other.shape, element.shape) and _within(element, other):
             return other.position
     return 0
 

@@ -82,12 +82,13 @@ class _Plan:
     def _holders(self, shape: Shape) -> list[Boxes]:
         count, found = self._wider.get(shape, (0, []))
         if count != len(self._seen):
-            found = [boxes for other, boxes in self._seen.items() if _holds(other, shape)]
+            found = [boxes for other, boxes in self._seen.items() if holds(other, shape)]
             self._wider[shape] = (len(self._seen), found)
         return found
 
 
-def _holds(wide: Shape, narrow: Shape) -> bool:
+def holds(wide: Shape, narrow: Shape) -> bool:
+    """Tell whether whatever has the one shape may lie within something of the other."""
     return (
         wide.family in {None, narrow.family}
         and wide.protocol in {None, narrow.protocol}
