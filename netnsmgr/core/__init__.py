@@ -1,1 +1,1 @@
-"""Deciding, apart from doing: items, plans and the pubsub's state machines; no I/O, no clock."""
+"""Deciding, apart from doing: items, plans, the pubsub's state machines, and what others have agreed on; no I/O, no clock."""

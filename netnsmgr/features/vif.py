@@ -46,7 +46,7 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
     """Return the interface's items: a veth pair or a TAP, as port of the bridge."""
     name, alias = vif_name(app, interface), group(app, interface)
     far = far_end(app, scope.run_dir)
-    parts = (f"bridge netnsmgr_vif vif_{name}", f"inet netnsmgr_acl list_{name}")
+    parts = (f"bridge {guard.TABLE.name} vif_{name}", f"inet {FILTER} list_{name}")
     after = FILTERED | {Ref("nft-part", part) for part in parts}
     if far is None:
         return [Tap(name, scope.mtu, master=BRIDGE, alias=alias, after=after)]

@@ -18,6 +18,7 @@ from netnsmgr.services.flowlog.ring import Record
 from netnsmgr.services.flowlog.scope import Decision, Scope, Vif, verdict
 
 NAMED = {PROTOCOLS[name]: name for name in ("icmp", "tcp", "udp", "icmpv6", "gre", "esp", "sctp")}
+"""Protocols that records name; all others by number."""
 PORTED = (TCP, UDP, SCTP)
 """Protocols whose flows are known by their ports."""
 DENIALS = tuple(action.name.lower() for action in Action if action is not Action.ALLOW)
