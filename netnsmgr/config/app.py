@@ -76,11 +76,21 @@ class AppInterface(Model):
 class AppMetadata(Model):
     """What the app's metadata service tells it."""
 
-    user_data: str | None = Field(default=None, examples=["#cloud-config"])
-    """Text for the software that sets the app up at its first start, such as cloud-init."""
+    user_data: str | None = Field(default=None, examples=['"#cloud-config\\nhostname: plant7\\n"'])
+    """Text for the software that sets the app up at its first start, such as cloud-init; best written as a block
+    (`userData: |`, and the lines below, indented)."""
 
     meta_data: dict[str, str] = Field(default={}, examples=[{"site": "north"}])
     """Words of your own: key to text."""
+
+    @field_validator("user_data", mode="before")
+    @classmethod
+    def _not_a_comment(cls, value: object) -> object:
+        if value is None:
+            raise ValueError(
+                "has no value; after a space YAML takes '#' for a comment: write userData: | and the text below"
+            )
+        return value
 
 
 class AppSpec(Model):

@@ -117,3 +117,18 @@ def test_python_is_checked_too() -> None:
     """Code that makes a rule that cannot be gets an error as well."""
     with pytest.raises(ValidationError, match="a port map is of one protocol"):
         AclRule(id=1, action=Portmap(portmap=80))
+
+
+def test_user_data_that_yaml_takes_for_a_comment(lines: Lines) -> None:
+    """`userData: #cloud-config` is nothing at all to YAML; it is refused, not taken for "none"."""
+    text = """
+apiVersion: netnsmgr/v1alpha1
+kind: App
+metadata: {name: a}
+spec:
+  attach: {netns: a}
+  interfaces: [{name: eth0, network: n}]
+  metadata:
+    userData: #cloud-config
+"""
+    assert any("YAML takes '#' for a comment" in line for line in lines(text))
