@@ -11,6 +11,7 @@ from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl import guard, text
 from netnsmgr.features.acl.lists import eids, holders
+from netnsmgr.features.acl.numbers import Block
 from netnsmgr.features.acl.table import FAMILY, NAME, frame
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
@@ -70,7 +71,7 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     number, block = scope.numbers.vifs[group], scope.numbers.blocks[group]
     hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
     static = {host: static_addresses(scope, host) for host in hosts}
-    body, links = text.part(number, block.base, interface.acl, static)
+    body, links = _compiled(number, block, interface, static)
     if not interface.anti_spoofing:
         links = (*links, ("routers", str(number << 16), "goto asked"))
     sets = ["eids4", "eids6", *(name for host in hosts for name in _set_names(host))]
@@ -81,6 +82,27 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
         ),
         NftPart(FAMILY, TABLE, f"list_{name}", body, links, needs=needs),
     ]
+
+
+_COMPILED: dict[tuple[object, ...], tuple[str, text.Links]] = {}
+"""What lists were compiled to: a pass after a lease or a changed link asks for all of them again."""
+COMPILED = 512
+
+
+def _compiled(
+    number: int, block: Block, interface: AppInterface, static: dict[str, frozenset[IPv4Address]]
+) -> tuple[str, text.Links]:
+    key = (
+        number,
+        block.base,
+        block.digest,
+        *sorted((host, *sorted(found)) for host, found in static.items()),
+    )
+    if key not in _COMPILED:
+        if len(_COMPILED) >= COMPILED:
+            _COMPILED.clear()
+        _COMPILED[key] = text.part(number, block.base, interface.acl, static)
+    return _COMPILED[key]
 
 
 def _deciders(scope: InstanceScope) -> NftSet:
