@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+import time
 from typing import Any
 
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
@@ -25,6 +26,9 @@ from netnsmgr.kernel.namespace import pin_path
 from netnsmgr.kernel.processes import HELPER_USERS
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
+
+WRITING = 0.1
+"""Seconds after its last change in which the lease file may still be incomplete."""
 
 
 def helper_user() -> str:
@@ -64,6 +68,7 @@ class InstanceRole:
         """The last revision at which nothing that applications share was under way."""
         self._uplink_items: list[dict[str, Any]] = []
         self._leases: tuple[Lease, ...] = ()
+        self._look: float | None = None
         self.tables: tuple[str, ...] = (link_status(name),)
 
     @property
@@ -79,12 +84,19 @@ class InstanceRole:
         return () if self._deleting else self._leases
 
     def _read_leases(self) -> tuple[Lease, ...]:
+        """Read them anew, unless dnsmasq is just writing: it empties the file first, and nobody has lost a lease."""
+        self._look = None
         try:
             with open(self._lease_file, encoding="utf-8", errors="replace") as file:
                 text = file.read()
+                age = time.time() - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return ()
-        return tuple(parse(text, BRIDGE, Ref("process", dnsmasq.NAME)))
+        found = tuple(parse(text, BRIDGE, Ref("process", dnsmasq.NAME)))
+        if 0 <= age < WRITING and not set(self._leases) <= set(found):
+            self._look = time.clock_gettime(time.CLOCK_BOOTTIME) + WRITING
+            return self._leases
+        return found
 
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
@@ -114,8 +126,8 @@ class InstanceRole:
         return self._intent
 
     def next_look(self) -> float | None:
-        """Return nothing: dnsmasq itself ends the leases that it gave."""
-        return None
+        """Return when the lease file will have been written; dnsmasq itself ends the leases that it gave."""
+        return self._look
 
     def part(self) -> Intent:
         """Return what is left of an instance that is being deleted: first the filter alone, which outlives the links."""
