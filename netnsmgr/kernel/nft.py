@@ -71,32 +71,32 @@ class KernelNft:
 
     async def load_table(self, table: NftTable) -> None:
         key = table.family, table.name
-        found = self._known().get(key)
-        if found is None:
+        if key in self._known():
+            self._replace_table(table, self._ours()[key])
+        else:
             self._write(nft_text.whole(table))
             self._tables[key] = Table(table.family, table.name, table.fingerprint, table.carries)
-            self._forget(_table_key(table.family, table.name), _part_key(table.family, table.name, ""))
-            self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
-            return
-        found = self._ours()[key]
-        loaded, refused = False, "the text has elements"
+            self._forget(_part_key(*key, ""))
+        self._forget(_table_key(*key))
+        self._remember(_table_key(*key) + table.fingerprint, "new")
+
+    def _replace_table(self, table: NftTable, found: Table) -> None:
+        refused = "the text has elements"
         # Elements in the text would be added to those of the old text.
         if found.carries and table.carries and "elements" not in table.body:
             try:
                 self._run(nft_text.in_place(table, found))
-                loaded = True
+                return
             except KernelError as error:
                 refused = str(error)
-        if not loaded:
-            self._run(nft_text.whole(table))
-            self._forget(_part_key(table.family, table.name, ""))
-            if found.parts:
-                log.warning("table replaced with all its parts", table=table.name, reason=refused)
-        self._forget(_table_key(table.family, table.name))
-        self._remember(_table_key(table.family, table.name) + table.fingerprint, "new")
+        self._run(nft_text.whole(table))
+        self._forget(_part_key(table.family, table.name, ""))
+        if found.parts:
+            log.warning("table replaced with all its parts", table=table.name, reason=refused)
 
     async def delete_table(self, family: str, name: str) -> None:
-        self._run(f"table {family} {name}\ndelete table {family} {name}\n")
+        self._write(f"table {family} {name}\ndelete table {family} {name}\n")
+        self._tables.pop((family, name), None)
         self._forget(_table_key(family, name), _part_key(family, name, ""))
 
     async def sets(self) -> Sequence[SetInfo]:
