@@ -30,6 +30,8 @@ class Role(Protocol):
     """What tells one agent from another: which intent its configuration has, and what it reports."""
 
     tables: tuple[str, ...]
+    ipv6: bool
+    """Whether IPv6 is wanted here; known after ``intend``."""
 
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
@@ -80,7 +82,10 @@ class Agent:
             if row["deleting"]:
                 return self._role.part()
             rows = {table: dict(view.rows) for table, view in views.items()}
-            return await self._role.intend(row, rows, system)
+            found = await self._role.intend(row, rows, system)
+            if self._role.ipv6:
+                system.rtnl.ipv6 = netlink.ipv6 = True
+            return found
 
         def progress(outcome: Outcome) -> None:
             self._publish(row, outcome, busy=True)
@@ -100,6 +105,9 @@ class Agent:
                     continue
                 self._publish(row, outcome, busy=False)
                 self._schedule(outcome)
+                if outcome.settled and not self._role.ipv6:
+                    # Nothing of it is left, and each link has link-local addresses that nobody asks about.
+                    system.rtnl.ipv6 = netlink.ipv6 = False
                 self._waits = any(item.state == "pending" for item in outcome.states.values())
                 self._look_at(self._role.next_look())
                 namespaces.watch(_namespaces(outcome, all_of_them=system.owns_namespace))

@@ -60,6 +60,7 @@ class InstanceRole:
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
         self._user = helper_user()
+        self.ipv6 = False
         self._asked: tuple[object, ...] = ()
         self._scope: InstanceScope | None = None
         self._intent: Intent = {}
@@ -122,6 +123,7 @@ class InstanceRole:
                 helpers=helpers,
             )
             self._numbers.keep(self._scope.numbers)
+            self.ipv6 = self._scope.instance.has_ipv6
             self._intent, self._asked = intent(self._scope), asked
         return self._intent
 
@@ -184,8 +186,8 @@ class InstanceRole:
             "number": row["number"],
             "netns": {"path": pin_path(self._name), "inode": scope.netns_inode},
             "type": instance.spec.type,
-            "subnets": [str(instance.subnet)],
-            "gateways": [str(instance.gateway)],
+            "subnets": [str(net.subnet) for net in scope.nets],
+            "gateways": [str(net.gateway) for net in scope.nets],
             "ports": list(instance.spec.ports),
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
@@ -208,7 +210,7 @@ class InstanceRole:
         leases = [
             {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
             for lease in self._leases
-            if lease.mac == mac and lease.address in self._scope.instance.subnet
+            if lease.mac == mac and any(lease.address in net.subnet for net in self._scope.nets)
         ]
         return {
             "app": app.name,

@@ -49,7 +49,7 @@ async def _nothing(_: Op) -> None:
 
 
 async def _rehearse() -> None:
-    link = {"number": 0, "outer": "192.0.2.0", "inner": "192.0.2.1", "instance": INSTANCE, "linkRevision": 1}
+    link = {"number": 0, "links": [["192.0.2.0", "192.0.2.1"]], "instance": INSTANCE, "linkRevision": 1}
     row = {**link, "apps": [APP], "hostnames": [["a", "eth0", "a"]], "device": DEVICE}
     scope = instance_scope(
         row, LinkFacts(), run_dir="/run", state_dir="/var/lib", netns_inode=1, helper_user="nobody"

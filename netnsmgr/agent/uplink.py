@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
+from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPInterface, Version
 from netnsmgr.core.item import Ref
 from netnsmgr.features import port_dhcp
 from netnsmgr.features.portmap import exposed
@@ -30,6 +30,7 @@ class UplinkRole:
 
     def __init__(self, run_dir: str) -> None:
         self._run_dir = run_dir
+        self.ipv6 = False
         self._scope: UplinkScope | None = None
         self._intent: Intent = {}
         self._leases: dict[str, PortLease | None] = {}
@@ -41,11 +42,15 @@ class UplinkRole:
         device = device_of(row)
         ports = device.spec.ports if device is not None else ()
         self._leases = {port.name: self._lease(port) for port in ports if port.dhcp}
-        facts = await _port_facts(ports, self._leases, system)
         self._read = {
             entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]
         }
         linked = [instance for _, instance in self._read.values()]
+        self.ipv6 = any(each.instance.has_ipv6 for each in linked) or any(
+            each.version == 6 for port in ports for each in port.addresses
+        )
+        system.rtnl.ipv6 |= self.ipv6
+        facts = await _port_facts(ports, self._leases, system, ipv6=self.ipv6)
         self._scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode)
         self._intent = intent(self._scope)
         return self._intent
@@ -163,14 +168,16 @@ class UplinkRole:
 
 
 async def _port_facts(
-    ports: tuple[Port, ...], leases: Mapping[str, PortLease | None], system: KernelSystem
+    ports: tuple[Port, ...], leases: Mapping[str, PortLease | None], system: KernelSystem, *, ipv6: bool
 ) -> list[PortFacts]:
     links = await system.rtnl.links()
-    found: dict[str, list[IPv4Interface]] = {}
-    gateways: Mapping[str, Sequence[IPv4Address]] = {}
-    if any(port.as_found and port.ifname in links for port in ports):
+    found: dict[str, list[IPInterface]] = {}
+    gateways: Mapping[str, Sequence[IPAddress]] = {}
+    versions: tuple[Version, ...] = VERSIONS if ipv6 else (4,)
+    if any(port.as_found(version) and port.ifname in links for port in ports for version in versions):
         for address, _ in await system.rtnl.addresses():
-            found.setdefault(address.link, []).append(address.address)
+            if address.address.ip not in LINK_LOCAL:
+                found.setdefault(address.link, []).append(address.address)
         gateways = await system.rtnl.gateways()
     facts = []
     for port in ports:
@@ -180,11 +187,15 @@ async def _port_facts(
             continue
         lease = leases.get(port.name)
         addresses, learned, dns, ntp = port.addresses, port.gateways, port.dns, port.ntp
-        if port.as_found:
-            addresses = tuple(found.get(port.ifname, ()))
-            learned = learned or tuple(gateways.get(port.ifname, ()))
-        elif lease is not None:
-            addresses = (lease.address,)
+        for version in versions:
+            here = [each for each in found.get(port.ifname, ()) if each.version == version]
+            ways = [each for each in gateways.get(port.ifname, ()) if each.version == version]
+            if port.as_found(version):
+                addresses += tuple(here)
+            if port.as_found(version) and not any(each.version == version for each in learned):
+                learned += tuple(ways)
+        if lease is not None:
+            addresses += (lease.address,)
             learned, dns, ntp = learned or lease.gateways, dns or lease.dns, ntp or lease.ntp
         facts.append(
             PortFacts(

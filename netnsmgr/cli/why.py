@@ -142,7 +142,8 @@ class _Question:
         near = [
             m
             for m in members
-            if target.address and target.address in self._site.scope(m[1].network).instance.subnet
+            if target.address
+            and any(target.address in net.subnet for net in self._site.scope(m[1].network).nets)
         ]
         answers, unknown = [], []
         for member in near or members:
@@ -180,7 +181,7 @@ class _Question:
         for member in members:
             scope = self._site.scope(member[1].network)
             knowledge = self._known(member, "", placeholder=False, notes=[])
-            asked = why.Asked(scope.instance.gateway, protocol, number, port or self._source_port)
+            asked = why.Asked(scope.nets[0].gateway, protocol, number, port or self._source_port)
             address, peer = _literal(host), self._peer(host, member)
             if host == DEVICE or address == scope.outer:
                 answers.append(why.from_device(self._site, member, asked))
@@ -212,7 +213,7 @@ class _Question:
                 f"{target.host} was not resolved and is compared with host rules by its name: {reason}"
             ]
         try:
-            said = self._inside.ask(network, {"names": names, "server": str(scope.instance.gateway)})
+            said = self._inside.ask(network, {"names": names, "server": str(scope.nets[0].gateway)})
         except KernelError as error:
             return None, [
                 f"{target.host} was not resolved and is compared with host rules by its name: {error}"

@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from netnsmgr.config.acl import Acl
-from netnsmgr.config.common import Address, Document, Label, LinkName, Mac, Model, NetnsName
+from netnsmgr.config.common import (
+    Address4,
+    Address6,
+    Document,
+    Duid,
+    Label,
+    LinkName,
+    Mac,
+    Model,
+    NetnsName,
+)
+from netnsmgr.core.ip import IPAddress, Version
 
 
 def mac_of(app: str, network: str, interface: str) -> str:
@@ -57,9 +68,16 @@ class AppInterface(Model):
     mac: Mac | None = Field(default=None, examples=["02:16:3e:00:00:01"])
     """MAC address. Default: one made from the names of app, network and interface, the same each time."""
 
-    address: Address | None = Field(default=None, examples=["10.10.1.20"])
+    address: Address4 | None = Field(default=None, examples=["10.10.1.20"])
     """Static IPv4 address in the network's subnet, outside its DHCP range; reserved for this interface.
     Default: one from the DHCP range."""
+
+    address6: Address6 | None = Field(default=None, examples=["fd00:10:1::20"])
+    """Static IPv6 address in the network's subnet, outside its DHCPv6 range; reserved for this interface.
+    Default: one from the DHCPv6 range, or what the app makes itself (SLAAC)."""
+
+    duid: Duid | None = Field(default=None, examples=["00:03:00:01:02:16:3e:00:00:01"])
+    """DHCPv6 unique identifier of the app, for a client whose MAC address the server cannot tell. Default: none."""
 
     acl: Acl | None = Field(default=None, examples=[[{"id": 1, "match": {"protocol": "tcp", "fport": 443}}]])
     """Access list: the first rule that matches a flow decides, and what no rule names is dropped, in both directions.
@@ -71,6 +89,10 @@ class AppInterface(Model):
     def mac_for(self, app_name: str) -> str:
         """Return the MAC address, given or made."""
         return self.mac or mac_of(app_name, self.network, self.name)
+
+    def fixed(self, version: Version) -> IPAddress | None:
+        """Return the static address of a version."""
+        return self.address if version == 4 else self.address6
 
 
 class AppMetadata(Model):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictInt, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from netnsmgr.config import values
-from netnsmgr.config.values import AddressRange
+from netnsmgr.config import addresses, values
+from netnsmgr.config.addresses import AddressRange
+from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork
 
 API_VERSION: Literal["netnsmgr/v1alpha1"] = "netnsmgr/v1alpha1"
 
@@ -43,13 +44,23 @@ def _schema(example: str, **more: Any) -> WithJsonSchema:
 
 _TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
-Address = Annotated[IPv4Address, PlainValidator(values.address), _TEXT, _schema("10.10.1.1", format="ipv4")]
-Network = Annotated[IPv4Network, PlainValidator(values.network), _TEXT, _schema("10.10.1.0/24")]
-Subnet = Annotated[IPv4Network, PlainValidator(values.subnet), _TEXT, _schema("10.10.1.0/24")]
-HostAddress = Annotated[IPv4Interface, PlainValidator(values.host_address), _TEXT, _schema("192.168.0.2/24")]
-Range = Annotated[
-    AddressRange, PlainValidator(values.address_range), _TEXT, _schema("10.10.1.50-10.10.1.150")
+Address = Annotated[IPAddress, PlainValidator(addresses.address), _TEXT, _schema("10.10.1.1")]
+Address4 = Annotated[
+    IPv4Address, PlainValidator(addresses.address4), _TEXT, _schema("10.10.1.1", format="ipv4")
 ]
+Address6 = Annotated[
+    IPv6Address, PlainValidator(addresses.address6), _TEXT, _schema("fd00:10:1::20", format="ipv6")
+]
+Network4 = Annotated[IPv4Network, PlainValidator(addresses.network4), _TEXT, _schema("10.10.1.0/24")]
+Network6 = Annotated[IPv6Network, PlainValidator(addresses.network6), _TEXT, _schema("fd00:10:1::/64")]
+Nat64Prefix = Annotated[IPv6Network, PlainValidator(addresses.nat64_prefix), _TEXT, _schema("fd00:64::/96")]
+Subnet = Annotated[IPNetwork, PlainValidator(addresses.subnet), _TEXT, _schema("10.10.1.0/24")]
+HostAddress = Annotated[IPInterface, PlainValidator(addresses.host_address), _TEXT, _schema("192.168.0.2/24")]
+Range = Annotated[AddressRange, PlainValidator(addresses.range4), _TEXT, _schema("10.10.1.50-10.10.1.150")]
+Range6 = Annotated[
+    AddressRange, PlainValidator(addresses.range6), _TEXT, _schema("fd00:10:1::100-fd00:10:1::1ff")
+]
+Duid = Annotated[str, PlainValidator(values.duid), _TEXT, _schema("00:03:00:01:02:16:3e:00:00:01")]
 Mac = Annotated[str, PlainValidator(values.mac_address), _schema("02:16:3e:00:00:01")]
 Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLength=63)]
 HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from netnsmgr.config.common import Address, Document, HostAddress, LinkName, Model, Mtu, Network, SimpleName
+from netnsmgr.config.common import (
+    Address,
+    Document,
+    HostAddress,
+    LinkName,
+    Model,
+    Mtu,
+    Network4,
+    Network6,
+    SimpleName,
+)
+from netnsmgr.core.ip import IPAddress, IPNetwork, Version
 
 DEFAULT_LINK_POOL = IPv4Network("169.254.100.0/22")
+DEFAULT_LINK_POOL6 = IPv6Network("fd6e:6d00::/112")
+"""A ULA (RFC 4193) that is no random one: it is never seen outside the device."""
 
 
 class Port(Model):
@@ -26,14 +39,21 @@ class Port(Model):
     """Labels by which network instances select this port together with others."""
 
     addresses: tuple[HostAddress, ...] = Field(default=(), examples=[["192.168.0.2/24"]])
-    """Static IPv4 addresses of the port, each with the prefix length of its network.
-    With neither `addresses` nor `dhcp`, the port's addresses are used as they are found."""
+    """Static addresses of the port, IPv4 and IPv6, each with the prefix length of its network.
+    Without any of a version, and without `dhcp` (IPv4) or `slaac` and `dhcp6` (IPv6), those are used as found."""
 
     dhcp: StrictBool = False
-    """Get address, gateway and DNS servers by DHCP. Not together with `addresses`."""
+    """Get IPv4 address, gateway and DNS servers by DHCP. Not together with IPv4 `addresses`."""
+
+    slaac: StrictBool = False
+    """Get IPv6 addresses and routers from router advertisements."""
+
+    dhcp6: StrictBool = False
+    """Get an IPv6 address and DNS servers by DHCPv6, and routers from router advertisements."""
 
     gateways: tuple[Address, ...] = Field(default=(), examples=[["192.168.0.1"]])
-    """Routers reached through this port; the first is used. Default: as found or learned by DHCP."""
+    """Routers reached through this port; of each version the first is used. An IPv6 one may be link-local.
+    Default: as found or learned."""
 
     dns: tuple[Address, ...] = Field(default=(), examples=[["192.168.0.1"]])
     """DNS servers reached through this port; instances that use the port ask them.
@@ -53,13 +73,13 @@ class Port(Model):
         """The kernel's name of the interface."""
         return self.interface or self.name
 
-    @property
-    def as_found(self) -> bool:
-        """Whether the port's addresses are somebody else's affair."""
-        return not self.addresses and not self.dhcp
+    def as_found(self, version: Version) -> bool:
+        """Whether the port's addresses of this version are somebody else's affair."""
+        asked = self.dhcp if version == 4 else self.slaac or self.dhcp6
+        return not asked and not any(address.version == version for address in self.addresses)
 
     @property
-    def networks(self) -> tuple[IPv4Network, ...]:
+    def networks(self) -> tuple[IPNetwork, ...]:
         """The networks of the static addresses."""
         return tuple(address.network for address in self.addresses)
 
@@ -70,9 +90,12 @@ class DeviceSpec(Model):
     ports: tuple[Port, ...] = ()
     """The interfaces that network instances may use to reach the outside."""
 
-    link_pool: Network = Field(default=DEFAULT_LINK_POOL)
+    link_pool: Network4 = Field(default=DEFAULT_LINK_POOL)
     """Addresses for the links between the device and its instances, two for each instance (a /31).
     They stay within the device: choose a range that no port, instance or remote site uses."""
+
+    link_pool6: Network6 = Field(default=DEFAULT_LINK_POOL6)
+    """The same for IPv6 (a /127 for each instance)."""
 
     management: SimpleName | None = Field(default=None, examples=["eth0"])
     """Name of the port over which the device itself is managed. No other port may be in its network."""
@@ -96,16 +119,12 @@ class Device(Document):
         words = set(labels_or_names)
         return [port for port in self.spec.ports if port.name in words or not words.isdisjoint(port.labels)]
 
-    def link_addresses(self, number: int) -> tuple[IPv4Address, IPv4Address]:
-        """Return the (outer, inner) addresses of the link of instance ``number`` (from 0), a /31.
 
-        Both addresses of a /31 are hosts (RFC 3021).  Raises IndexError when the pool is used up.
-        """
-        return link_addresses(self.spec.link_pool, number)
+def link_addresses(pool: IPNetwork, number: int) -> tuple[IPAddress, IPAddress]:
+    """Return the (outer, inner) addresses of link ``number`` (from 0) in ``pool``, a /31 or a /127.
 
-
-def link_addresses(pool: IPv4Network, number: int) -> tuple[IPv4Address, IPv4Address]:
-    """Return the (outer, inner) addresses of link ``number`` in ``pool``; IndexError when it is used up."""
+    Both addresses of these are hosts (RFC 3021, RFC 6164).  Raises IndexError when the pool is used up.
+    """
     if number < 0:
         raise IndexError(f"number {number} of a link is negative")
     return pool[2 * number], pool[2 * number + 1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
+from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import (
     Address,
     Document,
@@ -14,14 +15,29 @@ from netnsmgr.config.common import (
     LeaseTime,
     Model,
     Mtu,
+    Nat64Prefix,
+    Network6,
     Range,
+    Range6,
     SimpleName,
     Subnet,
 )
-from netnsmgr.config.values import AddressRange, seconds
+from netnsmgr.config.values import seconds
+from netnsmgr.core.ip import IPAddress, IPNetwork
 
 DEFAULT_DOMAIN = "internal"
 """The domain of an instance that names none: reserved by ICANN for private networks, so it collides with nobody."""
+NAT64_PREFIX = IPv6Network("fd6e:6d64::/96")
+"""Where IPv4 addresses appear to an IPv6-only instance that names no prefix.  A ULA, because the well-known
+64:ff9b::/96 may not stand for private addresses (RFC 6052, 3.1)."""
+SLAAC_LENGTH = 64
+"""Of a prefix whose hosts make their own addresses: interface identifiers have 64 bits (RFC 4291, 2.5.1)."""
+
+RANGE6 = 0x1000
+"""Where the addresses begin that DHCPv6 gives by itself, and how many they are: dnsmasq looks through them one by one."""
+
+Addressing = Literal["slaac", "stateless", "stateful"]
+Uplink6 = Literal["nat66", "npt", "routed", "ndpProxy", "delegated"]
 
 
 class Dhcp(Model):
@@ -30,6 +46,10 @@ class Dhcp(Model):
     range: Range | None = Field(default=None, examples=["10.10.1.50-10.10.1.150"])
     """Addresses given to apps, `first-last`, both included, within the subnet.
     Default: the whole subnet but the gateway. Static addresses must lie outside a range given here."""
+
+    range6: Range6 | None = Field(default=None, examples=["fd00:10:1::100-fd00:10:1::1ff"])
+    """IPv6 addresses given to apps where `ipv6.addressing` is `stateful`; as `range`.
+    Default: 4096 addresses of the subnet, from its 4096th on."""
 
     lease_time: LeaseTime = Field(default="1h", examples=["12h"])
     """How long a lease lasts: a whole number and s, m, h or d; from 2m to 365d."""
@@ -53,6 +73,33 @@ class Dns(Model):
     """DNS servers to ask for all other names, instead of those of the instance's ports."""
 
 
+class Ipv6(Model):
+    """How IPv6 works in an instance."""
+
+    addressing: Addressing | None = Field(default=None, examples=["stateful"])
+    """How apps get their addresses. `slaac`: they make them from the advertised prefix. `stateless`: so, and DHCPv6
+    tells the rest. `stateful`: DHCPv6 gives them. Default: `stateless` where there is `dhcp`, else `slaac`."""
+
+    uplink: Uplink6 = "nat66"
+    """How apps reach the outside. `nat66`: behind an address of the device, as with IPv4. `npt`: prefix to prefix, each
+    app with an address of its own outside. `routed`: with their own addresses; the site routes the subnet to the device.
+    `ndpProxy`: so, and the device answers for them on its port. `delegated`: with a prefix that the port gets by DHCPv6
+    prefix delegation, which is then the subnet."""
+
+    prefix: Network6 | None = Field(default=None, examples=["2001:db8:5::/64"])
+    """With `npt`: the prefix outside, as long as the subnet. Default: one delegated to the port."""
+
+    routes: tuple[Network6, ...] = Field(default=(), examples=[["fd00:20::/48"]])
+    """Further prefixes that apps are told to reach by way of the instance (RFC 4191)."""
+
+
+class Nat64(Model):
+    """How apps that have only IPv6 reach IPv4."""
+
+    prefix: Nat64Prefix | None = Field(default=None, examples=["fd00:64::/96"])
+    """The prefix, a /96, whose addresses stand for those of IPv4. Default: `fd6e:6d64::/96`."""
+
+
 class NetworkInstanceSpec(Model):
     """The network as it is to be."""
 
@@ -63,17 +110,23 @@ class NetworkInstanceSpec(Model):
     """Ports to the outside, by name or by label. Default: none, which makes the network air-gapped:
     DHCP and DNS work, and nothing leaves."""
 
-    subnets: Annotated[tuple[Subnet, ...], Field(min_length=1, max_length=1)] = Field(
-        examples=[["10.10.1.0/24"]]
+    subnets: Annotated[tuple[Subnet, ...], Field(max_length=2)] = Field(
+        examples=[["10.10.1.0/24"], ["10.10.1.0/24", "fd00:10:1::/64"]]
     )
-    """The instance's IPv4 subnet, exactly one in this version, /8 to /30.
-    It may equal the subnet of another instance or of a port."""
+    """The instance's subnet: one of IPv4 (/8 to /30), one of IPv6 (/48 to /126), or one of each.
+    They may equal those of another instance or of a port."""
 
-    gateways: Annotated[tuple[Address, ...], Field(max_length=1)] = Field(
+    gateways: Annotated[tuple[Address, ...], Field(max_length=2)] = Field(
         default=(), examples=[["10.10.1.1"]]
     )
-    """Address of the instance itself in its subnet, which apps use as gateway and DNS server.
+    """Address of the instance itself in each subnet, which apps use as gateway and DNS server.
     Default: the first address of the subnet."""
+
+    ipv6: Ipv6 = Field(default=Ipv6(), examples=[{"addressing": "stateful"}])
+    """How IPv6 works in the instance, where it has a subnet of it."""
+
+    nat64: Nat64 | None = Field(default=None, examples=[{}])
+    """IPv4 for apps that have only IPv6, by translation (NAT64, DNS64); `nat64: {}` is enough. Default: none."""
 
     dhcp: Dhcp | None = Field(default=None, examples=[{"range": "10.10.1.50-10.10.1.150"}])
     """DHCP server for the apps; `dhcp: {}` serves the whole subnet. Default: no DHCP server."""
@@ -103,32 +156,60 @@ class NetworkInstance(Document):
     """Its subnet, its ports to the outside, and the services that its apps get."""
 
     @property
-    def subnet(self) -> IPv4Network:
-        """The instance's subnet."""
-        return self.spec.subnets[0]
+    def subnet4(self) -> IPv4Network | None:
+        """The instance's subnet of IPv4."""
+        return next((subnet for subnet in self.spec.subnets if isinstance(subnet, IPv4Network)), None)
 
     @property
-    def prefixlen(self) -> int:
-        """Prefix length of the subnet."""
-        return self.subnet.prefixlen
+    def subnet6(self) -> IPv6Network | None:
+        """The instance's subnet of IPv6, where it is written; a delegated one is not."""
+        return next((subnet for subnet in self.spec.subnets if isinstance(subnet, IPv6Network)), None)
 
     @property
-    def gateway(self) -> IPv4Address:
-        """The instance's own address in its subnet."""
-        return self.spec.gateways[0] if self.spec.gateways else self.subnet[1]
+    def delegated(self) -> bool:
+        """Whether the IPv6 subnet is what the port's network delegates."""
+        return self.spec.ipv6.uplink == "delegated"
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether the instance has a subnet of IPv6, or will have once it is delegated."""
+        return self.delegated or self.subnet6 is not None
+
+    def gateway_in(self, subnet: IPNetwork) -> IPAddress:
+        """Return the instance's own address in one of its subnets: as written, or the subnet's first."""
+        return next((each for each in self.spec.gateways if each.version == subnet.version), subnet[1])
+
+    @property
+    def addressing(self) -> Addressing | None:
+        """How apps get their IPv6 addresses; None without IPv6."""
+        if not self.has_ipv6:
+            return None
+        return self.spec.ipv6.addressing or ("stateless" if self.spec.dhcp is not None else "slaac")
+
+    @property
+    def nat64_prefix(self) -> IPv6Network | None:
+        """The prefix whose addresses stand for those of IPv4; None without NAT64."""
+        if self.spec.nat64 is None:
+            return None
+        return self.spec.nat64.prefix or NAT64_PREFIX
 
     @property
     def air_gapped(self) -> bool:
         """Whether the instance has no way to the outside."""
         return not self.spec.ports
 
-    @property
-    def dhcp_range(self) -> AddressRange:
-        """First and last address to lease: as written, or the longer run of the subnet beside the gateway."""
-        if self.spec.dhcp is not None and self.spec.dhcp.range is not None:
-            return self.spec.dhcp.range
-        below = AddressRange(self.subnet[1], self.gateway - 1)
-        above = AddressRange(self.gateway + 1, self.subnet[-2])
+    def dhcp_range(self, subnet: IPNetwork) -> AddressRange:
+        """Return first and last address to lease in a subnet: as written, or what is left of it beside the gateway."""
+        dhcp = self.spec.dhcp
+        written = None if dhcp is None else dhcp.range if subnet.version == 4 else dhcp.range6
+        if written is not None:
+            return written
+        gateway = self.gateway_in(subnet)
+        if subnet.version == 6 and subnet.prefixlen <= 114:
+            begin = 2 * RANGE6 if RANGE6 <= int(gateway) - int(subnet[0]) < 2 * RANGE6 else RANGE6
+            return AddressRange(subnet[begin], subnet[begin + RANGE6 - 1])
+        below = AddressRange(subnet[1], gateway - 1)
+        above = AddressRange(gateway + 1, subnet[-2])
         return max(above, below, key=lambda run: int(run.last) - int(run.first))
 
     @property

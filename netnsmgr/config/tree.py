@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import Model, Shown
-from netnsmgr.config.values import AddressRange
+from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork
 
 _NAMES: dict[object, str] = {
     str: "string",
@@ -19,8 +20,12 @@ _NAMES: dict[object, str] = {
     bool: "boolean",
     IPv4Address: "IPv4 address",
     IPv4Network: "IPv4 network",
-    IPv4Interface: "IPv4 address/prefix length",
-    AddressRange: "IPv4 address-IPv4 address",
+    IPv6Address: "IPv6 address",
+    IPv6Network: "IPv6 network",
+    IPAddress: "IP address",
+    IPNetwork: "IP network",
+    IPInterface: "IP address/prefix length",
+    AddressRange: "address-address",
 }
 
 
@@ -94,6 +99,8 @@ def _type(annotation: Any) -> tuple[str, type[Model] | None]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _shown(args[1:]) or _type(args[0])
+    if annotation in _NAMES:
+        return _NAMES[annotation], None
     if origin in {Union, UnionType}:
         return _type(next(arg for arg in args if arg is not NoneType))
     if origin is tuple:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import NamedTuple
 
 
 def text(value: object, example: str) -> str:
@@ -29,108 +27,6 @@ def text(value: object, example: str) -> str:
 def _kind(value: object) -> str:
     kinds = {bool: "boolean", int: "number", float: "number", dict: "mapping", list: "list"}
     return kinds.get(type(value), type(value).__name__)
-
-
-def address(value: object) -> IPv4Address:
-    """Read one IPv4 address."""
-    if isinstance(value, IPv4Address) and not isinstance(value, IPv4Interface):
-        return value
-    written = text(value, "10.10.1.1")
-    try:
-        return IPv4Address(written)
-    except ValueError:
-        if ":" in written:
-            raise ValueError(_no_ipv6(written, "10.10.1.1")) from None
-        if "/" in written:
-            raise ValueError(f"'{written}' must be an address without a prefix length") from None
-        raise ValueError(f"'{written}' is not an IPv4 address such as 10.10.1.1") from None
-
-
-def _no_ipv6(written: str, example: str) -> str:
-    return f"'{written}' is no IPv4: IPv6 is not supported by this version; write for example {example}"
-
-
-def network(value: object) -> IPv4Network:
-    """Read a network written as address/prefix length, with no host bits set."""
-    if isinstance(value, IPv4Network):
-        return value
-    found = interface_address(value, "10.10.1.0/24").network
-    if str(found.network_address) != str(value).split("/")[0]:
-        raise ValueError(f"'{value}' has host bits set; the network of that address is {found}")
-    return found
-
-
-def subnet(value: object) -> IPv4Network:
-    """Read a network that apps can live in: /8 to /30, unicast."""
-    found = network(value)
-    if found.prefixlen > 30:
-        raise ValueError(f"'{found}' has no room for a gateway and an app; use /8 to /30")
-    if found.prefixlen < 8:
-        raise ValueError(f"'{found}' is too large; use /8 to /30")
-    if any(found.overlaps(special) for special in _NOT_FOR_HOSTS):
-        raise ValueError(
-            f"'{found}' is not for hosts (loopback, multicast, reserved); use such as 10.10.1.0/24"
-        )
-    return found
-
-
-_NOT_FOR_HOSTS = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
-
-
-def interface_address(value: object, example: str = "192.168.0.2/24") -> IPv4Interface:
-    """Read an address with the prefix length of its network."""
-    if isinstance(value, IPv4Interface):
-        return value
-    written = text(value, example)
-    host, slash, prefix = written.partition("/")
-    if ":" in host:
-        raise ValueError(_no_ipv6(written, example))
-    if not slash:
-        address(written)
-        raise ValueError(f"'{written}' needs a prefix length, for example {written}/24")
-    if not re.fullmatch(r"[0-9]{1,2}", prefix) or int(prefix) > 32:
-        raise ValueError(f"'{written}' needs a prefix length from 0 to 32, for example {example}")
-    return IPv4Interface(f"{address(host)}/{prefix}")
-
-
-def host_address(value: object) -> IPv4Interface:
-    """Read a port's own address: with a prefix length and with a host part."""
-    found = interface_address(value)
-    net = found.network
-    if net.prefixlen < 31 and found.ip == net.network_address:
-        raise ValueError(
-            f"'{found}' is the network itself; give the port's own address, such as {net[1]}/{net.prefixlen}"
-        )
-    if net.prefixlen < 31 and found.ip == net.broadcast_address:
-        raise ValueError(f"'{found}' is the broadcast address of its network; give the port's own address")
-    return found
-
-
-class AddressRange(NamedTuple):
-    """Consecutive IPv4 addresses, both ends included; written ``first-last``."""
-
-    first: IPv4Address
-    last: IPv4Address
-
-    def __contains__(self, item: object) -> bool:
-        return isinstance(item, IPv4Address) and self.first <= item <= self.last
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-
-def address_range(value: object) -> AddressRange:
-    """Read ``first-last``."""
-    if isinstance(value, AddressRange):
-        return value
-    example = "10.10.1.50-10.10.1.150"
-    first, dash, last = text(value, example).partition("-")
-    if not dash:
-        raise ValueError(f"'{value}' must be two addresses joined by '-', for example {example}")
-    found = AddressRange(address(first.strip()), address(last.strip()))
-    if found.first > found.last:
-        raise ValueError(f"'{value}' is reversed; write {found.last}-{found.first}")
-    return found
 
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}|[0-9a-f]{2}(-[0-9a-f]{2}){5}")
@@ -224,3 +120,15 @@ def lease_time(value: object) -> str:
             f"'{written}' must be at least 2m, the shortest lease that the DHCP server gives, and at most 365d"
         )
     return written
+
+
+def duid(value: object) -> str:
+    """Read a DHCP unique identifier (RFC 8415, 11): 3 to 130 bytes in hexadecimal; give it in lower case."""
+    example = "00:03:00:01:02:16:3e:00:00:01"
+    written = text(value, example)
+    found = written.lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){2,129}", found):
+        raise ValueError(
+            f"'{written}' must be a DHCP unique identifier in hexadecimal, for example {example}"
+        )
+    return found

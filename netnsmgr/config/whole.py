@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.config.device import DEFAULT_LINK_POOL, Device
+from netnsmgr.config.device import DEFAULT_LINK_POOL, DEFAULT_LINK_POOL6, Device
 from netnsmgr.config.instance import NetworkInstance
 
 Kind = type[Device] | type[NetworkInstance] | type[App]
@@ -37,6 +37,11 @@ class Config:
     def link_pool(self) -> IPv4Network:
         """The device's pool for links, or the default while no Device is known."""
         return self.device.spec.link_pool if self.device is not None else DEFAULT_LINK_POOL
+
+    @property
+    def link_pool6(self) -> IPv6Network:
+        """The same for IPv6."""
+        return self.device.spec.link_pool6 if self.device is not None else DEFAULT_LINK_POOL6
 
     @cached_property
     def members(self) -> dict[str, list[tuple[App, AppInterface]]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from ipaddress import IPv4Interface
 
-from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item
+from netnsmgr.features.nets import Net
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Bridge, ExternalLink, LinkUp
+from netnsmgr.items.sysctl import Sysctl
 
 BRIDGE = "bn0"
 
@@ -21,18 +21,27 @@ def bridge_mac(name: str) -> str:
     return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
 
-def gateway_address(instance: NetworkInstance) -> Address:
-    """Return the instance's own address, which its applications use as gateway and DNS server."""
-    return Address(BRIDGE, IPv4Interface((instance.gateway, instance.prefixlen)))
+def gateway_address(net: Net) -> Address:
+    """Return the instance's own address in a net, which its applications use as gateway and DNS server."""
+    return Address(BRIDGE, net.iface)
 
 
 def items(scope: InstanceScope) -> list[Item]:
-    """Return the bridge, its address and the namespace's forwarding."""
+    """Return the bridge, its addresses and the namespace's forwarding."""
     instance = scope.instance
-    return [
+    found: list[Item] = [
         ExternalLink("lo"),
         LinkUp("lo"),
         Bridge(BRIDGE, scope.mtu, bridge_mac(instance.name), alias=instance.name),
-        gateway_address(instance),
         Forwarding(BRIDGE),
     ]
+    found += map(gateway_address, scope.nets)
+    if instance.has_ipv6:
+        found += [
+            # The gateway tells applications the way, and not the other way round.
+            Sysctl(f"net/ipv6/conf/{BRIDGE}/accept_ra", "0", BRIDGE),
+            Sysctl(f"net/ipv6/conf/{BRIDGE}/accept_dad", "0", BRIDGE),
+            # For all links at once: the kernel does not look at the single one (Documentation/networking/ip-sysctl).
+            Sysctl("net/ipv6/conf/all/forwarding", "1"),
+        ]
+    return found

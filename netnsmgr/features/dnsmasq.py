@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import metadata
 from netnsmgr.features.bridge import BRIDGE, gateway_address
@@ -38,7 +39,7 @@ def items(scope: InstanceScope) -> list[Item]:
         hosts.ref,
         dhcp_hosts.ref,
         link_ref(BRIDGE),
-        gateway_address(scope.instance).ref,
+        *(gateway_address(net).ref for net in scope.nets),
     }
     return [
         Directory(etc),
@@ -47,7 +48,7 @@ def items(scope: InstanceScope) -> list[Item]:
         upstream,
         main,
         # For "netnsmgr exec": names resolve there as they do for the applications.
-        File(f"{etc}/resolv.conf", f"nameserver {scope.instance.gateway}\nsearch {scope.instance.domain}\n"),
+        File(f"{etc}/resolv.conf", f"nameserver {scope.nets[0].gateway}\nsearch {scope.instance.domain}\n"),
         Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs)),
     ]
 
@@ -55,7 +56,7 @@ def items(scope: InstanceScope) -> list[Item]:
 def leases(scope: InstanceScope) -> list[Item]:
     """Return the leases that may stay: of a known interface, at its own address where that is fixed, at nobody else's."""
     known = {interface.mac_for(app.name): interface.address for app, interface in scope.interfaces}
-    owners = {address: mac for mac, address in known.items() if address is not None}
+    owners: dict[IPAddress, str] = {address: mac for mac, address in known.items() if address is not None}
     return [
         lease
         for lease in scope.leases_now
@@ -92,7 +93,6 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
 def _configuration(scope: InstanceScope) -> str:
     instance = scope.instance
     dhcp = instance.spec.dhcp
-    first, last = instance.dhcp_range
     domain = instance.domain
     run = scope.etc.rsplit("/", 1)[0]
     lines = [
@@ -115,12 +115,14 @@ def _configuration(scope: InstanceScope) -> str:
         "neg-ttl=10",
         "cache-size=1000",
     ]
-    if dhcp is None:
+    net = scope.net4
+    if dhcp is None or net is None:
         return "\n".join(lines) + "\n"
+    first, last = instance.dhcp_range(net.subnet)
     lines += [
         # Leases: every client is known by its MAC, so nobody else can be hurt by a quick answer.  Without
         # "no-ping" each new lease waits up to three seconds for an ICMP echo.
-        f"dhcp-range={first},{last},{instance.subnet.netmask},{instance.lease_seconds}",
+        f"dhcp-range={first},{last},{net.subnet.netmask},{instance.lease_seconds}",
         f"dhcp-hostsfile={scope.etc}/dhcp-hosts",
         f"dhcp-leasefile={scope.lease_file}",
         "dhcp-authoritative",
@@ -134,7 +136,7 @@ def _configuration(scope: InstanceScope) -> str:
     if instance.air_gapped:
         lines.append("dhcp-option=option:router")
         # Without a default route, one to the metadata service.  Only here: who takes it ignores the router (RFC 3442).
-        lines.append(f"dhcp-option=option:classless-static-route,{metadata.ADDRESS}/32,{instance.gateway}")
+        lines.append(f"dhcp-option=option:classless-static-route,{metadata.ADDRESS}/32,{net.gateway}")
     ntp = [str(server) for server in dhcp.ntp] if dhcp.ntp else list(scope.link.ntp)
     if ntp and not instance.air_gapped:
         lines.append(f"dhcp-option=option:ntp-server,{','.join(ntp)}")

@@ -62,7 +62,7 @@ def _scope(scope: InstanceScope) -> str:
     return _text(
         {
             "log": scope.instance.spec.flow_log,
-            "gateway": str(scope.instance.gateway),
+            "gateway": str(scope.nets[0].gateway),
             "leases": scope.lease_file if scope.instance.spec.dhcp is not None else "",
             "interfaces": [
                 {

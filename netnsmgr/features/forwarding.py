@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
+
+from netnsmgr.config.device import DEFAULT_LINK_POOL6
 from netnsmgr.core.item import Item
 from netnsmgr.features import portmap
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
@@ -17,6 +20,11 @@ LOCAL_PRIORITY = 100
 """Where the lookup of the table ``local`` moves to: after the rules of ports and instances."""
 
 
+def link_pool6(scope: UplinkScope) -> IPv6Network:
+    """Return the IPv6 addresses of the links."""
+    return scope.device.spec.link_pool6 if scope.device is not None else DEFAULT_LINK_POOL6
+
+
 def items(scope: UplinkScope) -> list[Item]:
     """Return what all instances share; the table names no instance, so that it never changes with them."""
     if not scope.instances:
@@ -25,10 +33,12 @@ def items(scope: UplinkScope) -> list[Item]:
     ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
     # Forwarding is switched on for the instances; it shall not make the device a router between its networks.
     between = f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state new drop" if ports else ""
+    masquerade6 = f"\n    ip6 saddr {link_pool6(scope)} oifname != {links} masquerade" if scope.ipv6 else ""
+    icmpv6 = "\n    meta l4proto icmpv6 accept" if scope.ipv6 else ""
     body = f"""{portmap.chains(scope)}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade
+    ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade{masquerade6}
 }}
 chain forward {{
     type filter hook forward priority filter; policy accept;
@@ -42,11 +52,14 @@ chain input {{
     ct state established,related accept
     meta nfproto ipv4 meta pkttype host fib saddr type local drop
     iifname != {links} accept
-    meta l4proto icmp accept
+    meta l4proto icmp accept{icmpv6}
     drop
 }}"""
-    return [
+    found: list[Item] = [
         Sysctl("net/ipv4/ip_forward", "1"),
         LocalRule(LOCAL_PRIORITY),
         NftTable.of(FAMILY, NAME, body, carries=True),
     ]
+    if scope.ipv6:
+        found += [Sysctl("net/ipv6/conf/all/forwarding", "1"), LocalRule(LOCAL_PRIORITY, 6)]
+    return found

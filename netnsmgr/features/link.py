@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv4Network
-
+from netnsmgr.core.ip import any_network
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
@@ -16,17 +15,16 @@ from netnsmgr.items.sysctl import Sysctl
 UPLINK = "uplink"
 NAT = NftTable.of("inet", "nat", "").ref
 """The table of the source NAT (``nat.py``), on which the way out stands."""
-DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
 
 
 def items(scope: InstanceScope) -> list[Item]:
     """Return what makes the inner half usable; an air-gapped instance gets no route over it."""
-    address = Address(UPLINK, IPv4Interface(f"{scope.inner}/31"))
+    addresses = [Address(UPLINK, link.iface(link.inner)) for link in scope.links]
     up = LinkUp(UPLINK, scope.mtu)
     found: list[Item] = [
         ExternalLink(UPLINK),
         up,
-        address,
+        *addresses,
         Forwarding(UPLINK),
         # The answer of a host whose address also is one of ours, here or in the site's network that has the
         # same subnet, comes in over this link: neither "martian" nor "wrong way round".
@@ -35,8 +33,16 @@ def items(scope: InstanceScope) -> list[Item]:
         # The larger of the two counts, and a new namespace begins with what the device has for all links.
         Sysctl("net/ipv4/conf/all/rp_filter", "0"),
     ]
+    if scope.instance.has_ipv6:
+        found += [
+            Sysctl(f"net/ipv6/conf/{UPLINK}/accept_ra", "0", UPLINK),
+            Sysctl(f"net/ipv6/conf/{UPLINK}/accept_dad", "0", UPLINK),
+        ]
     if not scope.instance.air_gapped:
-        # Nothing leaves before its address is translated: a flow that began without would go on without.
-        after: frozenset[Ref] = frozenset({up.ref, address.ref, NAT})
-        found.append(Route(DEFAULT_ROUTE, link=UPLINK, via=scope.outer, src=scope.inner, after=after))
+        for link, address in zip(scope.links, addresses, strict=True):
+            # Nothing leaves before its address is translated: a flow that began without would go on without.
+            after: frozenset[Ref] = frozenset({up.ref, address.ref, NAT})
+            found.append(
+                Route(any_network(link.version), link=UPLINK, via=link.outer, src=link.inner, after=after)
+            )
     return found

@@ -113,11 +113,11 @@ def _network(scope: InstanceScope, app: App, asking: AppInterface) -> dict[str, 
             network |= {
                 "type": "ipv4",
                 "ip_address": str(interface.address),
-                "netmask": str(scope.instance.subnet.netmask),
+                "netmask": str(scope.nets[0].subnet.netmask),
                 "routes": [_route(scope)],
             }
         networks.append(network)
-    services = [{"type": "dns", "address": str(scope.instance.gateway)}]
+    services = [{"type": "dns", "address": str(scope.nets[0].gateway)}]
     return {"links": links, "networks": networks, "services": services}
 
 
@@ -125,4 +125,4 @@ def _route(scope: InstanceScope) -> dict[str, str]:
     network, netmask = (
         (str(ADDRESS), "255.255.255.255") if scope.instance.air_gapped else ("0.0.0.0", "0.0.0.0")
     )
-    return {"network": network, "netmask": netmask, "gateway": str(scope.instance.gateway)}
+    return {"network": network, "netmask": netmask, "gateway": str(scope.nets[0].gateway)}

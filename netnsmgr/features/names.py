@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from ipaddress import IPv4Address
 
 from netnsmgr.config.acl import AclRule
 from netnsmgr.core import agreed
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import servers
@@ -56,10 +56,10 @@ def covers(domain: str, name: str) -> bool:
     return name == domain or name.endswith(f".{domain}")
 
 
-def static_addresses(scope: InstanceScope, domain: str) -> frozenset[IPv4Address]:
+def static_addresses(scope: InstanceScope, domain: str) -> frozenset[IPAddress]:
     """Return the addresses of a domain that no other server is asked for: static names, and those of applications."""
     own = scope.instance.domain
-    found: set[IPv4Address] = set()
+    found: set[IPAddress] = set()
     for name, addresses in scope.instance.spec.dns.hosts.items():
         # "expand-hosts": a plain name is known below the instance's domain, too.
         if covers(domain, name) or ("." not in name and covers(domain, f"{name}.{own}")):

@@ -9,23 +9,35 @@ from __future__ import annotations
 
 from netnsmgr.core.item import Item
 from netnsmgr.features.link import UPLINK
+from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.portmap_inside import chain
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import TWIN_DNS_PORT
 from netnsmgr.items.nft import NftTable
 
 
+def ip(link: LinkEnds) -> str:
+    """Return the name that nft gives to the protocol."""
+    return "ip" if link.version == 4 else "ip6"
+
+
 def items(scope: InstanceScope) -> list[Item]:
     """Return the table that translates what leaves, and what comes by a port map; none for an air-gapped instance."""
     if scope.instance.air_gapped:
         return []
+    sources = "\n".join(
+        f'    oifname "{UPLINK}" {ip(link)} saddr != {link.inner} snat {ip(link)} to {link.inner}'
+        for link in scope.links
+        if link.version == 4 or scope.instance.spec.ipv6.uplink == "nat66"
+    )
     body = chain(scope)
     body += f"""
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    oifname "{UPLINK}" ip saddr != {scope.inner} snat ip to {scope.inner}
+{sources}
 }}"""
-    if str(own := scope.instance.gateway) in scope.dns_servers:
+    own = scope.net4.gateway if scope.net4 is not None else None
+    if str(own) in scope.dns_servers:
         body += f"""
 chain output {{
     type nat hook output priority -100; policy accept;

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from netnsmgr.config.device import DEFAULT_LINK_POOL, Port
+from netnsmgr.core.ip import IPNetwork
 from netnsmgr.core.item import Item
 from netnsmgr.features.ports import PORT_TABLE
 from netnsmgr.features.scope import LINK_PREFIX, LinkedInstance, PortFacts, PortMap, UplinkScope
@@ -122,7 +123,7 @@ def items(scope: UplinkScope) -> list[Item]:
         frozenset(
             Mapped(address.ip, protocol, port, linked.inner, port, mapped.senders, MARK | number)
             for (number, protocol, port), (linked, mapped) in maps.items()
-            for address in scope.ports[number][1].addresses
+            for address in scope.ports[number][1].addresses_of(4)
         ),
         ENDED,
         frozenset(each.ref for each in sets),
@@ -147,7 +148,7 @@ def items(scope: UplinkScope) -> list[Item]:
     return found
 
 
-def link_pool(scope: UplinkScope) -> IPv4Network:
+def link_pool(scope: UplinkScope) -> IPNetwork:
     """Return the addresses of the links."""
     return scope.device.spec.link_pool if scope.device is not None else DEFAULT_LINK_POOL
 
@@ -170,19 +171,19 @@ def _sets(scope: UplinkScope, maps: Opened) -> list[NftSet]:
     doors, own = {}, {}
     for number, facts in sorted(busy.items(), reverse=True):
         goto = f"goto port_{number}"
-        for address in facts.addresses:
+        for address in facts.addresses_of(4):
             doors[f"{facts.interface} . {address.ip}"] = goto
             doors[f"{LOOPBACK} . {address.ip}"] = goto
             own[str(address.ip)] = MARK | number
     for linked in scope.instances if busy else ():
         for number, facts in reversed(_ways_out(scope, linked)):
             if number in busy:
-                for address in facts.addresses:
+                for address in facts.addresses_of(4):
                     doors[f"{linked.link} . {address.ip}"] = f"goto port_{number}"
     near = {
         f"{linked.link} . {sender}"
         for linked, _ in maps.values()
-        for sender in (linked.instance.subnet, linked.inner)
+        for sender in (*(net.subnet for net in linked.nets if net.version == 4), linked.inner)
     }
     sets = [
         _set("doors", "type ifname . ipv4_addr : verdict", _pairs(doors)),
@@ -211,6 +212,6 @@ def _pairs(entries: dict[str, str] | dict[str, int]) -> frozenset[str]:
     return frozenset(f"{key} : {value}" for key, value in entries.items())
 
 
-def _text(network: IPv4Network) -> str:
+def _text(network: IPNetwork) -> str:
     """Write a prefix as nft reads it back: one address without a length."""
     return str(network.network_address) if network.prefixlen == 32 else str(network)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from netnsmgr.config.acl import AclRule, Portmap
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item
 from netnsmgr.core.protocols import WITH_PORTS
 from netnsmgr.features.acl.verdict import device_port
@@ -37,18 +37,16 @@ class Lead:
     protocol: str
     port: int
     app_port: int
-    senders: tuple[IPv4Network, ...] | None
-    address: IPv4Address | None
+    senders: tuple[IPNetwork, ...] | None
+    address: IPAddress | None
 
 
-def address_of(scope: InstanceScope, app: App, interface: AppInterface) -> IPv4Address | None:
+def address_of(scope: InstanceScope, app: App, interface: AppInterface) -> IPAddress | None:
     """Return the address that an application has: the fixed one, else that of its lease."""
     if interface.address is not None:
         return interface.address
     mac = interface.mac_for(app.name)
-    held = [
-        lease for lease in scope.leases_now if lease.mac == mac and lease.address in scope.instance.subnet
-    ]
+    held = [lease for lease in scope.leases_now if lease.mac == mac and lease.address.version == 4]
     # A client that came back as another one may hold two; 0 is a lease without an end.
     return max(held, key=lambda lease: lease.expires or float("inf")).address if held else None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv4Network
+from collections.abc import Collection
 
 from netnsmgr.config.device import Port
+from netnsmgr.core.ip import VERSIONS, IPAddress, IPInterface, IPNetwork, Version, any_network, host_network
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features.link import DEFAULT_ROUTE
 from netnsmgr.features.scope import PortFacts, UplinkScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.link import ExternalLink, LinkUp
@@ -34,36 +34,68 @@ def items(scope: UplinkScope) -> list[Item]:
 
 
 def routes_over(
-    table: int, port: Port, facts: PortFacts, metric: int, needs: frozenset[Ref] = frozenset()
+    table: int,
+    port: Port,
+    facts: PortFacts,
+    metric: int,
+    needs: frozenset[Ref] = frozenset(),
+    versions: Collection[Version] = VERSIONS,
 ) -> list[Item]:
     """Return the routes by which a table reaches what lies behind a port, and the port's own addresses.
 
     ``needs`` is what else has to exist before any packet may take them.
     """
     found: list[Item] = []
-    networks: set[IPv4Network] = set()
+    networks: set[IPNetwork] = set()
     for address in facts.addresses:
+        if address.version not in versions:
+            continue
         after = needs | _after(port, facts, address)
         # The metric tells apart two ports that were found with the same address, each in a site of its own.
-        host = IPv4Network(address.ip)
-        found.append(Route(host, table, metric, facts.interface, type="local", src=address.ip, after=after))
-        if address.network.prefixlen < 32 and address.network not in networks:
+        host, source = host_network(address.ip), _source(address)
+        found.append(Route(host, table, metric, facts.interface, type="local", src=source, after=after))
+        if address.network != host and address.network not in networks:
             networks.add(address.network)
-            found.append(Route(address.network, table, metric, facts.interface, src=address.ip, after=after))
-    if facts.addresses:
-        first = facts.addresses[0]
-        after = needs | _after(port, facts, first)
-        found += [
-            Route(DEFAULT_ROUTE, table, metric + extra, facts.interface, gateway, src=first.ip, after=after)
-            for extra, gateway in enumerate(facts.gateways)
-        ]
+            found.append(Route(address.network, table, metric, facts.interface, src=source, after=after))
+    for version in versions:
+        for first in facts.addresses_of(version)[:1]:
+            after = needs | _after(port, facts, first)
+            found += [
+                Route(
+                    any_network(version),
+                    table,
+                    metric + extra,
+                    facts.interface,
+                    gateway,
+                    src=_source(first),
+                    after=after,
+                )
+                for extra, gateway in enumerate(facts.gateways_of(version))
+            ]
     return found
 
 
-def _after(port: Port, facts: PortFacts, address: IPv4Interface) -> frozenset[Ref]:
+def _source(address: IPInterface) -> IPAddress | None:
+    """Return the source that a route names.
+
+    None for IPv6: the kernel refuses one that duplicate address detection is not done with, and chooses well by itself
+    (RFC 6724).
+    """
+    return address.ip if address.version == 4 else None
+
+
+def _after(port: Port, facts: PortFacts, address: IPInterface) -> frozenset[Ref]:
     """Return what a route with ``address`` as its source needs, besides the link."""
     up = LinkUp(facts.interface).ref
-    return frozenset({up} if port.as_found else {up, Address(facts.interface, address).ref})
+    given = given_to(port, address)
+    return frozenset({up, Address(facts.interface, address).ref} if given else {up})
+
+
+def given_to(port: Port, address: IPInterface) -> bool:
+    """Say whether an address of a port is one that we give to it; others the kernel or somebody else does."""
+    if address.version == 4:
+        return not port.as_found(4)
+    return address in port.addresses
 
 
 def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
@@ -75,19 +107,17 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
         # The kernel takes the larger of this and "all"; with strict (1) there, 2 still wins.
         Sysctl(f"net/ipv4/conf/{name}/rp_filter", "2", name),
     ]
-    if not facts.addresses:
-        return found
-    if not port.as_found:
-        found += [Address(name, address) for address in facts.addresses]
+    found += [Address(name, each, dad=True) for each in facts.addresses if given_to(port, each)]
     found += routes_over(PORT_TABLE + number, port, facts, 0)
-    if not port.as_found:
+    metric = DEFAULT_METRIC + 100 * port.cost + number
+    for version in VERSIONS:
         # A port "as found" has a default route already, or shall have none.
-        after = _after(port, facts, facts.addresses[0])
-        metric = DEFAULT_METRIC + 100 * port.cost + number
-        found += [
-            Route(
-                DEFAULT_ROUTE, metric=metric, link=name, via=gateway, src=facts.addresses[0].ip, after=after
-            )
-            for gateway in facts.gateways[:1]
-        ]
+        if port.as_found(version):
+            continue
+        for first in facts.addresses_of(version)[:1]:
+            after, source = _after(port, facts, first), _source(first)
+            found += [
+                Route(any_network(version), metric=metric, link=name, via=gateway, src=source, after=after)
+                for gateway in facts.gateways_of(version)[:1]
+            ]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from netnsmgr.config.device import Device
@@ -12,6 +12,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
+from netnsmgr.features.nets import Learned, LinkEnds
 from netnsmgr.features.scope import (
     InstanceScope,
     LinkedInstance,
@@ -37,6 +38,7 @@ def instance_scope(
     helper_user: str,
     python: str = "python3",
     leases: tuple[Lease, ...] = (),
+    learned: tuple[Learned, ...] = (),
     known: Numbers | None = None,
     helpers: tuple[ProcessInfo, ...] = (),
 ) -> InstanceScope:
@@ -46,8 +48,7 @@ def instance_scope(
     scope = InstanceScope(
         instance=instance,
         number=row["number"],
-        outer=IPv4Address(row["outer"]),
-        inner=IPv4Address(row["inner"]),
+        links=_links(row),
         interfaces=tuple(config.members.get(instance.name, ())),
         hostnames={(app, interface): host for app, interface, host in row["hostnames"]},
         etc=etc_dir(run_dir, instance.name),
@@ -58,6 +59,7 @@ def instance_scope(
         python=python,
         device=row.get("device", ""),
         leases_now=leases,
+        learned=learned,
         helpers_now=helpers,
         link=link,
     )
@@ -68,9 +70,12 @@ def linked_instance(entry: Row) -> LinkedInstance:
     """Read what the uplink agent is told of one instance."""
     instance = parse_document(entry["instance"])
     assert isinstance(instance, NetworkInstance)
-    outer, inner = IPv4Address(entry["outer"]), IPv4Address(entry["inner"])
     maps = tuple(map(_port_map, entry.get("portMaps", ())))
-    return LinkedInstance(instance, entry["number"], outer, inner, entry["linkRevision"], maps)
+    return LinkedInstance(instance, entry["number"], _links(entry), entry["linkRevision"], maps)
+
+
+def _links(entry: Row) -> tuple[LinkEnds, ...]:
+    return tuple(LinkEnds(ip_address(outer), ip_address(inner)) for outer, inner in entry["links"])
 
 
 def _port_map(entry: Row) -> PortMap:
@@ -111,10 +116,10 @@ def port_facts(row: Row) -> PortFacts:
         up=row["state"] == "up",
         carrier=row["state"] == "up",
         mtu=row["mtu"],
-        addresses=tuple(map(IPv4Interface, row["addresses"])),
-        gateways=tuple(map(IPv4Address, row["gateways"])),
-        dns=tuple(map(IPv4Address, row["dns"])),
-        ntp=tuple(map(IPv4Address, row["ntp"])),
+        addresses=tuple(map(ip_interface, row["addresses"])),
+        gateways=tuple(map(ip_address, row["gateways"])),
+        dns=tuple(map(ip_address, row["dns"])),
+        ntp=tuple(map(ip_address, row["ntp"])),
     )
 
 

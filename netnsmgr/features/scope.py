@@ -6,14 +6,17 @@ import hashlib
 from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses, ip_interface
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.core.ip import IPAddress, IPInterface, Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.acl.numbers import Numbers
+from netnsmgr.features.nets import Delegated, Learned, LinkEnds, Net, nets_of
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
@@ -55,15 +58,24 @@ class PortFacts:
     up: bool = False
     carrier: bool = False
     mtu: int = DEFAULT_MTU
-    addresses: tuple[IPv4Interface, ...] = ()
-    gateways: tuple[IPv4Address, ...] = ()
-    dns: tuple[IPv4Address, ...] = ()
-    ntp: tuple[IPv4Address, ...] = ()
+    addresses: tuple[IPInterface, ...] = ()
+    """Of both versions; link-local ones of IPv6 are not among them."""
+    gateways: tuple[IPAddress, ...] = ()
+    dns: tuple[IPAddress, ...] = ()
+    ntp: tuple[IPAddress, ...] = ()
 
     @property
     def usable(self) -> bool:
         """True when packets can leave by it."""
         return self.present and bool(self.addresses)
+
+    def addresses_of(self, version: Version) -> tuple[IPInterface, ...]:
+        """Return the addresses of one version."""
+        return tuple(each for each in self.addresses if each.version == version)
+
+    def gateways_of(self, version: Version) -> tuple[IPAddress, ...]:
+        """Return the routers of one version, the preferred one first."""
+        return tuple(each for each in self.gateways if each.version == version)
 
 
 @dataclass(frozen=True)
@@ -97,10 +109,12 @@ class LinkFacts:
     dns: tuple[str, ...] = ()
     ntp: tuple[str, ...] = ()
     mtu: int = DEFAULT_MTU
-    addresses: tuple[IPv4Address, ...] = ()
+    addresses: tuple[IPAddress, ...] = ()
     """Of the ports that the instance leaves by, the cheapest first."""
     port_maps: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
     """Protocol, port and addresses of the device that lead here."""
+    delegated: tuple[Delegated, ...] = ()
+    """The prefix that the instance has by delegation, and after it those that it replaced."""
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> LinkFacts:
@@ -116,9 +130,13 @@ class LinkFacts:
             ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
             mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
             # A row kept from before an update of netnsmgr has none.
-            addresses=tuple(IPv4Interface(a).ip for port in ports for a in port.get("addresses", ())),
+            addresses=tuple(ip_interface(a).ip for port in ports for a in port.get("addresses", ())),
             port_maps=tuple(
                 (entry["protocol"], entry["port"], tuple(entry["on"])) for entry in row.get("portMaps", ())
+            ),
+            delegated=tuple(
+                Delegated(IPv6Network(entry["prefix"]), entry["preferredUntil"], entry["validUntil"])
+                for entry in row.get("prefixes", ())
             ),
         )
 
@@ -129,8 +147,8 @@ class InstanceScope:
 
     instance: NetworkInstance
     number: int
-    outer: IPv4Address
-    inner: IPv4Address
+    links: tuple[LinkEnds, ...]
+    """The link to the device's root namespace, IPv4 first: that version is always there, the other where it is wanted."""
     interfaces: tuple[tuple[App, AppInterface], ...]
     hostnames: dict[tuple[str, str], str]
     etc: str
@@ -143,11 +161,43 @@ class InstanceScope:
     device: str = ""
     """Name of the device."""
     leases_now: tuple[Lease, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    """IPv6 addresses that applications have made themselves."""
     helpers_now: tuple[ProcessInfo, ...] = ()
     """Helpers that run: of those that succeed each other ("names")."""
     link: LinkFacts = field(default_factory=LinkFacts)
     numbers: Numbers = field(default_factory=Numbers.none)
     """Numbers of interfaces and rules; none are given out before the lists are known."""
+
+    @property
+    def outer(self) -> IPAddress:
+        """The device's end of the link, of IPv4."""
+        return self.links[0].outer
+
+    @property
+    def inner(self) -> IPAddress:
+        """The instance's end of the link, of IPv4."""
+        return self.links[0].inner
+
+    @cached_property
+    def nets(self) -> tuple[Net, ...]:
+        """The versions of IP that applications have now, IPv4 first."""
+        return nets_of(self.instance, self.links, next((each.prefix for each in self.link.delegated), None))
+
+    @property
+    def net4(self) -> Net | None:
+        """IPv4, if applications have it."""
+        return next((net for net in self.nets if net.version == 4), None)
+
+    @property
+    def net6(self) -> Net | None:
+        """IPv6, if applications have it."""
+        return next((net for net in self.nets if net.version == 6), None)
+
+    @property
+    def old_prefixes(self) -> tuple[Delegated, ...]:
+        """Delegated prefixes that have been replaced, and that applications shall leave."""
+        return self.link.delegated[1:]
 
     @property
     def mtu(self) -> int:
@@ -168,10 +218,25 @@ class LinkedInstance:
 
     instance: NetworkInstance
     number: int
-    outer: IPv4Address
-    inner: IPv4Address
+    links: tuple[LinkEnds, ...]
     revision: int = 0
     port_maps: tuple[PortMap, ...] = ()
+    delegated: tuple[Delegated, ...] = ()
+
+    @property
+    def outer(self) -> IPAddress:
+        """The device's end of the link, of IPv4."""
+        return self.links[0].outer
+
+    @property
+    def inner(self) -> IPAddress:
+        """The instance's end of the link, of IPv4."""
+        return self.links[0].inner
+
+    @property
+    def nets(self) -> tuple[Net, ...]:
+        """The versions of IP that applications have now, IPv4 first."""
+        return nets_of(self.instance, self.links, next((each.prefix for each in self.delegated), None))
 
     @property
     def link(self) -> str:
@@ -189,6 +254,11 @@ class UplinkScope:
     etc: str
     lease_dir: str
     netns_inode: int
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether any instance has IPv6, so that the device has to carry it."""
+        return any(linked.instance.has_ipv6 for linked in self.instances)
 
     def ports_of(self, instance: NetworkInstance) -> list[tuple[Port, PortFacts]]:
         """Return the ports that the instance's names and labels select, cheapest first."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv4Network
+from collections.abc import Collection
 
+from netnsmgr.core.ip import Version, any_network, host_network, interface
 from netnsmgr.core.item import Item
 from netnsmgr.features.forwarding import TABLE
-from netnsmgr.features.link import DEFAULT_ROUTE, UPLINK
+from netnsmgr.features.link import UPLINK
 from netnsmgr.features.ports import routes_over
 from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.address import Address
@@ -28,9 +29,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     table = INSTANCE_TABLE + linked.number
     ports = scope.ports_of(instance)
     mtu = instance.spec.mtu or min((facts.mtu for _, facts in ports), default=DEFAULT_MTU)
-    address = Address(link, IPv4Interface(f"{linked.outer}/31"))
-    after = frozenset({address.ref})
-    outer = IPv4Network(linked.outer)
+    versions = tuple(each.version for each in linked.links)
     found: list[Item] = [
         ExternalNetns(instance.name, f"/run/netns/{instance.name}"),
         Veth(
@@ -42,42 +41,53 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
             far_path=f"/run/netns/{instance.name}",
             far_name=UPLINK,
         ),
-        address,
         # An instance's packets have the address of its link, whatever the routes back to it say.
         Sysctl(f"net/ipv4/conf/{link}/rp_filter", "2", link),
-        Rule(INSTANCE_PRIORITY, table, iif=link),
-        # Answers to what the device itself asked of an application.
-        Route(outer, table, 0, link, type="local", src=linked.outer, after=after),
-        # The end of the table: without it a packet would go on to the device's own routes.
-        Route(DEFAULT_ROUTE, table, LAST_METRIC, type="unreachable", after=frozenset({link_ref(link)})),
+    ]
+    if 6 in versions:
+        found += [
+            # Nobody else is on the link, and nobody there tells the device the way.
+            Sysctl(f"net/ipv6/conf/{link}/accept_dad", "0", link),
+            Sysctl(f"net/ipv6/conf/{link}/accept_ra", "0", link),
+        ]
+    for ends in linked.links:
+        address = Address(link, ends.iface(ends.outer))
+        after = frozenset({address.ref})
+        everything = any_network(ends.version)
+        found += [
+            address,
+            Rule(INSTANCE_PRIORITY, table, iif=link, version=ends.version),
+            # Answers to what the device itself asked of an application.
+            Route(host_network(ends.outer), table, 0, link, type="local", src=ends.outer, after=after),
+            # The end of the table: without it a packet would go on to the device's own routes.
+            Route(everything, table, LAST_METRIC, type="unreachable", after=frozenset({link_ref(link)})),
+        ]
+    for net in linked.nets:
         # The device's way to the applications.  Equal subnets differ in the metric: without a name the
         # instance with the lowest number answers; "curl --interface nm-ni3" names another.
-        Route(
-            instance.subnet,
-            metric=DEVICE_METRIC + linked.number,
-            link=link,
-            via=linked.inner,
-            src=linked.outer,
-            after=after,
-        ),
-    ]
+        after = frozenset({Address(link, interface(net.outer, net.outer.max_prefixlen - 1)).ref})
+        metric = DEVICE_METRIC + linked.number
+        found.append(Route(net.subnet, metric=metric, link=link, via=net.inner, src=net.outer, after=after))
     for number, (port, facts) in enumerate(ports):
         found.append(ExternalLink(facts.interface))
-        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}))
+        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), versions)
         if len(ports) > 1:
-            found += _servers(table, facts, 100 * number)
+            found += _servers(table, facts, 100 * number, versions)
     return found
 
 
-def _servers(table: int, facts: PortFacts, metric: int) -> list[Item]:
+def _servers(table: int, facts: PortFacts, metric: int, versions: Collection[Version]) -> list[Item]:
     """Return routes to the DNS servers of one of several ports: each is asked by its own port.
 
     Many answer only their own customers, and names may differ from one provider to the other.
     """
     needs = frozenset({TABLE, LinkUp(facts.interface).ref})
+    if not facts.usable:
+        return []
     networks = [address.network for address in facts.addresses]
     return [
-        Route(IPv4Network(server), table, metric, facts.interface, facts.gateways[0], after=needs)
+        Route(host_network(server), table, metric, facts.interface, gateway, after=needs)
         for server in dict.fromkeys(facts.dns)
-        if facts.usable and facts.gateways and not any(server in network for network in networks)
+        if server.version in versions and not any(server in network for network in networks)
+        for gateway in facts.gateways_of(server.version)[:1]
     ]

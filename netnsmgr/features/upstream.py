@@ -16,7 +16,7 @@ def servers(scope: InstanceScope) -> str:
     instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
     differs; ``nat`` brings such a question to the right port.
     """
-    own = str(scope.instance.gateway)
+    own = str(scope.nets[0].gateway) if scope.nets else ""
     lines = [
         f"server={server}{f'#{TWIN_DNS_PORT}' if server == own else ''}@{UPLINK}\n"
         for server in scope.dns_servers

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
 from netnsmgr.config.acl_words import protocol_name
 from netnsmgr.config.device import Port
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.protocols import ICMP, WITH_PORTS
 from netnsmgr.features import portmap, portmap_inside
 from netnsmgr.features.acl.why import Member
@@ -44,7 +45,7 @@ class Way:
 
     hops: tuple[Hop, ...]
     reason: str = ""
-    led: tuple[LinkedInstance, PortMap, IPv4Address] | None = None
+    led: tuple[LinkedInstance, PortMap, IPAddress] | None = None
 
 
 def leaves(scope: InstanceScope) -> Hop:
@@ -61,7 +62,7 @@ def bridged(scope: InstanceScope, peer: Member) -> Hop:
 
 
 def through_device(
-    uplink: UplinkScope, linked: LinkedInstance, destination: IPv4Address, protocol: int, port: int
+    uplink: UplinkScope, linked: LinkedInstance, destination: IPAddress, protocol: int, port: int
 ) -> Way:
     """Follow a packet that an instance has sent over its link."""
     table = INSTANCE_TABLE + linked.number
@@ -97,9 +98,9 @@ def through_device(
     return Way((Hop("device", what, facts_),))
 
 
-def led(linked: LinkedInstance, mapped: PortMap, sender: IPv4Address, asked: IPv4Address) -> Way:
+def led(linked: LinkedInstance, mapped: PortMap, sender: IPAddress, asked: IPAddress) -> Way:
     """Follow a packet that has come to a port of the device that is mapped."""
-    near = sender in linked.instance.subnet or sender == linked.inner
+    near = any(sender in net.subnet for net in linked.nets) or sender == linked.inner
     seen = linked.outer if near else sender
     masked = (
         f"; sender {sender} becomes {seen}, because the instance would take it for its own" if near else ""
@@ -130,25 +131,25 @@ def arrival(scope: InstanceScope, protocol: str, port: int) -> tuple[Member, Lea
 
 def open_at(
     uplink: UplinkScope, linked: LinkedInstance, protocol: str, port: int
-) -> tuple[PortMap | None, list[IPv4Address]]:
+) -> tuple[PortMap | None, list[IPAddress]]:
     """Return an instance's port map with the device's addresses at which it is open."""
     for mapped, addresses in portmap.exposed(uplink).get(linked.instance.name, ()):
         if (mapped.protocol, mapped.port) == (protocol, port):
-            return mapped, list(map(IPv4Address, addresses))
+            return mapped, list(map(ip_address, addresses))
     return None, []
 
 
-def doors(uplink: UplinkScope, linked: LinkedInstance) -> set[IPv4Address]:
+def doors(uplink: UplinkScope, linked: LinkedInstance) -> set[IPAddress]:
     """Return the device's addresses that an instance's packets find without leaving the device."""
     return {address.ip for _, facts in portmap._ways_out(uplink, linked) for address in facts.addresses}
 
 
-def allows(mapped: PortMap, sender: IPv4Address) -> bool:
+def allows(mapped: PortMap, sender: IPAddress) -> bool:
     """Tell whether a port map is for this sender."""
     return mapped.senders is None or any(sender in network for network in mapped.senders)
 
 
-def _device(destination: IPv4Address, protocol: int, port: int, what: str) -> Way:
+def _device(destination: IPAddress, protocol: int, port: int, what: str) -> Way:
     hop = Hop("device", f"{destination} is {what}")
     if protocol == ICMP:
         return Way((hop,))
@@ -159,13 +160,13 @@ def _device(destination: IPv4Address, protocol: int, port: int, what: str) -> Wa
 
 
 def _route(
-    ports: list[tuple[Port, PortFacts]], destination: IPv4Address
-) -> tuple[str, str, IPv4Address | None, IPv4Address] | None:
+    ports: list[tuple[Port, PortFacts]], destination: IPAddress
+) -> tuple[str, str, IPAddress | None, IPAddress] | None:
     """Return name, link, gateway and source address by which the instance's table leads to a destination.
 
     The longest prefix decides; among equal ones the port that comes first.
     """
-    found: list[tuple[int, int, tuple[str, str, IPv4Address | None, IPv4Address]]] = []
+    found: list[tuple[int, int, tuple[str, str, IPAddress | None, IPAddress]]] = []
     for order, (port, facts) in enumerate(ports):
         if not (facts.usable and facts.up):
             continue

@@ -7,10 +7,10 @@ instance's namespace also every other one on the links that are wanted, so that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from netnsmgr.core.ip import LINK_LOCAL, IPInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.system import KernelItem, System
@@ -22,7 +22,9 @@ class Address(KernelItem):
 
     kind: ClassVar[str] = "address"
     link: str
-    address: IPv4Interface
+    address: IPInterface
+    dad: bool = field(default=False, compare=False)
+    """Whether an IPv6 address is asked for on the link before it is used (RFC 4862, 5.4): where there may be others."""
 
     def key(self) -> str:
         return f"{self.address} dev {self.link}"
@@ -35,7 +37,7 @@ class Address(KernelItem):
         return [
             address
             for address, ours in await system.rtnl.addresses()
-            if ours or address.key() in wanted or (system.owns_namespace and address.link != "lo")
+            if ours or address.key() in wanted or (system.owns_namespace and _stray(address))
         ]
 
     async def create(self, system: System) -> None:
@@ -43,3 +45,8 @@ class Address(KernelItem):
 
     async def delete(self, system: System) -> None:
         await system.rtnl.delete_address(self)
+
+
+def _stray(address: Address) -> bool:
+    # Each link has a link-local address of IPv6 by itself.
+    return address.link != "lo" and address.address.ip not in LINK_LOCAL

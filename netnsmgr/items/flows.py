@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar, NamedTuple
 
+from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.system import KernelItem, System
 
@@ -25,16 +25,16 @@ UDP = "udp"
 class Mapped(NamedTuple):
     """What is sent to ``address``:``port`` goes to ``to``:``to_port``; ``senders`` of None are all."""
 
-    address: IPv4Address
+    address: IPAddress
     protocol: str
     port: int
-    to: IPv4Address
+    to: IPAddress
     to_port: int
-    senders: tuple[IPv4Network, ...] | None = None
+    senders: tuple[IPNetwork, ...] | None = None
     mark: int = 0
     """What marks its flows, to give it back to one that had ended."""
 
-    def takes(self, sender: IPv4Address) -> bool:
+    def takes(self, sender: IPAddress) -> bool:
         """Say whether it is for this sender."""
         return self.senders is None or any(sender in network for network in self.senders)
 
@@ -43,10 +43,10 @@ class Flow(NamedTuple):
     """An entry of conntrack: who asked whom, and where the answers come from."""
 
     protocol: str
-    sender: IPv4Address
-    address: IPv4Address
+    sender: IPAddress
+    address: IPAddress
     port: int
-    to: IPv4Address
+    to: IPAddress
     to_port: int
     source_changed: bool
     """The sender's address was translated: the flow left by a port, to a host that only has such an address, too."""

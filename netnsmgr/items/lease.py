@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import ClassVar
 
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.system import KernelItem, System
 
@@ -22,7 +23,7 @@ class Lease(KernelItem):
 
     kind: ClassVar[str] = "lease"
     mac: str
-    address: IPv4Address
+    address: IPAddress
     link: str = field(default="", compare=False)
     hostname: str = field(default="", compare=False)
     expires: int = field(default=0, compare=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
+from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.system import KernelItem, System
@@ -24,18 +24,18 @@ class Route(KernelItem):
     """
 
     kind: ClassVar[str] = "route"
-    dst: IPv4Network
+    dst: IPNetwork
     table: int = MAIN
     metric: int = 0
     link: str = ""
-    via: IPv4Address | None = None
+    via: IPAddress | None = None
     type: str = "unicast"
-    src: IPv4Address | None = None
+    src: IPAddress | None = None
     after: frozenset[Ref] = frozenset()
     """What has to exist besides the link, such as the address that ``src`` names."""
 
     def key(self) -> str:
-        dst = "default" if self.dst.prefixlen == 0 else str(self.dst)
+        dst = "default" if str(self.dst) == "0.0.0.0/0" else str(self.dst)
         type_ = "" if self.type == "unicast" else f"{self.type} "
         return (
             f"{type_}{dst}"

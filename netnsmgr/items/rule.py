@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
+from netnsmgr.core.ip import VERSIONS, IPAddress, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.items.route import LOCAL
 from netnsmgr.items.system import KernelItem, System
@@ -27,15 +27,23 @@ class Rule(KernelItem):
     priority: int
     table: int
     iif: str = ""
-    src: IPv4Address | None = None
-    dst: IPv4Network | None = None
+    src: IPAddress | None = None
+    dst: IPNetwork | None = None
     mark: int = 0
+    version: Version = 4
+    """Of the packets: 4 or 6; that of ``src`` and ``dst``, where they are given."""
+
+    def __post_init__(self) -> None:
+        given = self.src or self.dst
+        if given is not None:
+            object.__setattr__(self, "version", given.version)
 
     def key(self) -> str:
         iif = f" iif {self.iif}" if self.iif else ""
         dst = f" to {self.dst}" if self.dst else ""
         mark = f" fwmark {self.mark:#x}" if self.mark else ""
-        return f"{self.priority} from {self.src or 'all'}{dst}{mark}{iif} lookup {self.table}"
+        version = "" if self.version == 4 else "-6 "
+        return f"{version}{self.priority} from {self.src or 'all'}{dst}{mark}{iif} lookup {self.table}"
 
     @property
     def moved_local(self) -> bool:
@@ -71,28 +79,30 @@ class LocalRule(KernelItem):
 
     kind: ClassVar[str] = "local-rule"
     priority: int
+    version: Version = 4
 
     def key(self) -> str:
-        return "local"
+        return "local" if self.version == 4 else "local -6"
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
-        locals_ = await _local_rules(system)
-        ours = [rule for rule, mine in locals_ if mine]
-        if not ours:
-            return []
-        # Cut off between the steps of "create": an old rule is still there, so the move is unfinished.
-        finished = len(ours) == 1 and not any(_kernels(rule, mine) for rule, mine in locals_)
-        return [LocalRule(ours[0].priority if finished else 0)]
+        found = []
+        for version in VERSIONS:
+            locals_ = await _local_rules(system, version)
+            if ours := [rule for rule, mine in locals_ if mine]:
+                # Cut off between the steps of "create": an old rule is still there, so the move is unfinished.
+                finished = len(ours) == 1 and not any(_kernels(rule, mine) for rule, mine in locals_)
+                found.append(LocalRule(ours[0].priority if finished else 0, version))
+        return found
 
     def must_replace(self, old: Item) -> bool:
         return False
 
     async def create(self, system: System) -> None:
         # First the new one, then the old one goes: no packet meets a moment without local delivery.
-        locals_ = await _local_rules(system)
+        locals_ = await _local_rules(system, self.version)
         if not any(mine and rule.priority == self.priority for rule, mine in locals_):
-            await system.rtnl.add_rule(Rule(self.priority, LOCAL))
+            await system.rtnl.add_rule(Rule(self.priority, LOCAL, version=self.version))
         for rule, mine in locals_:
             if _kernels(rule, mine) or (mine and rule.priority != self.priority):
                 await system.rtnl.delete_rule(rule, ours=mine)
@@ -101,9 +111,9 @@ class LocalRule(KernelItem):
         await self.create(system)
 
     async def delete(self, system: System) -> None:
-        locals_ = await _local_rules(system)
+        locals_ = await _local_rules(system, self.version)
         if not any(rule.priority == 0 for rule, _ in locals_):
-            await system.rtnl.add_rule(Rule(0, LOCAL))
+            await system.rtnl.add_rule(Rule(0, LOCAL, version=self.version))
         for rule, mine in locals_:
             if mine:
                 await system.rtnl.delete_rule(rule)
@@ -113,5 +123,9 @@ def _kernels(rule: Rule, mine: bool) -> bool:
     return rule.priority == 0 and not mine
 
 
-async def _local_rules(system: System) -> list[tuple[Rule, bool]]:
-    return [(rule, ours) for rule, ours in await system.rtnl.rules() if rule.moved_local]
+async def _local_rules(system: System, version: Version) -> list[tuple[Rule, bool]]:
+    return [
+        (rule, ours)
+        for rule, ours in await system.rtnl.rules()
+        if rule.moved_local and rule.version == version
+    ]

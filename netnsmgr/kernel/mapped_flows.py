@@ -12,9 +12,10 @@ import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.protocols import PROTOCOLS
 from netnsmgr.errors import KernelError
 from netnsmgr.items.flows import UDP, Fate, Flow, Mapped, fate
@@ -29,7 +30,7 @@ PROTO_NUM, PROTO_SRC_PORT, PROTO_DST_PORT = 1, 2, 3
 BY_TARGET = 1 << 1 | 1 << 3 | 1 << 5
 """What of the tuple a filtered dump compares: destination address, protocol, destination port."""
 BY_SOURCE = 1 << 0 | 1 << 3 | 1 << 4
-Key = tuple[IPv4Address, str, int]
+Key = tuple[IPAddress, str, int]
 
 
 class KernelConntrack:
@@ -124,7 +125,7 @@ def _forget_own(link: Nfnetlink, mapped: Mapped) -> None:
 
 def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b"") -> None:
     protocol, src, sport, dst, dport = found.original
-    entry = _tuple(protocol, IPv4Address(src), IPv4Address(dst), sport, dport)
+    entry = _tuple(protocol, ip_address(src), ip_address(dst), sport, dport)
     try:
         link.request(kind, socket.AF_INET, 0, entry + what)
     except OSError as error:
@@ -138,8 +139,8 @@ def _marked(mark: int) -> bytes:
 
 def _tuple(
     protocol: int,
-    src: IPv4Address | None,
-    dst: IPv4Address | None,
+    src: IPAddress | None,
+    dst: IPAddress | None,
     sport: int | None,
     dport: int | None,
 ) -> bytes:
@@ -158,10 +159,10 @@ def _nested(kind: int, content: bytes) -> bytes:
 def _flow(found: conntrack.Flow, protocol: str, end_mark: int) -> Flow:
     return Flow(
         protocol,
-        IPv4Address(found.original.src),
-        IPv4Address(found.original.dst),
+        ip_address(found.original.src),
+        ip_address(found.original.dst),
         found.original.dport,
-        IPv4Address(found.reply.src),
+        ip_address(found.reply.src),
         found.reply.sport,
         bool(found.status & conntrack.SRC_NAT),
         bool(end_mark) and found.mark == end_mark,
@@ -183,5 +184,5 @@ def _written(mapped: Mapped) -> list[Any]:
 
 def _read(row: list[Any]) -> Mapped:
     address, protocol, port, to, to_port, senders, mark = row
-    networks = None if senders is None else tuple(map(IPv4Network, senders))
-    return Mapped(IPv4Address(address), protocol, port, IPv4Address(to), to_port, networks, mark)
+    networks = None if senders is None else tuple(map(ip_network, senders))
+    return Mapped(ip_address(address), protocol, port, ip_address(to), to_port, networks, mark)

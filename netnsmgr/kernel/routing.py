@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
+from netnsmgr.core.ip import VERSIONS, IPAddress, Version, any_network
 from netnsmgr.items.address import Address
 from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import Rule
@@ -19,22 +20,38 @@ from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
 
 KERNEL_PROTOCOL = 2
 WHOLE_MARK = 0xFFFFFFFF
+NODAD = 0x02  # IFA_F_NODAD
+IPV6_METRIC = 1024
+"""What the kernel makes of a route's metric 0 in IPv6 (``IP6_RT_PRIO_USER`` of net/ipv6_route.h)."""
 ROUTE_TYPES = {"unicast": 1, "local": 2, "unreachable": 7}
 TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
+FAMILY: Mapping[Version, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class RoutingRequests(LinkRequests):
-    """What ``items.system.Rtnl`` says of addresses, routes and rules; they name links, the kernel numbers them."""
+    """What ``items.system.Rtnl`` says of addresses, routes and rules; they name links, the kernel numbers them.
+
+    ``ipv6`` says whether those of IPv6 are listed, too: each listing costs, and most instances have none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ipv6 = True
+
+    @property
+    def _versions(self) -> tuple[Version, ...]:
+        return VERSIONS if self.ipv6 else (4,)
 
     async def addresses(self) -> Sequence[tuple[Address, bool]]:
         names = {info.ifindex: info.name for info in (await self.links()).values()}
         found = []
-        for message in await listed("addresses", self._ip.get_addr(family=socket.AF_INET)):
-            # IFA_LOCAL is the address; IFA_ADDRESS would be the peer of a point-to-point link.
-            text = f"{message.get('local')}/{message['prefixlen']}"
-            link = names.get(message["index"])
-            if link is not None:
-                found.append((Address(link, IPv4Interface(text)), message.get("proto") == OWNER_PROTOCOL))
+        for version in self._versions:
+            for message in await listed("addresses", self._ip.get_addr(family=FAMILY[version])):
+                # IFA_LOCAL is the address; IFA_ADDRESS would be the peer of a point-to-point link.  IPv6 has the latter.
+                text = f"{message.get('local') or message.get('address')}/{message['prefixlen']}"
+                link = names.get(message["index"])
+                if link is not None:
+                    found.append((Address(link, ip_interface(text)), message.get("proto") == OWNER_PROTOCOL))
         return found
 
     async def add_address(self, address: Address) -> None:
@@ -46,46 +63,39 @@ class RoutingRequests(LinkRequests):
     async def _address(self, command: str, address: Address) -> None:
         ip = address.address
         with explained(f"address {address.key()}", gone_is_fine=command == "del"):
-            proto = {"proto": OWNER_PROTOCOL} if command != "del" else {}
+            more: dict[str, Any] = {"proto": OWNER_PROTOCOL} if command != "del" else {}
+            if command != "del" and ip.version == 6 and not address.dad:
+                more["flags"] = NODAD
             await self._ip.addr(
                 command,
                 index=index(address.link),
                 address=str(ip.ip),
                 prefixlen=ip.network.prefixlen,
-                family=socket.AF_INET,
-                **proto,
+                family=FAMILY[ip.version],
+                **more,
             )
 
     async def routes(self) -> Sequence[Route]:
         names = {info.ifindex: info.name for info in (await self.links()).values()}
-        found = []
-        for message in await listed(
-            "routes", self._ip.get_routes(family=socket.AF_INET, proto=OWNER_PROTOCOL)
-        ):
-            via, src, oif = message.get("gateway"), message.get("prefsrc"), message.get("oif")
-            found.append(
-                Route(
-                    dst=IPv4Network(f"{message.get('dst') or '0.0.0.0'}/{message['dst_len']}"),
-                    table=message.get("table"),
-                    metric=message.get("priority") or 0,
-                    link=names.get(oif, "") if oif else "",
-                    via=IPv4Address(via) if via else None,
-                    type=TYPE_NAMES.get(message["type"], str(message["type"])),
-                    src=IPv4Address(src) if src else None,
-                )
+        return [
+            _read(message, version, names)
+            for version in self._versions
+            for message in await listed(
+                "routes", self._ip.get_routes(family=FAMILY[version], proto=OWNER_PROTOCOL)
             )
-        return found
+        ]
 
-    async def gateways(self) -> Mapping[str, Sequence[IPv4Address]]:
+    async def gateways(self) -> Mapping[str, Sequence[IPAddress]]:
         """Return the gateways of default routes in the main table that are not ours, best first, by link."""
         names = {info.ifindex: info.name for info in (await self.links()).values()}
-        found: list[tuple[int, str, IPv4Address]] = []
-        for message in await listed("routes", self._ip.get_routes(family=socket.AF_INET, table=MAIN)):
-            via, name = message.get("gateway"), names.get(message.get("oif") or 0)
-            if message["dst_len"] == 0 and via and name and message["proto"] != OWNER_PROTOCOL:
-                found.append((message.get("priority") or 0, name, IPv4Address(via)))
-        by_link: dict[str, list[IPv4Address]] = {}
-        for _, name, gateway in sorted(found):
+        found: list[tuple[int, int, str, IPAddress]] = []
+        for version in self._versions:
+            for message in await listed("routes", self._ip.get_routes(family=FAMILY[version], table=MAIN)):
+                via, name = message.get("gateway"), names.get(message.get("oif") or 0)
+                if message["dst_len"] == 0 and via and name and message["proto"] != OWNER_PROTOCOL:
+                    found.append((version, message.get("priority") or 0, name, ip_address(via)))
+        by_link: dict[str, list[IPAddress]] = {}
+        for _, _, name, gateway in sorted(found, key=lambda each: each[:3]):
             by_link.setdefault(name, []).append(gateway)
         return by_link
 
@@ -97,7 +107,7 @@ class RoutingRequests(LinkRequests):
 
     async def _route(self, command: str, route: Route) -> None:
         spec: dict[str, Any] = {
-            "family": socket.AF_INET,
+            "family": FAMILY[route.dst.version],
             "dst": str(route.dst),
             "table": route.table,
             "type": ROUTE_TYPES[route.type],
@@ -122,21 +132,23 @@ class RoutingRequests(LinkRequests):
 
     async def rules(self) -> Sequence[tuple[Rule, bool]]:
         found = []
-        for message in await listed("rules", self._ip.get_rules(family=socket.AF_INET)):
-            if message["action"] != 1 or message.get("fwmask") not in {None, 0, WHOLE_MARK}:
-                continue  # not of the form that we make
-            src, dst = message.get("src"), message.get("dst")
-            rule = Rule(
-                priority=message.get("priority") or 0,
-                table=message.get("table"),
-                iif=message.get("iifname") or "",
-                src=IPv4Address(src) if src else None,
-                dst=IPv4Network(f"{dst}/{message['dst_len']}") if dst else None,
-                mark=message.get("fwmark") or 0,
-            )
-            protocol = message.get("protocol")
-            moved = rule.moved_local and rule.priority != 0 and protocol == KERNEL_PROTOCOL
-            found.append((rule, moved or protocol == OWNER_PROTOCOL))
+        for version in self._versions:
+            for message in await listed("rules", self._ip.get_rules(family=FAMILY[version])):
+                if message["action"] != 1 or message.get("fwmask") not in {None, 0, WHOLE_MARK}:
+                    continue  # not of the form that we make
+                src, dst = message.get("src"), message.get("dst")
+                rule = Rule(
+                    priority=message.get("priority") or 0,
+                    table=message.get("table"),
+                    iif=message.get("iifname") or "",
+                    src=ip_address(src) if src else None,
+                    dst=ip_network(f"{dst}/{message['dst_len']}") if dst else None,
+                    mark=message.get("fwmark") or 0,
+                    version=version,
+                )
+                protocol = message.get("protocol")
+                moved = rule.moved_local and rule.priority != 0 and protocol == KERNEL_PROTOCOL
+                found.append((rule, moved or protocol == OWNER_PROTOCOL))
         return found
 
     async def add_rule(self, rule: Rule) -> None:
@@ -146,7 +158,11 @@ class RoutingRequests(LinkRequests):
         await self._rule("del", rule, ours=ours)
 
     async def _rule(self, command: str, rule: Rule, *, ours: bool) -> None:
-        spec: dict[str, Any] = {"family": socket.AF_INET, "priority": rule.priority, "table": rule.table}
+        spec: dict[str, Any] = {
+            "family": FAMILY[rule.version],
+            "priority": rule.priority,
+            "table": rule.table,
+        }
         if command == "add":
             # The lookup of "local" stays the kernel's wherever it is: others (systemd-networkd, at its start) remove
             # rules that they do not know, and without this one the device would not even reach itself.
@@ -156,7 +172,7 @@ class RoutingRequests(LinkRequests):
         if rule.iif:
             spec["iifname"] = rule.iif
         if rule.src is not None:
-            spec |= {"src": str(rule.src), "src_len": 32}
+            spec |= {"src": str(rule.src), "src_len": rule.src.max_prefixlen}
         if rule.dst is not None:
             spec |= {"dst": str(rule.dst.network_address), "dst_len": rule.dst.prefixlen}
         if rule.mark:
@@ -167,3 +183,23 @@ class RoutingRequests(LinkRequests):
             except NetlinkError as error:
                 if not (command == "add" and error.code == errno.EEXIST):
                     raise
+
+
+def _read(message: Any, version: Version, names: Mapping[int, str]) -> Route:
+    via, src, oif = message.get("gateway"), message.get("prefsrc"), message.get("oif")
+    type_ = TYPE_NAMES.get(message["type"], str(message["type"]))
+    metric = message.get("priority") or 0
+    if version == 6:
+        metric = 0 if metric == IPV6_METRIC else metric
+        # The kernel puts these on the loopback link, whatever was asked for.
+        oif = None if type_ == "unreachable" else oif
+    dst = message.get("dst")
+    return Route(
+        dst=ip_network(f"{dst}/{message['dst_len']}") if dst else any_network(version),
+        table=message.get("table"),
+        metric=metric,
+        link=names.get(oif, "") if oif else "",
+        via=ip_address(via) if via else None,
+        type=type_,
+        src=ip_address(src) if src else None,
+    )

@@ -18,6 +18,9 @@ from netnsmgr.kernel.namespace import inode
 GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV4_ROUTE | rtnl.RTMGRP_IPV4_RULE
 IPV4_NETCONF = 1 << (24 - 1)
 """``RTNLGRP_IPV4_NETCONF`` of linux/rtnetlink.h as a bit: forwarding and rp_filter, of one link or of all."""
+IPV6_GROUPS = (9, 11, 19, 25)
+"""``RTNLGRP_IPV6_IFADDR``, ``_ROUTE``, ``_RULE`` and ``_NETCONF`` of linux/rtnetlink.h, by their numbers."""
+SOL_NETLINK, ADD_MEMBERSHIP, DROP_MEMBERSHIP = 270, 1, 2
 CALM_SECONDS = 0.2
 NETLINK_NETFILTER = 12
 NFTABLES_GROUP = 1 << (7 - 1)
@@ -29,12 +32,23 @@ class NetlinkWatch:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._sockets = [
-            _joined(socket.NETLINK_ROUTE, GROUPS | IPV4_NETCONF),
-            _joined(NETLINK_NETFILTER, NFTABLES_GROUP),
-        ]
+        self._ipv6 = False
+        self._routing = _joined(socket.NETLINK_ROUTE, GROUPS | IPV4_NETCONF)
+        self._sockets = [self._routing, _joined(NETLINK_NETFILTER, NFTABLES_GROUP)]
         for watched in self._sockets:
             asyncio.get_running_loop().add_reader(watched, self._readable)
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether changes of IPv6 are heard, too; not at first."""
+        return self._ipv6
+
+    @ipv6.setter
+    def ipv6(self, wanted: bool) -> None:
+        if wanted != self._ipv6:
+            self._ipv6 = wanted
+            for group in IPV6_GROUPS:
+                self._routing.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP if wanted else DROP_MEMBERSHIP, group)
 
     def drain(self) -> bool:
         """Throw away what has been said so far; true if anything was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
@@ -75,7 +75,7 @@ class Site:
             row = self.app_row(network, app.name, interface.name)
             for held in row.get("addresses") or ():
                 mac = interface.mac_for(app.name)
-                found.append(Lease(mac, IPv4Address(held["address"]), expires=held.get("expires") or 0))
+                found.append(Lease(mac, ip_address(held["address"]), expires=held.get("expires") or 0))
         return found
 
 
@@ -86,7 +86,7 @@ def _facts(name: str, ifname: str, row: Mapping[str, Any]) -> PortFacts:
         present=row.get("state", "missing") != "missing",
         up=row.get("state") == "up",
         carrier=row.get("state") == "up",
-        addresses=tuple(map(IPv4Interface, row.get("addresses") or ())),
-        gateways=tuple(map(IPv4Address, row.get("gateways") or ())),
-        dns=tuple(map(IPv4Address, row.get("dns") or ())),
+        addresses=tuple(map(ip_interface, row.get("addresses") or ())),
+        gateways=tuple(map(ip_address, row.get("gateways") or ())),
+        dns=tuple(map(ip_address, row.get("dns") or ())),
     )

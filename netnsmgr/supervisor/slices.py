@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Any
 
 from netnsmgr.config.acl import Portmap
 from netnsmgr.config.device import link_addresses
 from netnsmgr.config.whole import Config, hostnames
+from netnsmgr.core.ip import IPNetwork
 from netnsmgr.core.protocols import WITH_PORTS
 from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
@@ -54,7 +54,7 @@ class Slicer:
         """
         device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
         documents, apps = rows.get(INSTANCE_CONFIG, {}), rows.get(APP_CONFIG, {})
-        pool = config.link_pool
+        pool, pool6 = config.link_pool, config.link_pool6
         extra = {"keep": True} if keep else {}
         slices: Slices = {}
         links = []
@@ -64,9 +64,10 @@ class Slicer:
                 gone = {"number": number, "deleting": True}
                 slices[name] = self._revised(name, gone, revision)
                 continue
-            if 2 * number + 1 >= pool.num_addresses:
+            pools = (pool, pool6) if config.instances[name].has_ipv6 else (pool,)
+            if any(2 * number + 1 >= each.num_addresses for each in pools):
                 continue  # waits for the number, and the addresses, of one that is still being deleted
-            link = _link(document, number, pool) | {"portMaps": _port_maps(config, name)}
+            link = _link(document, number, pools) | {"portMaps": _port_maps(config, name)}
             link["linkRevision"] = self._revision(f"link of {name}", link, revision)
             links.append(link)
             whole = {
@@ -100,9 +101,9 @@ class Slicer:
         return known[1]
 
 
-def _link(document: dict[str, Any], number: int, pool: IPv4Network) -> dict[str, Any]:
-    outer, inner = link_addresses(pool, number)
-    return {"number": number, "outer": str(outer), "inner": str(inner), "instance": document}
+def _link(document: dict[str, Any], number: int, pools: Iterable[IPNetwork]) -> dict[str, Any]:
+    links = [list(map(str, link_addresses(pool, number))) for pool in pools]
+    return {"number": number, "links": links, "instance": document}
 
 
 def _port_maps(config: Config, name: str) -> list[dict[str, Any]]:

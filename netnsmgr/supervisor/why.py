@@ -8,6 +8,7 @@ from typing import Any
 
 from netnsmgr.config.acl_words import icmp_name, protocol_name
 from netnsmgr.core.agreed import DEVICE
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.protocols import FAMILY_OF, TCP, UDP, WITH_PORTS
 from netnsmgr.features import ways
 from netnsmgr.features.acl.verdict import Address, Flow
@@ -130,7 +131,7 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
         answer.notes.append(f"{asked.name} was not resolved, so where it leads is unknown")
     elif not isinstance(asked.address, IPv4Address):
         answer.reason = "netnsmgr configures no IPv6: nothing leads there"
-    elif asked.address in {scope.instance.gateway, scope.inner, METADATA}:
+    elif asked.address in {*(net.gateway for net in scope.nets), scope.inner, METADATA}:
         what = f"{asked.address} is the instance itself"
         answer.go(
             Hop(
@@ -138,7 +139,7 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
                 what if answer.service else f"{what}, where nothing but its services listens",
             )
         )
-    elif asked.address in scope.instance.subnet:
+    elif any(asked.address in net.subnet for net in scope.nets):
         answer.reason = f"no application of {network} is known to hold {asked.address}"
     elif asked.address.is_multicast or asked.address == IPv4Address("255.255.255.255"):
         answer.reason = f"{asked.address} is not one host: it stays on the bridge of {network}"
@@ -155,7 +156,7 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
     return answer.record()
 
 
-def inbound(site: Site, member: Member, asked: Asked, sender: IPv4Address, known: Known) -> dict[str, Any]:
+def inbound(site: Site, member: Member, asked: Asked, sender: IPAddress, known: Known) -> dict[str, Any]:
     """Explain a flow to an application from a host outside of the device; ``asked.address`` is of no matter.
 
     ``asked.port`` is the application's port, or the device's port that is mapped to one.
@@ -248,7 +249,7 @@ def from_device(site: Site, member: Member, asked: Asked) -> dict[str, Any]:
 
 def answer_service(scope: InstanceScope, asked: Asked) -> str:
     """Say which service of the instance a packet is for, if that is always allowed; else return nothing."""
-    to_gateway = asked.address == scope.instance.gateway
+    to_gateway = asked.address in {net.gateway for net in scope.nets}
     if to_gateway and asked.protocol in {TCP, UDP} and asked.port == 53:
         return f"{SERVICE}the DNS server of {scope.instance.name}"
     if asked.protocol == UDP and asked.port == 67 and to_gateway:

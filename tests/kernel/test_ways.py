@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.features import forwarding, portmap
+from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.scope import LinkedInstance, UplinkScope
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_set import NftSet
@@ -44,8 +45,7 @@ async def test_an_instance_reaches_the_site_and_the_site_does_not_reach_the_inst
     ni1 = LinkedInstance(
         NetworkInstance.model_validate(DOCUMENT),
         0,
-        IPv4Address("169.254.100.0"),
-        IPv4Address("169.254.100.1"),
+        (LinkEnds(IPv4Address("169.254.100.0"), IPv4Address("169.254.100.1")),),
     )
     scope = UplinkScope(None, (), (ni1,), "/run/etc", "/run/leases", 1)
     found = [*forwarding.items(scope), *portmap.items(scope)]

@@ -8,6 +8,7 @@ from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.instance import not_a_host
 from netnsmgr.config.rules.scope import Scope, Spot, Unique
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.errors import Problem
 
 
@@ -59,7 +60,7 @@ def app_rules(scope: Scope) -> Iterator[Problem]:
             # Of two interfaces with one name, the made MAC addresses are equal too: said once is enough.
             if not twice or interface.mac is not None:
                 yield from _mac(scope, macs, app, number, interface)
-            yield from _address(scope, addresses, app, number, interface)
+            yield from _addresses(scope, addresses, app, number, interface)
 
 
 def _spot(app: App, number: int, *field: str) -> Spot:
@@ -74,34 +75,36 @@ def _mac(scope: Scope, macs: Unique, app: App, number: int, interface: AppInterf
         yield scope.problem(at, what)
 
 
-def _address(
+def _addresses(
     scope: Scope, addresses: Unique, app: App, number: int, interface: AppInterface
 ) -> Iterator[Problem]:
-    address = interface.address
-    if address is None:
-        return
-    spot = _spot(app, number, "address")
-    if clash := addresses.claim((interface.network, address), spot):
-        at, other = clash
-        what = f"address {address} is already in network '{interface.network}', in app '{other.name}'; give another"
-        yield scope.problem(at, what)
-    if (ni := scope.config.instances.get(interface.network)) is not None and (
-        fault := _unfit(scope, ni, app, number)
-    ):
-        yield scope.problem(spot, f"address {address} {fault}")
+    for field, address in (("address", interface.address), ("address6", interface.address6)):
+        if address is None:
+            continue
+        spot = _spot(app, number, field)
+        if clash := addresses.claim((interface.network, address), spot):
+            at, other = clash
+            what = f"address {address} is already in network '{interface.network}', in app '{other.name}'; give another"
+            yield scope.problem(at, what)
+        if (ni := scope.config.instances.get(interface.network)) is not None and (
+            fault := _unfit(ni, address)
+        ):
+            yield scope.problem(spot, f"address {address} {fault}")
 
 
-def _unfit(scope: Scope, ni: NetworkInstance, app: App, number: int) -> str:
-    """Say why the interface's static address does not fit the network; empty if it does."""
-    address = app.spec.interfaces[number].address
-    if address is None:
-        return ""
-    if fault := not_a_host(address, ni.subnet):
+def _unfit(ni: NetworkInstance, address: IPAddress) -> str:
+    """Say why a static address does not fit the network; empty if it does."""
+    subnet = ni.subnet4 if address.version == 4 else ni.subnet6
+    if subnet is None:
+        why = "its prefix is delegated" if address.version == 6 and ni.delegated else "it has no such subnet"
+        return f"is IPv{address.version}, and network '{ni.name}' cannot hold it: {why}; leave it out"
+    if fault := not_a_host(address, subnet):
         return f"{fault} (network '{ni.name}')"
-    if address == ni.gateway:
+    if address == ni.gateway_in(subnet):
         return f"is the gateway of network '{ni.name}'; give another"
     # A range that nobody wrote is the whole subnet; there the DHCP server keeps the address for this app.
-    written = ni.spec.dhcp.range if ni.spec.dhcp is not None else None
+    dhcp = ni.spec.dhcp
+    written = None if dhcp is None else dhcp.range if address.version == 4 else dhcp.range6
     if written is not None and address in written:
         return f"is inside the DHCP range {written} of network '{ni.name}'; give one outside, or narrow the range"
     return ""

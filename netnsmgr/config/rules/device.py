@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.rules.scope import Scope, Spot, Unique, Where
 from netnsmgr.config.values import link_name
 from netnsmgr.core.agreed import METADATA
+from netnsmgr.core.ip import LINK_LOCAL, IPNetwork
 from netnsmgr.errors import Problem
 
 METADATA_SERVICE = IPv4Address(METADATA)
@@ -16,7 +17,7 @@ METADATA_SERVICE = IPv4Address(METADATA)
 
 def device_rules(scope: Scope) -> Iterator[Problem]:
     """Yield what is wrong with the Device."""
-    yield from _link_pool(scope)
+    yield from _link_pools(scope)
     if scope.config.device is None:
         return
     device = scope.config.device
@@ -65,19 +66,25 @@ def _port(scope: Scope, device: Device, here: Where, port: Port) -> Iterator[Pro
             yield scope.problem(
                 _spot(device, *here, "name"), f"{fault}; or give the interface's name in 'interface'"
             )
-    if port.dhcp and port.addresses:
-        yield scope.problem(
-            _spot(device, *here, "addresses"),
-            "static addresses and 'dhcp: true' exclude each other; keep one",
-        )
-    # A /32 says nothing about who is on the link, so its gateway may be anywhere.
-    if not port.networks or any(network.prefixlen == 32 for network in port.networks):
-        return
+    for field, asked, version in (("dhcp", port.dhcp, 4), ("slaac", port.slaac, 6), ("dhcp6", port.dhcp6, 6)):
+        if asked and any(address.version == version for address in port.addresses):
+            yield scope.problem(
+                _spot(device, *here, "addresses"),
+                f"static addresses of IPv{version} and '{field}: true' exclude each other; keep one",
+            )
     own = {address.ip for address in port.addresses}
     for n, gateway in enumerate(port.gateways):
+        networks = [network for network in port.networks if network.version == gateway.version]
+        # A /32 says nothing about who is on the link, so its gateway may be anywhere; a link-local one is on the link.
+        if (
+            not networks
+            or gateway in LINK_LOCAL
+            or any(network.prefixlen == network.max_prefixlen for network in networks)
+        ):
+            continue
         spot = _spot(device, *here, "gateways", n)
-        if not any(gateway in network for network in port.networks):
-            nets = ", ".join(map(str, port.networks))
+        if not any(gateway in network for network in networks):
+            nets = ", ".join(map(str, networks))
             yield scope.problem(
                 spot, f"gateway {gateway} is outside the port's subnet {nets}; give one inside it"
             )
@@ -107,20 +114,27 @@ def _management(scope: Scope, device: Device) -> Iterator[Problem]:
                 )
 
 
-def _link_pool(scope: Scope) -> Iterator[Problem]:
-    config, pool = scope.config, scope.config.link_pool
-    device = config.device
+def _link_pools(scope: Scope) -> Iterator[Problem]:
+    config = scope.config
+    instances = list(config.instances.values())
+    yield from _link_pool(scope, "linkPool", config.link_pool, len(instances))
+    with_ipv6 = sum(instance.has_ipv6 for instance in instances)
+    yield from _link_pool(scope, "linkPool6", config.link_pool6, with_ipv6)
+
+
+def _link_pool(scope: Scope, field: str, pool: IPNetwork, instances: int) -> Iterator[Problem]:
+    device = scope.config.device
     if device is not None:
-        spot = _spot(device, "spec", "linkPool")
+        spot = _spot(device, "spec", field)
         if METADATA_SERVICE in pool:
             yield scope.problem(
-                spot, f"linkPool {pool} holds {METADATA_SERVICE}, the metadata service; use another range"
+                spot, f"{field} {pool} holds {METADATA_SERVICE}, the metadata service; use another range"
             )
-        if (needed := 2 * len(config.instances)) > pool.num_addresses:
-            wide = 32 - (needed - 1).bit_length()
+        if (needed := 2 * instances) > pool.num_addresses:
+            wide = pool.max_prefixlen - (needed - 1).bit_length()
             yield scope.problem(
                 spot,
-                f"linkPool {pool} is too small for {len(config.instances)} instances with two addresses each; "
+                f"{field} {pool} is too small for {instances} instances with two addresses each; "
                 f"use at least a /{wide}",
             )
         for number, port in enumerate(device.spec.ports):
@@ -128,28 +142,35 @@ def _link_pool(scope: Scope) -> Iterator[Problem]:
                 if network.overlaps(pool):
                     yield scope.problem(
                         _spot(device, "spec", "ports", number, "addresses", n),
-                        f"subnet {network} overlaps linkPool {pool}; set spec.linkPool to a range that nobody uses",
+                        f"subnet {network} overlaps {field} {pool}; set spec.{field} to a range that nobody uses",
                     )
-    yield from _pool_and_instances(scope, device, pool)
+    yield from _pool_and_instances(scope, device, field, pool)
 
 
-def _pool_and_instances(scope: Scope, device: Device | None, pool: IPv4Network) -> Iterator[Problem]:
+def _pool_and_instances(
+    scope: Scope, device: Device | None, field: str, pool: IPNetwork
+) -> Iterator[Problem]:
     """Report one fault of the pool once, not at each instance, where the pool is what has just been written."""
-    hit = {ni.name: ni for ni in scope.config.instances.values() if ni.subnet.overlaps(pool)}
+    hit = {
+        ni.name: (number, subnet)
+        for ni in scope.config.instances.values()
+        for number, subnet in enumerate(ni.spec.subnets)
+        if subnet.overlaps(pool)
+    }
     at_device: list[str] = []
     if device is not None and scope.is_new("Device", device.name):
-        written = "link_pool" in device.spec.model_fields_set
+        written = ("link_pool" if pool.version == 4 else "link_pool6") in device.spec.model_fields_set
         at_device = [name for name in hit if written or not scope.is_new("NetworkInstance", name)]
         if at_device:
-            what = ", ".join(f"{name} ({hit[name].subnet})" for name in at_device[:3])
+            what = ", ".join(f"{name} ({hit[name][1]})" for name in at_device[:3])
             yield scope.problem(
-                _spot(device, "spec", "linkPool"),
-                f"linkPool {pool} overlaps the subnet of {what}{' …' * (len(at_device) > 3)}; "
+                _spot(device, "spec", field),
+                f"{field} {pool} overlaps the subnet of {what}{' …' * (len(at_device) > 3)}; "
                 "use a range that nobody uses",
             )
     for name in sorted(hit.keys() - set(at_device)):
+        number, subnet = hit[name]
         yield scope.problem(
-            Spot("NetworkInstance", name, ("spec", "subnets", 0)),
-            f"subnet {hit[name].subnet} overlaps the device's linkPool {pool}; "
-            "use another, or set the Device's linkPool",
+            Spot("NetworkInstance", name, ("spec", "subnets", number)),
+            f"subnet {subnet} overlaps the device's {field} {pool}; use another, or set the Device's {field}",
         )

@@ -6,11 +6,12 @@ That its subnet equals another instance's or a port's is no fault: keeping them 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
 
 from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.rules.ipv6 import ipv6_rules
 from netnsmgr.config.rules.scope import Scope, Spot, Unique
 from netnsmgr.config.whole import hostnames
+from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.errors import Problem
 
 RESERVED = frozenset({"uplink"})
@@ -29,8 +30,10 @@ def instance_rules(scope: Scope) -> Iterator[Problem]:
                 _spot(ni, "metadata", "name"),
                 f"the name '{ni.name}' is reserved for the device; choose another",
             )
-        yield from _gateway(scope, ni)
+        yield from _subnets(scope, ni)
+        yield from _gateways(scope, ni)
         yield from _dhcp(scope, ni)
+        yield from ipv6_rules(scope, ni)
         yield from _names(scope, ni)
         for n, word in enumerate(ni.spec.ports):
             if device is not None and word not in words:
@@ -43,37 +46,72 @@ def _spot(ni: NetworkInstance, *where: str | int) -> Spot:
     return Spot("NetworkInstance", ni.name, where)
 
 
-def not_a_host(address: IPv4Address, subnet: IPv4Network) -> str:
+def not_a_host(address: IPAddress, subnet: IPNetwork) -> str:
     """Say why ``address`` cannot be a host's in ``subnet``; empty if it can."""
+    last = subnet[-2] if subnet.version == 4 else subnet[-1]
     if address not in subnet:
-        return f"is outside the subnet {subnet}; use {subnet[1]} to {subnet[-2]}"
+        return f"is outside the subnet {subnet}; use {subnet[1]} to {last}"
     if address == subnet.network_address:
-        return f"is the network address of {subnet}; use {subnet[1]} to {subnet[-2]}"
-    if address == subnet.broadcast_address:
-        return f"is the broadcast address of {subnet}; use {subnet[1]} to {subnet[-2]}"
+        # In IPv6 it is the anycast address of the subnet's routers (RFC 4291, 2.6.1).
+        return f"is the network address of {subnet}; use {subnet[1]} to {last}"
+    if subnet.version == 4 and address == subnet.broadcast_address:
+        return f"is the broadcast address of {subnet}; use {subnet[1]} to {last}"
     return ""
 
 
-def _gateway(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
-    if fault := not_a_host(ni.gateway, ni.subnet):
-        yield scope.problem(_spot(ni, "spec", "gateways", 0), f"gateway {ni.gateway} {fault}")
+def _subnets(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for n, subnet in enumerate(ni.spec.subnets):
+        if subnet.version in seen:
+            what = f"{subnet} is the second subnet of IPv{subnet.version}; an instance has at most one of each version"
+            yield scope.problem(_spot(ni, "spec", "subnets", n), what)
+        seen.add(subnet.version)
+    if not ni.spec.subnets and not ni.delegated:
+        what = "is empty; give a subnet such as 10.10.1.0/24, fd00:10:1::/64, or one of each"
+        yield scope.problem(_spot(ni, "spec", "subnets"), what)
+
+
+def _gateways(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
+    subnets = {subnet.version: subnet for subnet in reversed(ni.spec.subnets)}
+    seen: set[int] = set()
+    for n, gateway in enumerate(ni.spec.gateways):
+        spot = _spot(ni, "spec", "gateways", n)
+        subnet = subnets.get(gateway.version)
+        if gateway.version in seen:
+            yield scope.problem(spot, f"{gateway} is the second gateway of IPv{gateway.version}; keep one")
+        elif subnet is None:
+            what = f"gateway {gateway} is IPv{gateway.version}, and the instance has no such subnet"
+            yield scope.problem(spot, f"{what}; leave it out, or add one to 'subnets'")
+        elif fault := not_a_host(gateway, subnet):
+            yield scope.problem(spot, f"gateway {gateway} {fault}")
+        seen.add(gateway.version)
 
 
 def _dhcp(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
-    written = ni.spec.dhcp.range if ni.spec.dhcp is not None else None
-    if written is None:
+    if ni.spec.dhcp is None:
         return
-    spot = _spot(ni, "spec", "dhcp", "range")
-    faults = [(end, not_a_host(end, ni.subnet)) for end in dict.fromkeys(written)]
-    for end, fault in faults:
-        if fault:
-            yield scope.problem(spot, f"{end} {fault}")
-    if ni.gateway in written:
-        at_gateways = _spot(ni, "spec", "gateways", 0) if ni.spec.gateways else spot
-        yield scope.problem(
-            at_gateways,
-            f"gateway {ni.gateway} is inside the DHCP range {written}; move one of them",
-        )
+    for field, written, subnet in (
+        ("range", ni.spec.dhcp.range, ni.subnet4),
+        ("range6", ni.spec.dhcp.range6, ni.subnet6),
+    ):
+        if written is None:
+            continue
+        spot = _spot(ni, "spec", "dhcp", field)
+        if subnet is None:
+            version = 4 if field == "range" else 6
+            yield scope.problem(spot, f"the instance has no subnet of IPv{version}; leave '{field}' out")
+            continue
+        faults = [(end, not_a_host(end, subnet)) for end in dict.fromkeys(written)]
+        for end, fault in faults:
+            if fault:
+                yield scope.problem(spot, f"{end} {fault}")
+        if (gateway := ni.gateway_in(subnet)) in written:
+            number = next((n for n, each in enumerate(ni.spec.gateways) if each == gateway), None)
+            at_gateways = spot if number is None else _spot(ni, "spec", "gateways", number)
+            yield scope.problem(
+                at_gateways,
+                f"gateway {gateway} is inside the DHCP range {written}; move one of them",
+            )
 
 
 def _names(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:

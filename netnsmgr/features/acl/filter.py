@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import ACTION_MASK, DNS_GROUP, DROP_GROUP, EPOCH_SHIFT, IN_GROUP, INDEX_MASK
 from netnsmgr.core.agreed import FILTER as TABLE
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl import guard, text
@@ -32,8 +31,10 @@ HOST_SPEC, PAST_SPEC = "size 65536; flags timeout; timeout 1h", "size 65536; fla
 
 def items(scope: InstanceScope) -> list[Item]:
     """Return what all lists of the instance share."""
-    gateway = scope.instance.gateway
-    owners = {address: scope.numbers.vifs[owner] for address, owner in holders(scope).items()}
+    gateway = scope.nets[0].gateway
+    owners: dict[IPAddress, int] = {
+        a: scope.numbers.vifs[owner] for a, owner in holders(scope).items() if a.version == 4
+    }
     by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
     deciders = _deciders(scope)
@@ -46,7 +47,13 @@ def items(scope: InstanceScope) -> list[Item]:
         table,
         vif_of4,
         deciders,
-        NftSet(FAMILY, TABLE, "eids4", "type ipv4_addr", frozenset(map(str, eids(scope)))),
+        NftSet(
+            FAMILY,
+            TABLE,
+            "eids4",
+            "type ipv4_addr",
+            frozenset(str(address) for address in eids(scope) if address.version == 4),
+        ),
         NftSet(FAMILY, TABLE, "eids6", "type ipv6_addr", frozenset()),
         *_host_sets(scope),
         _epoch(scope),
@@ -78,7 +85,7 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     needs = frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
     return [
         guard.part(
-            name, number, interface.mac_for(app.name), scope.instance.subnet, guarded=interface.anti_spoofing
+            name, number, interface.mac_for(app.name), scope.nets[0].subnet, guarded=interface.anti_spoofing
         ),
         NftPart(FAMILY, TABLE, f"list_{name}", body, links, needs=needs),
     ]
@@ -90,7 +97,7 @@ COMPILED = 512
 
 
 def _compiled(
-    number: int, block: Block, interface: AppInterface, static: dict[str, frozenset[IPv4Address]]
+    number: int, block: Block, interface: AppInterface, static: dict[str, frozenset[IPAddress]]
 ) -> tuple[str, text.Links]:
     key = (
         number,
@@ -177,7 +184,7 @@ chain @@_in {{ log prefix "in" group {IN_GROUP} snaplen 96; }}"""
     return NftPart(FAMILY, TABLE, "log", body, links)
 
 
-def _dns_log(gateway: IPv4Address) -> NftTable:
+def _dns_log(gateway: IPAddress) -> NftTable:
     """Return the table that copies questions to the instance's DNS and its answers for the flow log to read."""
     copy = f'log prefix "dns" group {DNS_GROUP} snaplen 4096'
     body = f"""

@@ -17,8 +17,7 @@ A port without a part passes nothing: a link comes up by itself, and maybe befor
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
-
+from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -51,7 +50,7 @@ chain forward {
 TABLE = NftTable.of(FAMILY, NAME, BODY, carries=True)
 
 
-def items(owners: dict[IPv4Address, int], macs: frozenset[str], gateway: IPv4Address) -> list[Item]:
+def items(owners: dict[IPAddress, int], macs: frozenset[str], gateway: IPAddress) -> list[Item]:
     """Return the table and what is known of addresses: ``owners`` are the interfaces' ids by address; ``macs`` those of
     the interfaces that are guarded.
     """
@@ -76,7 +75,7 @@ def items(owners: dict[IPv4Address, int], macs: frozenset[str], gateway: IPv4Add
     ]
 
 
-def part(vif: str, number: int, mac: str, subnet: IPv4Network, *, guarded: bool) -> NftPart:
+def part(vif: str, number: int, mac: str, subnet: IPNetwork, *, guarded: bool) -> NftPart:
     """Return the part of one interface; not ``guarded``: it may send for others (an application that is a router)."""
     if guarded:
         marking, others = _guard(number, mac, subnet), ""
@@ -94,7 +93,7 @@ chain @@_to {{
     return NftPart(FAMILY, TABLE.name, f"vif_{vif}", body, links, needs=frozenset(sets))
 
 
-def _guard(number: int, mac: str, subnet: IPv4Network) -> str:
+def _guard(number: int, mac: str, subnet: IPNetwork) -> str:
     return f"""
 chain @@_from {{
     ether saddr != {mac} drop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from ipaddress import IPv4Address
 
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.features import vif
 from netnsmgr.features.scope import InstanceScope
 
@@ -24,23 +24,25 @@ def lists(scope: InstanceScope) -> dict[str, tuple[str, tuple[int | None, ...]]]
     return found
 
 
-def eids(scope: InstanceScope) -> set[IPv4Address]:
+def eids(scope: InstanceScope) -> set[IPAddress]:
     """Return the addresses that `eidset` stands for: those of applications, and of static names."""
     return {*holders(scope), *(a for found in scope.instance.spec.dns.hosts.values() for a in found)}
 
 
-def holders(scope: InstanceScope) -> dict[IPv4Address, str]:
+def holders(scope: InstanceScope) -> dict[IPAddress, str]:
     """Return the interfaces by the addresses that they are known to hold."""
-    leased, fixed = {}, {}
+    leased: dict[IPAddress, str] = {}
+    fixed: dict[IPAddress, str] = {}
     for app, interface in scope.interfaces:
         owner, mac = vif.group(app, interface), interface.mac_for(app.name)
         if interface.address is not None:
             fixed[interface.address] = owner
         for lease in scope.leases_now:
-            if lease.mac == mac and lease.address in scope.instance.subnet:
+            if lease.mac == mac and any(lease.address in net.subnet for net in scope.nets):
                 leased[lease.address] = owner
     # A fixed address is its owner's even while somebody else's lease of it is not released yet.
     found = leased | fixed
     # Nobody but the instance holds the gateway's.
-    found.pop(scope.instance.gateway, None)
+    for net in scope.nets:
+        found.pop(net.gateway, None)
     return found

@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from itertools import chain
 from typing import Any
 
 from netnsmgr.core.agreed import INDEX_MASK
+from netnsmgr.core.ip import IPAddress
 
 FIRST, LAST = 16, INDEX_MASK
 """Indices; those before the first stand for no rule."""
@@ -65,7 +65,7 @@ class Numbers:
     def assign(
         self,
         lists: Mapping[str, tuple[str, Sequence[int | None]]],
-        holders: Mapping[IPv4Address, str] | None = None,
+        holders: Mapping[IPAddress, str] | None = None,
     ) -> Numbers:
         """Return the numbers for these lists (digest and rule ids, by interface); what has one keeps it.
 

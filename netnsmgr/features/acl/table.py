@@ -28,8 +28,6 @@ on many kernels.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from netnsmgr.core.agreed import (
     ACTION_MASK,
     ACTION_SHIFT,
@@ -40,13 +38,14 @@ from netnsmgr.core.agreed import (
     METADATA,
     Action,
 )
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.items.nft import PREFIX
 
 FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
 DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
 
 
-def frame(bridge: str, uplink: str, gateway: IPv4Address, outer: IPv4Address) -> str:
+def frame(bridge: str, uplink: str, gateway: IPAddress, outer: IPAddress) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance."""
     return f"""
 map out_lists {{ type mark : verdict; }}

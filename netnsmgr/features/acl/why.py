@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from typing import Any
 
 from netnsmgr.config.acl import AclRule
 from netnsmgr.config.acl_words import rule_words
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import Action
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.features import vif
 from netnsmgr.features.acl.lists import eids, holders
 from netnsmgr.features.acl.verdict import Address, Direction, Flow, decide
@@ -69,7 +69,7 @@ class Said:
         }
 
 
-def owners(scope: InstanceScope) -> dict[IPv4Address, Member]:
+def owners(scope: InstanceScope) -> dict[IPAddress, Member]:
     """Return which interface holds which address of the instance, as far as it is known."""
     members = {vif.group(*member): member for member in scope.interfaces}
     return {address: members[group] for address, group in holders(scope).items()}

@@ -40,8 +40,13 @@ def instance(document: dict[str, Any]) -> NetworkInstance:
 def test_instance_defaults(network: Make) -> None:
     """An instance of a subnet alone has the first address, is air-gapped, has DNS and no DHCP server."""
     ni = instance(network())
-    assert (ni.name, ni.subnet, ni.prefixlen) == ("ni1", IPv4Network("10.10.1.0/24"), 24)
-    assert (str(ni.gateway), ni.air_gapped, ni.spec.dhcp, ni.domain) == ("10.10.1.1", True, None, "internal")
+    assert (ni.name, ni.subnet4, ni.subnet6) == ("ni1", IPv4Network("10.10.1.0/24"), None)
+    assert (str(ni.gateway_in(ni.spec.subnets[0])), ni.air_gapped, ni.spec.dhcp, ni.domain) == (
+        "10.10.1.1",
+        True,
+        None,
+        "internal",
+    )
     assert (ni.spec.dns.hosts, ni.spec.tcp_mss_clamp, ni.lease_seconds) == ({}, True, 3600)
 
 
@@ -54,11 +59,16 @@ def test_instance_defaults(network: Make) -> None:
         ({"dhcp": {}, "gateways": ["10.10.1.200"]}, "10.10.1.1-10.10.1.199"),
         ({"dhcp": {}, "subnets": ["10.0.0.4/30"]}, "10.0.0.6-10.0.0.6"),
         ({"dhcp": {"range": "10.10.1.50-10.10.1.60"}}, "10.10.1.50-10.10.1.60"),
+        ({"dhcp": {}, "subnets": ["fd00::/64"]}, "fd00::1000-fd00::1fff"),
+        ({"dhcp": {}, "subnets": ["fd00::/64"], "gateways": ["fd00::1001"]}, "fd00::2000-fd00::2fff"),
+        ({"dhcp": {}, "subnets": ["fd00::/124"]}, "fd00::2-fd00::e"),
+        ({"dhcp": {"range6": "fd00::50-fd00::60"}, "subnets": ["fd00::/64"]}, "fd00::50-fd00::60"),
     ],
 )
 def test_dhcp_range(network: Make, spec: dict[str, Any], expected: str) -> None:
     """The DHCP range is the one written, otherwise the longer part of the subnet beside the gateway."""
-    assert str(instance(network(**spec)).dhcp_range) == expected
+    ni = instance(network(**spec))
+    assert str(ni.dhcp_range(ni.spec.subnets[-1])) == expected
 
 
 def test_lease_time_and_domain(network: Make) -> None:
@@ -85,11 +95,17 @@ def test_link_addresses(device: Make) -> None:
     """Each instance's link has a /31 of the pool to itself; a pool that is used up is an error."""
     found = parse_document(device())
     assert isinstance(found, Device)
-    assert found.link_addresses(0) == (IPv4Address("169.254.100.0"), IPv4Address("169.254.100.1"))
-    assert found.link_addresses(511) == (IPv4Address("169.254.103.254"), IPv4Address("169.254.103.255"))
+    assert link_addresses(found.spec.link_pool, 0) == (
+        IPv4Address("169.254.100.0"),
+        IPv4Address("169.254.100.1"),
+    )
+    assert link_addresses(found.spec.link_pool, 511) == (
+        IPv4Address("169.254.103.254"),
+        IPv4Address("169.254.103.255"),
+    )
     for number in (512, -1):
         with pytest.raises(IndexError):
-            found.link_addresses(number)
+            link_addresses(found.spec.link_pool, number)
 
 
 @given(st.integers(0, 127), st.integers(0, 127))

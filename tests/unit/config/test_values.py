@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netnsmgr.config import values
-from netnsmgr.config.values import AddressRange
+from netnsmgr.config import addresses, values
+from netnsmgr.config.addresses import AddressRange
 
 
 @pytest.mark.parametrize(
     ("read", "written", "value"),
     [
-        (values.address, "10.10.1.1", IPv4Address("10.10.1.1")),
-        (values.network, "169.254.100.0/22", IPv4Network("169.254.100.0/22")),
-        (values.subnet, "10.0.0.0/8", IPv4Network("10.0.0.0/8")),
-        (values.subnet, "10.0.0.4/30", IPv4Network("10.0.0.4/30")),
-        (values.host_address, "192.168.0.2/24", IPv4Interface("192.168.0.2/24")),
-        (values.host_address, "192.168.0.2/31", IPv4Interface("192.168.0.2/31")),
-        (values.host_address, "192.168.0.2/32", IPv4Interface("192.168.0.2/32")),
+        (addresses.address4, "10.10.1.1", IPv4Address("10.10.1.1")),
+        (addresses.network, "169.254.100.0/22", IPv4Network("169.254.100.0/22")),
+        (addresses.subnet, "10.0.0.0/8", IPv4Network("10.0.0.0/8")),
+        (addresses.subnet, "10.0.0.4/30", IPv4Network("10.0.0.4/30")),
+        (addresses.host_address, "192.168.0.2/24", IPv4Interface("192.168.0.2/24")),
+        (addresses.host_address, "192.168.0.2/31", IPv4Interface("192.168.0.2/31")),
+        (addresses.host_address, "192.168.0.2/32", IPv4Interface("192.168.0.2/32")),
         (values.mac_address, "02-16-3E-00-00-0A", "02:16:3e:00:00:0a"),
         (values.mac_address, "02:16:30:00:00:01", "02:16:30:00:00:01"),
         (values.link_name, "enp0s31f6", "enp0s31f6"),
@@ -45,35 +45,58 @@ def test_taken(read: Callable[[object], Any], written: str, value: object) -> No
 @pytest.mark.parametrize(
     ("read", "written", "reason"),
     [
-        (values.address, "10.10.1", "'10.10.1' is not an IPv4 address such as 10.10.1.1"),
-        (values.address, "10.10.1.1/24", "must be an address without a prefix length"),
-        (values.address, "fe80::1", "IPv6 is not supported by this version; write for example 10.10.1.1"),
-        (values.address, "fe80::1/64", "IPv6 is not supported by this version"),
-        (values.subnet, "fd00::/64", "IPv6 is not supported by this version; write for example 10.10.1.0/24"),
-        (values.host_address, "fd00::2", "IPv6 is not supported by this version"),
-        (values.address, 167772161, 'must be text; 167772161 is a number unless it is quoted: "167772161"'),
-        (values.address, True, 'must be text; true is a boolean unless it is quoted: "true"'),
-        (values.address, None, "has no value; write for example 10.10.1.1"),
-        (values.address, ["10.10.1.1"], "must be text such as 10.10.1.1, not a list"),
-        (values.network, "10.10.1.5/24", "has host bits set; the network of that address is 10.10.1.0/24"),
-        (values.network, "10.10.1.0", "needs a prefix length, for example 10.10.1.0/24"),
-        (values.network, "10.10.1.0/33", "needs a prefix length from 0 to 32"),
-        (values.network, "10.10.1.0/255.255.255.0", "needs a prefix length from 0 to 32"),
-        (values.subnet, "10.10.1.0/31", "'10.10.1.0/31' has no room for a gateway and an app; use /8 to /30"),
-        (values.subnet, "10.10.1.0/32", "has no room for a gateway and an app"),
-        (values.subnet, "0.0.0.0/0", "is too large; use /8 to /30"),
-        (values.subnet, "127.0.0.0/8", "is not for hosts"),
-        (values.subnet, "239.1.0.0/16", "is not for hosts"),
-        (values.subnet, "255.255.255.0/24", "is not for hosts"),
+        (addresses.address4, "10.10.1", "'10.10.1' is not an IPv4 address such as 10.10.1.1"),
+        (addresses.address4, "10.10.1.1/24", "must be an address without a prefix length"),
+        (addresses.address4, "fe80::1", "is IPv6, and this is for IPv4; write for example 10.10.1.1"),
+        (addresses.address6, "10.0.0.1", "is IPv4, and this is for IPv6; write for example fd00:10:1::1"),
+        (addresses.address, "fe80::1%eth0", "must be an address without a zone"),
+        (addresses.address, "10.0.0", "'10.0.0' is not an IP address such as 10.10.1.1"),
+        (addresses.subnet, "fd00::/127", "has no room for a gateway and an app; use /48 to /126"),
+        (addresses.subnet, "fd00::/32", "is too large; use /48 to /126"),
+        (addresses.subnet, "fe80::/64", "is not for hosts (loopback, link-local, multicast)"),
+        (addresses.host_address, "fd00::2", "needs a prefix length, for example fd00::2/64"),
+        (addresses.host_address, "fe80::2/64", "is not for a port (loopback, link-local, multicast)"),
         (
-            values.host_address,
+            addresses.host_address,
+            "fd00::/64",
+            "is the network itself; give the port's own address, such as fd00::1/64",
+        ),
+        (addresses.network6, "fd00::1/64", "has host bits set; the network of that address is fd00::/64"),
+        (addresses.range6, "fd00::9-fd00::2", "is reversed; write fd00::2-fd00::9"),
+        (addresses.nat64_prefix, "fd00::/64", "must be a /96"),
+        (addresses.nat64_prefix, "64:ff9b::/96", "may not stand for private IPv4 addresses"),
+        (values.duid, "xyz", "must be a DHCP unique identifier in hexadecimal"),
+        (
+            addresses.address4,
+            167772161,
+            'must be text; 167772161 is a number unless it is quoted: "167772161"',
+        ),
+        (addresses.address4, True, 'must be text; true is a boolean unless it is quoted: "true"'),
+        (addresses.address4, None, "has no value; write for example 10.10.1.1"),
+        (addresses.address4, ["10.10.1.1"], "must be text such as 10.10.1.1, not a list"),
+        (addresses.network, "10.10.1.5/24", "has host bits set; the network of that address is 10.10.1.0/24"),
+        (addresses.network, "10.10.1.0", "needs a prefix length, for example 10.10.1.0/24"),
+        (addresses.network, "10.10.1.0/33", "needs a prefix length from 0 to 32"),
+        (addresses.network, "10.10.1.0/255.255.255.0", "needs a prefix length from 0 to 32"),
+        (
+            addresses.subnet,
+            "10.10.1.0/31",
+            "'10.10.1.0/31' has no room for a gateway and an app; use /8 to /30",
+        ),
+        (addresses.subnet, "10.10.1.0/32", "has no room for a gateway and an app"),
+        (addresses.subnet, "0.0.0.0/0", "is too large; use /8 to /30"),
+        (addresses.subnet, "127.0.0.0/8", "is not for hosts"),
+        (addresses.subnet, "239.1.0.0/16", "is not for hosts"),
+        (addresses.subnet, "255.255.255.0/24", "is not for hosts"),
+        (
+            addresses.host_address,
             "192.168.0.0/24",
             "is the network itself; give the port's own address, such as 192.168.0.1/24",
         ),
-        (values.host_address, "192.168.0.255/24", "is the broadcast address of its network"),
-        (values.address_range, "10.0.0.9", "must be two addresses joined by '-'"),
-        (values.address_range, "10.0.0.9-10.0.0.2", "is reversed; write 10.0.0.2-10.0.0.9"),
-        (values.address_range, "10.0.0.9-x", "'x' is not an IPv4 address"),
+        (addresses.host_address, "192.168.0.255/24", "is the broadcast address of its network"),
+        (addresses.range4, "10.0.0.9", "must be two addresses joined by '-'"),
+        (addresses.range4, "10.0.0.9-10.0.0.2", "is reversed; write 10.0.0.2-10.0.0.9"),
+        (addresses.range4, "10.0.0.9-x", "'x' is not an IPv4 address"),
         (values.mac_address, "01:00:5e:00:00:01", "has the multicast bit set; make the first byte even"),
         (values.mac_address, "00:00:00:00:00:00", "is no address of a station"),
         (values.mac_address, "02:16:3e:00:00", "is not a MAC address such as"),
@@ -122,7 +145,7 @@ def test_seconds() -> None:
 def test_range_round_trip(one: IPv4Address, other: IPv4Address) -> None:
     """A range reads back as it was written and holds both its ends."""
     span = AddressRange(min(one, other), max(one, other))
-    assert values.address_range(str(span)) == span
+    assert addresses.range4(str(span)) == span
     assert one in span
     assert other in span
     assert "10.0.0.1" not in span

@@ -13,6 +13,7 @@ from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.features import dnsmasq, link, uplink
+from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.rows import instance_scope, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.features.vif import vif_name
@@ -48,8 +49,7 @@ def scope(
         "instance": instance(dhcp={}),
         "apps": list(apps),
         "number": 0,
-        "outer": "169.254.100.0",
-        "inner": "169.254.100.1",
+        "links": [["169.254.100.0", "169.254.100.1"]],
         "hostnames": [[App.model_validate(a).name, "eth0", App.model_validate(a).name] for a in apps],
     }
     return instance_scope(
@@ -63,7 +63,7 @@ def ports(*found: PortFacts) -> UplinkScope:
     spec = {"ports": [{"name": facts.name, "labels": ["uplink"]} for facts in found]}
     device = Device.model_validate(HEAD | {"kind": "Device", "metadata": {"name": "d"}, "spec": spec})
     ni = NetworkInstance.model_validate(instance())
-    linked = LinkedInstance(ni, 0, IPv4Address("169.254.100.0"), IPv4Address("169.254.100.1"))
+    linked = LinkedInstance(ni, 0, (LinkEnds(IPv4Address("169.254.100.0"), IPv4Address("169.254.100.1")),))
     return uplink_scope(device, found, [linked], "/run/n", 1)
 
 

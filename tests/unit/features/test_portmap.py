@@ -11,6 +11,7 @@ from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item
 from netnsmgr.features import portmap
+from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.portmap_inside import address_of, rows
 from netnsmgr.features.rows import uplink_scope
 from netnsmgr.features.scope import LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope, senders
@@ -29,7 +30,7 @@ def linked(number: int, *maps: PortMap, ports: tuple[str, ...] = ("eth0",)) -> L
         HEAD | {"kind": "NetworkInstance", "metadata": {"name": f"ni{number}"}, "spec": spec}
     )
     outer = IPv4Address("169.254.100.0") + 2 * number
-    return LinkedInstance(instance, number, outer, outer + 1, 1, maps)
+    return LinkedInstance(instance, number, (LinkEnds(outer, outer + 1),), 1, maps)
 
 
 def device(*instances: LinkedInstance, twins: bool = False) -> UplinkScope:

@@ -122,7 +122,7 @@ class TestSlices:
         part = Cutter().cut(
             device(linkPool="10.9.0.0/24"), ni("a"), ni("b"), app("x", "b", "b"), app("y", "a")
         )["b"]
-        assert (part["number"], part["outer"], part["inner"]) == (1, "10.9.0.2", "10.9.0.3")
+        assert (part["number"], part["links"]) == (1, [["10.9.0.2", "10.9.0.3"]])
         assert part["instance"] == ni("b")
         assert part["apps"] == [app("x", "b", "b")]
         assert part["hostnames"] == [["x", "eth0", "x"], ["x", "eth1", "x-eth1"]]

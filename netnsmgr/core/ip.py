@@ -1,0 +1,50 @@
+"""IP addresses of either version: the types of ``ipaddress`` joined, and what they leave out.
+
+A function that is given one of these does the same for IPv4 and IPv6; nothing here knows what for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+)
+from typing import Literal
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+IPInterface = IPv4Interface | IPv6Interface
+Version = Literal[4, 6]
+VERSIONS: tuple[Version, ...] = (4, 6)
+
+LINK_LOCAL = IPv6Network("fe80::/10")
+"""RFC 4291, 2.4: addresses that mean something only together with a link."""
+ULA = IPv6Network("fc00::/7")
+"""RFC 4193."""
+
+
+def any_network(version: Version) -> IPNetwork:
+    """Return the network of all addresses of a version: the destination of a default route."""
+    return IPv4Network("0.0.0.0/0") if version == 4 else IPv6Network("::/0")
+
+
+def host_network(address: IPAddress) -> IPNetwork:
+    """Return the network of one address alone."""
+    return ip_network(address)
+
+
+def interface(address: IPAddress, prefixlen: int) -> IPInterface:
+    """Return an address with the length of its network's prefix."""
+    return ip_interface((address, prefixlen))
+
+
+def global_only(addresses: Iterable[IPInterface]) -> tuple[IPInterface, ...]:
+    """Return the addresses by which packets from elsewhere can come; link-local ones of IPv6 are left out."""
+    return tuple(each for each in addresses if not (each.version == 6 and each.ip in LINK_LOCAL))
