@@ -56,9 +56,19 @@ Network6 = Annotated[IPv6Network, PlainValidator(addresses.network6), _TEXT, _sc
 Nat64Prefix = Annotated[IPv6Network, PlainValidator(addresses.nat64_prefix), _TEXT, _schema("fd00:64::/96")]
 Subnet = Annotated[IPNetwork, PlainValidator(addresses.subnet), _TEXT, _schema("10.10.1.0/24")]
 HostAddress = Annotated[IPInterface, PlainValidator(addresses.host_address), _TEXT, _schema("192.168.0.2/24")]
-Range = Annotated[AddressRange, PlainValidator(addresses.range4), _TEXT, _schema("10.10.1.50-10.10.1.150")]
+Range = Annotated[
+    AddressRange,
+    Shown("IPv4 address-IPv4 address"),
+    PlainValidator(addresses.range4),
+    _TEXT,
+    _schema("10.10.1.50-10.10.1.150"),
+]
 Range6 = Annotated[
-    AddressRange, PlainValidator(addresses.range6), _TEXT, _schema("fd00:10:1::100-fd00:10:1::1ff")
+    AddressRange,
+    Shown("IPv6 address-IPv6 address"),
+    PlainValidator(addresses.range6),
+    _TEXT,
+    _schema("fd00:10:1::100-fd00:10:1::1ff"),
 ]
 Duid = Annotated[str, PlainValidator(values.duid), _TEXT, _schema("00:03:00:01:02:16:3e:00:00:01")]
 Mac = Annotated[str, PlainValidator(values.mac_address), _schema("02:16:3e:00:00:01")]

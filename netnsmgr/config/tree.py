@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import Model, Shown
 from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork
 
@@ -25,7 +24,6 @@ _NAMES: dict[object, str] = {
     IPAddress: "IP address",
     IPNetwork: "IP network",
     IPInterface: "IP address/prefix length",
-    AddressRange: "address-address",
 }
 
 

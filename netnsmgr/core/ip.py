@@ -26,6 +26,8 @@ VERSIONS: tuple[Version, ...] = (4, 6)
 
 LINK_LOCAL = IPv6Network("fe80::/10")
 """RFC 4291, 2.4: addresses that mean something only together with a link."""
+MULTICAST = IPv6Network("ff00::/8")
+"""RFC 4291, 2.7."""
 ULA = IPv6Network("fc00::/7")
 """RFC 4193."""
 

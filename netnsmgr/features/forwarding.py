@@ -5,16 +5,21 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 
 from netnsmgr.config.device import DEFAULT_LINK_POOL6
+from netnsmgr.core.ip import LINK_LOCAL, MULTICAST
 from netnsmgr.core.item import Item
 from netnsmgr.features import portmap
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
 from netnsmgr.items.nft import NftTable
-from netnsmgr.items.rule import LocalRule
+from netnsmgr.items.route import LOCAL
+from netnsmgr.items.rule import LocalRule, Rule
 from netnsmgr.items.sysctl import Sysctl
 
 FAMILY, NAME = "inet", "uplink"
 TABLE = NftTable.of(FAMILY, NAME, "").ref
 """Instances' ways out stand on it: no packet leaves untranslated in the moment before it is loaded."""
+
+LINK_PRIORITY = 47
+"""Of the rules for what stays on a link, before those of the instances."""
 
 LOCAL_PRIORITY = 100
 """Where the lookup of the table ``local`` moves to: after the rules of ports and instances."""
@@ -61,5 +66,11 @@ chain input {{
         NftTable.of(FAMILY, NAME, body, carries=True),
     ]
     if scope.ipv6:
-        found += [Sysctl("net/ipv6/conf/all/forwarding", "1"), LocalRule(LOCAL_PRIORITY, 6)]
+        found += [
+            Sysctl("net/ipv6/conf/all/forwarding", "1"),
+            LocalRule(LOCAL_PRIORITY, 6),
+            # Neighbour discovery on the instances' links looks for its addresses by route, too.
+            Rule(LINK_PRIORITY, LOCAL, dst=LINK_LOCAL),
+            Rule(LINK_PRIORITY + 1, LOCAL, dst=MULTICAST),
+        ]
     return found

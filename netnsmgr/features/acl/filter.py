@@ -38,7 +38,8 @@ def items(scope: InstanceScope) -> list[Item]:
     by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
     deciders = _deciders(scope)
-    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer)}"
+    outer6 = next((link.outer for link in scope.links if link.version == 6), None)
+    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer, outer6)}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),

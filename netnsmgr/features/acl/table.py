@@ -45,8 +45,13 @@ FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
 DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
 
 
-def frame(bridge: str, uplink: str, gateway: IPAddress, outer: IPAddress) -> str:
+def frame(bridge: str, uplink: str, gateway: IPAddress, outer: IPAddress, outer6: IPAddress | None) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance."""
+    from_uplink6 = ""
+    if outer6 is not None:
+        from_uplink6 = f"""
+    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 accept
+    ip6 saddr {outer6} accept"""
     return f"""
 map out_lists {{ type mark : verdict; }}
 map in_lists {{ type mark : verdict; }}
@@ -95,7 +100,7 @@ chain input {{
 }}
 chain from_uplink {{
     ct state established,related accept
-    ip saddr {outer} accept
+    ip saddr {outer} accept{from_uplink6}
     drop
 }}
 

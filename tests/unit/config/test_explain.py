@@ -26,7 +26,7 @@ FIELDS:
       here.
       Example: range: 10.10.1.50-10.10.1.150
 
-  leaseTime <string>
+  range6 <IPv6 address-IPv6 address>
 """
 
 

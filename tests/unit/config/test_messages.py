@@ -20,7 +20,7 @@ Faults = Callable[..., list[str]]
         ({"type": ["x"]}, "spec.type: a list must be 'local'"),
         (
             {"zzz": 1},
-            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, gateways, mtu, ports, subnets, tcpMssClamp, type",
+            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, gateways, ipv6, mtu, nat64, ports, subnets, tcpMssClamp, type",
         ),
         (
             {"tcp_mss_clamp": True},
@@ -32,9 +32,15 @@ Faults = Callable[..., list[str]]
         ({"ports": {"eth0": 1}}, "spec.ports: must be a list"),
         ({"ports": None}, "spec.ports: has no value; give one, or leave the line out, for example [eth0]"),
         ({"subnets": None}, "spec.subnets: has no value; give one, for example [10.10.1.0/24]"),
-        ({"subnets": []}, "spec.subnets: the list is empty; give at least 1, for example [10.10.1.0/24]"),
+        (
+            {"subnets": []},
+            "spec.subnets: is empty; give a subnet such as 10.10.1.0/24, fd00:10:1::/64, or one of each",
+        ),
         ({"subnets": [5]}, 'spec.subnets[0]: must be text; 5 is a number unless it is quoted: "5"'),
-        ({"subnets": ["10.0.0.0/24"] * 2}, "spec.subnets: this version takes at most 1 here, not 2"),
+        (
+            {"subnets": ["10.0.0.0/24"] * 2},
+            "spec.subnets[1]: 10.0.0.0/24 is the second subnet of IPv4; an instance has at most one of each version",
+        ),
         ({"mtu": 1279}, "spec.mtu: 1279 is too small; the least is 1280"),
         ({"mtu": 9217}, "spec.mtu: 9217 is too large; the most is 9216"),
         ({"mtu": True}, "spec.mtu: must be a whole number, not true"),
@@ -46,7 +52,7 @@ Faults = Callable[..., list[str]]
         ),
         (
             {"dns": {"hosts": {"a": ["x"]}}},
-            "spec.dns.hosts.a[0]: 'x' is not an IPv4 address such as 10.10.1.1",
+            "spec.dns.hosts.a[0]: 'x' is not an IP address such as 10.10.1.1",
         ),
         ({"dns": {"hosts": {"a": []}}}, "spec.dns.hosts.a: the list is empty; give at least 1"),
         (

@@ -44,7 +44,7 @@ def wan(name: str = "eth0", *addresses: str, **more: Any) -> dict[str, Any]:
         ),
         (
             [wan("a", "10.0.0.1/24", dhcp=True)],
-            "ports[0].addresses: static addresses and 'dhcp: true' exclude each other; keep one",
+            "ports[0].addresses: static addresses of IPv4 and 'dhcp: true' exclude each other; keep one",
         ),
         (
             [wan("a", "10.0.0.2/24", gateways=["10.0.1.1"])],
