@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is a matter of who else is at work on the machine.
+settings.register_profile("netnsmgr", deadline=None)
+settings.load_profile("netnsmgr")
 
 pytest_plugins = ["tests.lab.plugin"]
 

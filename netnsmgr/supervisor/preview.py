@@ -72,8 +72,8 @@ class Preview:
                 facts = [
                     replace(
                         known,
-                        addresses=port.addresses or known.addresses,
-                        gateways=port.gateways or known.gateways,
+                        addresses=_written(port.addresses, known.addresses),
+                        gateways=_written(port.gateways, known.gateways),
                         dns=port.dns or known.dns,
                         mtu=port.mtu or known.mtu,
                     )
@@ -101,6 +101,12 @@ class Preview:
                 if port["name"] == name and port["interface"] == interface:
                     return port_facts(port)
         return PortFacts(name, interface, present=True)
+
+
+def _written(told: Sequence[Any], known: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what is written, and of a version of IP of which nothing is, what is known."""
+    versions = {each.version for each in told}
+    return (*told, *(each for each in known if each.version not in versions))
 
 
 def _made(items: Mapping[Ref, Item]) -> dict[Ref, Item]:
