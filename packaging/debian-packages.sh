@@ -22,7 +22,11 @@ tools="
   graphviz        netnsmgr graph --format svg
   iperf3          throughput in make bench
   iputils-ping    reachability
+  isc-dhcp-client the applications' DHCPv6 client
+  isc-dhcp-server DHCPv6 of the site, with prefix delegation
+  ndisc6          rdisc6: what a router advertises
   procps          ps, sysctl
+  radvd           the site's router advertisements
   tcpdump         who sees whose packets
   udhcpc          the applications' DHCP client
   util-linux      unshare, nsenter: the device made for the tests
@@ -54,5 +58,12 @@ fi
 echo "installing Debian packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q </dev/null
-# --no-install-recommends: dnsmasq-base recommends nothing that starts, and nothing may start by itself here.
+# --no-install-recommends: dnsmasq-base recommends nothing that starts.  Some of the others are services as Debian sees
+# them, and none of these may start on the machine: netnsmgr and the tests start theirs in namespaces.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+    trap 'rm -f $policy' EXIT
+fi
 apt-get install -y -q --no-install-recommends $missing </dev/null

@@ -4,14 +4,18 @@ Nothing in here touches the machine's own network, and nothing stays behind: see
 """
 
 from tests.lab.app import AppHost, Lease, NoLease
+from tests.lab.app6 import Advertisement, Lease6, NoLease6
 from tests.lab.daemon import Daemon, DaemonFailed
 from tests.lab.host import Capture, Host, HttpFailed
 from tests.lab.isolate import isolated
 from tests.lab.lab import Lab
 from tests.lab.process import CommandFailed, LabError, Process
+from tests.lab.router6 import Advertised, Served
 from tests.lab.tap import TapApp
 
 __all__ = [
+    "Advertised",
+    "Advertisement",
     "AppHost",
     "Capture",
     "CommandFailed",
@@ -22,8 +26,11 @@ __all__ = [
     "Lab",
     "LabError",
     "Lease",
+    "Lease6",
     "NoLease",
+    "NoLease6",
     "Process",
+    "Served",
     "TapApp",
     "isolated",
 ]

@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.lab.app6 import App6
 from tests.lab.holder import Holder
-from tests.lab.host import Host, HttpFailed
+from tests.lab.host import HttpFailed
 from tests.lab.process import LabError, Process, run
 
 SCRIPT = Path(__file__).with_name("udhcpc.sh")
@@ -57,7 +58,7 @@ class Lease:
         )
 
 
-class AppHost(Host):
+class AppHost(App6):
     """A host in /run/netns/NAME, which is made unless it exists.  Programs run as under ``ip netns exec``: with the name servers of its leases."""
 
     def __init__(self, holder: Holder, name: str) -> None:
@@ -116,22 +117,24 @@ class AppHost(Host):
         lease = self.leases[interface] = Lease.parse(place.read_text())
         return lease
 
-    def lookup(self, name: str, *, interface: str | None = None) -> list[str]:
+    def lookup(self, name: str, *, interface: str | None = None, kind: str = "A") -> list[str]:
         """The addresses of a name, asked of the first name server of a lease (by default: of the first lease)."""
         if not self.leases:
             raise LabError(f"{self.name} has no lease, hence no name server")
         lease = self.leases[interface] if interface else next(iter(self.leases.values()))
         if not lease.dns:
             raise LabError(f"{self.name} was told no name server on {lease.interface}")
-        return self.resolve(name, lease.dns[0])
+        return self.resolve(name, lease.dns[0], kind=kind)
 
-    def http(self, url: str, *, interface: str | None = None, timeout: float = 5.0) -> str:
+    def http(
+        self, url: str, *, interface: str | None = None, family: int | None = None, timeout: float = 5.0
+    ) -> str:
         """As for any host; through an interface with a lease, the name is asked of that lease's server, too.
 
         (curl binds only its connection to the interface; names it would ask of whichever server comes first.)
         """
-        if interface is None or interface not in self.leases:
-            return super().http(url, interface=interface, timeout=timeout)
+        if interface is None or interface not in self.leases or family == 6:
+            return super().http(url, interface=interface, family=family, timeout=timeout)
         parts = urlsplit(url)
         host = parts.hostname or ""
         options: Sequence[str] = ("--interface", interface)

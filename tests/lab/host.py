@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tests.lab.holder import Holder
 from tests.lab.process import LabError, Process, run
 from tests.lab.site import WEB
+
+T = TypeVar("T")
 
 
 class HttpFailed(LabError):
@@ -58,10 +60,15 @@ class Host:
 
     # --- asking
 
-    def http(self, url: str, *, interface: str | None = None, timeout: float = 5.0) -> str:
-        """The answer's text; through the given interface only, if there is one.  HttpFailed otherwise."""
+    def http(
+        self, url: str, *, interface: str | None = None, family: int | None = None, timeout: float = 5.0
+    ) -> str:
+        """The answer's text; through the given interface only, and by IPv4 or IPv6 (``family`` 4, 6) only, if told.
+
+        HttpFailed otherwise.
+        """
         choice = [] if interface is None else ["--interface", interface]
-        return self._curl(url, choice, timeout)
+        return self._curl(url, [*choice, *([f"-{family}"] if family else [])], timeout)
 
     def _curl(self, url: str, options: Sequence[str], timeout: float) -> str:
         argv = ["curl", "-sS", "--fail", "--max-time", str(timeout), *options, url]
@@ -85,9 +92,13 @@ class Host:
         said = self.run(argv, timeout=count + timeout + 5.0, check=False).stdout
         return f" {count} received" in said
 
-    def serve_http(self, port: int = 80, *, name: str | None = None, address: str = "0.0.0.0") -> Process:
+    def serve_http(
+        self, port: int = 80, *, name: str | None = None, address: str | Sequence[str] = ("0.0.0.0", "::")
+    ) -> Process:
         """An HTTP server here that says ``I am NAME, you are CLIENT``; it listens when this returns."""
-        argv = [sys.executable, "-I", "-S", str(WEB), f"{name or self.name}@{address}:{port}"]
+        addresses = [address] if isinstance(address, str) else address
+        places = [f"{name or self.name}@{one}:{port}" for one in addresses]
+        argv = [sys.executable, "-I", "-S", str(WEB), *places]
         server = Process(self.holder.enter(self.netns), argv)
         server.wait_line("listening")
         return server
@@ -113,9 +124,33 @@ class Host:
         return None if result.returncode != 0 else dict(json.loads(result.stdout)[0])
 
     def addresses(self, name: str) -> list[str]:
-        """The IPv4 addresses of a link, with their prefix lengths."""
+        """The IPv4 addresses of a link, with their prefix lengths.  Of IPv6: ``addresses6``."""
         shown = json.loads(self._ip("-json", "-4", "address", "show", "dev", name).stdout or "[]")
         return [f"{a['local']}/{a['prefixlen']}" for link in shown for a in link.get("addr_info", ())]
+
+    def addresses6(self, name: str, *, scope: str = "global", tentative: bool = False) -> list[str]:
+        """The IPv6 addresses of a link that can be used (``tentative``: those whose owner is still asked for, too)."""
+        shown = json.loads(self._ip("-json", "-6", "address", "show", "dev", name).stdout or "[]")
+        return [
+            f"{a['local']}/{a['prefixlen']}"
+            for link in shown
+            for a in link.get("addr_info", ())
+            if a["scope"] == scope and (tentative or not a.get("tentative") or a.get("optimistic"))
+            if not a.get("dadfailed")
+        ]
+
+    def wait_address6(self, name: str, *, scope: str = "global", timeout: float = 10.0) -> list[str]:
+        """Wait until a link has an IPv6 address of that scope (global, link) that can be used."""
+        if found := self.wait_told("address", lambda: self.addresses6(name, scope=scope), timeout):
+            return found
+        shown = self._ip("-6", "address", "show", "dev", name).stdout
+        raise LabError(f"{self.name} has no IPv6 address ({scope}) on {name} after {timeout} s:\n{shown}")
+
+    def path_mtu(self, address: str) -> int | None:
+        """The MTU that this host has learnt of the path to an address; nothing if it has learnt none."""
+        route = json.loads(self._ip("-json", "route", "get", address).stdout or "[]")
+        metrics = route[0].get("metrics", [{}])[0] if route else {}
+        return metrics.get("mtu")
 
     def _ip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Straight into the namespace: an application's name server doesn't matter to ip.
@@ -123,24 +158,28 @@ class Host:
         return run(prefix, ["ip", *arguments], timeout=10.0, check=False, text=None, env=None)
 
     def wait_link(self, name: str, *, timeout: float = 10.0, up: bool = False) -> dict[str, Any]:
-        """Wait until a link is there (``up``: and has its carrier), woken by the kernel's messages.
+        """Wait until a link is there (``up``: and has its carrier), woken by the kernel's messages."""
+        if found := self.wait_told("link", lambda: self._wanted(name, up), timeout):
+            return found
+        raise LabError(f"{self.name} has no link {name} after {timeout} s:\n{self._ip('-br', 'link').stdout}")
+
+    def wait_told(self, kind: str, seen: Callable[[], T], timeout: float) -> T:
+        """Look until there is something to see, again at each message of ``ip monitor KIND``; the last look's result.
 
         ``ip monitor`` doesn't tell when it has begun to listen; so we look again now and then without being told.
         """
-        if found := self._wanted(name, up):
+        if found := seen():
             return found
-        monitor = Process(self.holder.enter(self.netns), ["ip", "monitor", "link"])
+        monitor = Process(self.holder.enter(self.netns), ["ip", "monitor", kind])
         assert monitor.popen.stdout is not None
         deadline = time.monotonic() + timeout
         try:
-            while (left := deadline - time.monotonic()) > 0:
-                if found := self._wanted(name, up):
-                    return found
+            while (left := deadline - time.monotonic()) > 0 and not (found := seen()):
                 if select.select([monitor.popen.stdout], [], [], min(0.2, left))[0]:
                     monitor.popen.stdout.read1(65536)  # type: ignore[attr-defined]
         finally:
             monitor.stop(signal.SIGKILL)
-        raise LabError(f"{self.name} has no link {name} after {timeout} s:\n{self._ip('-br', 'link').stdout}")
+        return found
 
     def _wanted(self, name: str, up: bool) -> dict[str, Any] | None:
         found = self.link(name)

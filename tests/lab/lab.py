@@ -14,6 +14,7 @@ from tests.lab.app import AppHost
 from tests.lab.daemon import Daemon
 from tests.lab.holder import Holder
 from tests.lab.host import Host
+from tests.lab.router6 import Router6
 from tests.lab.site import Site
 from tests.lab.tap import TapApp
 
@@ -24,7 +25,8 @@ class Lab:
     """A context manager; nothing of it outlives it, nor the process that made it.
 
     ``device`` is where netnsmgr runs, ``gw`` the site's router (192.168.n.1 on the n-th port), ``internet`` holds
-    github.com and google.com.  Ports, and what the device finds configured: see ``Site``.
+    github.com and google.com.  Ports, and what the device finds configured: see ``Site``.  With ``ipv6`` all this has
+    IPv6, too; ``router6`` sends router advertisements and answers DHCPv6 at the ports, when told to.
     """
 
     #: The labs that exist now, for whoever reports a failure.
@@ -36,8 +38,9 @@ class Lab:
         *,
         addressed: bool = False,
         dhcp_ports: Sequence[str] = (),
+        ipv6: bool = False,
     ) -> None:
-        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0)
+        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0, ipv6=ipv6)
         self.apps: dict[str, AppHost] = {}
         self.daemons: list[Daemon] = []
 
@@ -51,6 +54,7 @@ class Lab:
         self.device = Host(self.holder, "device", None)
         self.gw = Host(self.holder, "gw", "/run/lab/gw")
         self.internet = Host(self.holder, "internet", "/run/lab/internet")
+        self.router6 = Router6(self.gw, self.device, self.site.ports)
         Lab.current.append(self)
         return self
 
@@ -93,6 +97,11 @@ class Lab:
         """The command line in the device, e.g. ``lab.netnsmgr("apply", "-f", path)``; ``text`` is its input."""
         argv = [sys.executable, "-m", "netnsmgr", *arguments]
         return self.device.run(argv, timeout=timeout, check=check, text=text, env={"PYTHONPATH": str(ROOT)})
+
+    def narrow(self, mtu: int) -> None:
+        """Give the link between the site's router and the internet an MTU that nobody else is told of."""
+        self.gw.run(["ip", "link", "set", "internet", "mtu", str(mtu)])
+        self.internet.run(["ip", "link", "set", "eth0", "mtu", str(mtu)])
 
     def path(self, inside: str | Path) -> Path:
         """Where a file of the lab (/run, /etc, /var/lib are its own) is reached from outside."""

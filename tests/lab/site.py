@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lab import site6
+
 WEB = Path(__file__).with_name("web.py")
 
 #: Names of the internet; a name's subdomains have the same address.
@@ -24,6 +26,7 @@ class Site:
 
     With ``addressed`` the device's ends have .2 and the first one the default route already, as an operating system
     might have left them; otherwise they are down and bare.  ``dhcp_ports`` are served .50 to .150 by the router.
+    ``ipv6``: all this beside IPv4, see ``site6``; router advertisements and DHCPv6 are ``router6``'s.
     """
 
     ports: Sequence[str] = ("eth0", "eth1")
@@ -31,6 +34,13 @@ class Site:
     dhcp_ports: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=lambda: dict(NAMES))
     rootless: bool = False
+    ipv6: bool = False
+
+    @property
+    def served(self) -> list[tuple[str, str]]:
+        """Names of the internet with each of their addresses."""
+        more = [*site6.V4_ONLY.items(), *site6.NAMES6.items()] if self.ipv6 else []
+        return [*self.names.items(), *more]
 
     def script(self) -> str:
         return f"{self._files()}\n{self._network()}\n{self._services()}\nhold\n"
@@ -58,28 +68,34 @@ touch /run/lab/gw /run/lab/internet"""
     def _network(self) -> str:
         internet = [
             "link set lo up",
-            *(f"address add {address}/24 dev eth0" for address in self.names.values()),
+            *(f"address add {address}/24 dev eth0" for _, address in self.served if ":" not in address),
             "link set eth0 up",
             "route add default via 203.0.113.1",
+            *(site6.internet() if self.ipv6 else ()),
         ]
         router = [
             "link set lo up",
             "link add internet type veth peer name eth0 netns /run/lab/internet",
             "address add 203.0.113.1/24 dev internet",
             "link set internet up",
+            *(site6.router() if self.ipv6 else ()),
         ]
         device = ["link set lo up"]
         for number, port in enumerate(self.ports):
             router += [
                 f"link add {port} type veth peer name {port} netns 1",
                 f"address add 192.168.{number}.1/24 dev {port}",
+                *(site6.router_port(number, port) if self.ipv6 else ()),
                 f"link set {port} up",
             ]
             if self.addressed:
                 device += [f"address add 192.168.{number}.2/24 dev {port}", f"link set {port} up"]
+                device += site6.device_port(number, port) if self.ipv6 else []
         if self.addressed and self.ports:
             device.append("route add default via 192.168.0.1")
-        forward = "sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; exec ip -batch -'"
+            device += site6.device_default(self.ports) if self.ipv6 else []
+        forwards = "echo 1 >/proc/sys/net/ipv4/ip_forward" + (f"; {site6.FORWARD}" if self.ipv6 else "")
+        forward = f"sh -c '{forwards}; exec ip -batch -'"
         return "\n".join(
             (
                 "unshare --net=/run/lab/internet true",
@@ -91,12 +107,14 @@ touch /run/lab/gw /run/lab/internet"""
 
     def _services(self) -> str:
         python = shlex.quote(sys.executable)
-        servers = " ".join(f"{name}@{address}:80" for name, address in self.names.items())
+        servers = " ".join(f"{name}@{address}:80" for name, address in self.served)
         dns = [
             "dnsmasq --conf-file=/dev/null --no-hosts --no-resolv --pid-file=/run/lab/gw.pid --user=root",
             "--log-facility=/run/lab/log/gw-dns --log-queries --no-ping --dhcp-authoritative",
             "--dhcp-leasefile=/run/lab/gw.leases",
-            *(f"--address=/{name}/{address}" for name, address in self.names.items()),
+            *(f"--address=/{name}/{address}" for name, address in self.served),
+            # The other family's question has an answer, too: there is none.
+            *(f"--local=/{name}/" for name, _ in self.served if self.ipv6),
             *(
                 f"--dhcp-range=192.168.{n}.50,192.168.{n}.150,255.255.255.0,1h"
                 for n, port in enumerate(self.ports)

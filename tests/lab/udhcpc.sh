@@ -33,9 +33,5 @@ metric=$((100 + $(echo "0$interface" | tr -cd 0-9 | sed 's/^0*\(.\)/\1/')))
 leases=/run/lab/leases
 env >"$leases/$LAB_HOST.$interface.new"
 mv "$leases/$LAB_HOST.$interface.new" "$leases/$LAB_HOST.$interface"
-# Written in place: who runs in the namespace already has this very file mounted.
-for lease in "$leases/$LAB_HOST".*; do
-    sed -n 's/^dns=//p' "$lease" | tr ' ' '\n' | sed 's/^/nameserver /'
-    sed -n 's/^domain=/search /p' "$lease"
-done >"/etc/netns/$LAB_HOST/resolv.conf"
+. "$(dirname "$0")/resolv.sh"
 echo "configured $interface $ip"

@@ -1,5 +1,7 @@
 """HTTP servers for many names in one process: ``web.py NAME@ADDRESS:PORT …``; run with ``python -I -S``.
 
+The port is what follows the last colon, also of an IPv6 address; ``::`` is IPv6 alone.
+
 Each answers with who it is and whom it saw, so that a test can tell both ends of the path apart:
 ``/`` → ``I am NAME, you are CLIENT``; ``/bytes/N`` → N bytes; ``/slow/N/SECONDS`` → N bytes in about that time.
 
@@ -18,8 +20,10 @@ def main() -> None:
     for argument in sys.argv[1:]:
         name, _, place = argument.partition("@")
         address, _, port = place.rpartition(":")
-        listener = socket.socket()
+        listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address, int(port)))
         listener.listen(128)
         listeners.append((name, listener))
@@ -57,7 +61,7 @@ def serve(listeners: list[tuple[str, socket.socket]]) -> None:
 
     for name, listener in listeners:
         server = ThreadingHTTPServer(
-            listener.getsockname(), type("Named", (Handler,), {"name": name}), bind_and_activate=False
+            listener.getsockname()[:2], type("Named", (Handler,), {"name": name}), bind_and_activate=False
         )
         server.socket.close()
         server.socket = listener

@@ -24,8 +24,10 @@ PATIENCE = 15.0
 class World:
     """``with World() as w``.  Owns the lab, the daemon in it (which logs everything) and a subscriber's connection."""
 
-    def __init__(self, ports: Sequence[str] = ("eth0", "eth1"), *, addressed: bool = False) -> None:
-        self.lab = Lab(ports, addressed=addressed)
+    def __init__(
+        self, ports: Sequence[str] = ("eth0", "eth1"), *, addressed: bool = False, ipv6: bool = False
+    ) -> None:
+        self.lab = Lab(ports, addressed=addressed, ipv6=ipv6)
         self._waiting = False
 
     def __enter__(self) -> Self:
