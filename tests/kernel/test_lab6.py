@@ -103,6 +103,7 @@ class TestRouter:
             assert told.router == IPv6Address("fe80::1")
             assert port.http("http://v6only.example").startswith("I am v6only.example, you are 2001:db8:")
 
+    @pytest.mark.root  # dhcpd, which gives its leases to a user
     def test_dhcp6_gives_an_address_and_delegates_a_prefix(self) -> None:
         with Lab(("eth0",), ipv6=True) as lab:
             lab.router6.advertise(Advertised("eth0", autonomous=False, managed=True))
@@ -124,6 +125,7 @@ class TestRouter:
             assert "iaprefix 2001:db8:d000:" in lab.path("/run/pd.db").read_text()
 
 
+@pytest.mark.root  # dnsmasq, which drops its groups
 class TestApp:
     def test_slaac_takes_address_route_and_name_servers(self) -> None:
         with Lab(ipv6=True) as lab:
