@@ -216,6 +216,10 @@ class Capture:
         """End it; the packets as tcpdump prints them, one line each, with link-level addresses."""
         if self._packets is None:
             self._tcpdump.stop(signal.SIGINT)
-            said = self._host.run(["tcpdump", "-n", "-e", "-r", self._file], timeout=20.0)
-            self._packets = said.stdout.splitlines()
+            self._packets = self.so_far()
         return self._packets
+
+    def so_far(self) -> list[str]:
+        """The packets up to now, in the same way."""
+        said = self._host.run(["tcpdump", "-n", "-e", "-r", self._file], timeout=20.0, check=False)
+        return said.stdout.splitlines()

@@ -3,6 +3,7 @@
 ``udp-send ADDRESS PORT RATE [SIZE]``, ``udp-receive PORT``: a stream with no packet back.
 ``udp-pour PORT RATE``, ``udp-drink ADDRESS PORT``: the stream is the answer to one datagram.
 ``tcp-send ADDRESS PORT RATE``, ``tcp-receive PORT``; ``tcp-pour PORT RATE``, ``tcp-drink ADDRESS PORT``: the same by TCP.
+A receiver or pourer whose PORT is written ``:9000`` is asked by IPv6.
 
 Says ``ready``, the receiving side ``first`` at the first message, and at the end one line of JSON: ``sent`` messages;
 ``received`` messages and bytes (``size``), ``last`` and ``until``: when the last one was sent and received (monotonic clock of the machine),
@@ -91,7 +92,8 @@ def receive(sock: socket.socket) -> None:
 
 
 def opened(kind: str, *where: str) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
     if kind == "tcp":
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -101,7 +103,7 @@ def opened(kind: str, *where: str) -> socket.socket:
     if len(where) == 2:
         sock.connect((where[0], int(where[1])))
         return sock
-    sock.bind(("", int(where[0])))
+    sock.bind(("", int(where[0].removeprefix(":"))))
     return sock
 
 

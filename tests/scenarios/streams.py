@@ -38,14 +38,15 @@ class Stream:
         flows: bool = True,
     ) -> None:
         self._flows, self.kind = flows, kind
+        place = f":{port}" if ":" in address else str(port)
         if asked:
             self._server, self._client = (
-                (source, f"{kind}-pour", [str(port), str(rate)]),
+                (source, f"{kind}-pour", [place, str(rate)]),
                 (target, f"{kind}-drink"),
             )
             self._to = [address, str(port)]
         else:
-            self._server, self._client = (target, f"{kind}-receive", [str(port)]), (source, f"{kind}-send")
+            self._server, self._client = (target, f"{kind}-receive", [place]), (source, f"{kind}-send")
             self._to = [address, str(port), str(rate), *([str(size)] if kind == "udp" else [])]
         self._asked = asked
 

@@ -20,14 +20,15 @@ ASKER = Path(__file__).with_name("asker.py")
 class Flow:
     """``with Flow(app) as flow: …``: 200 pings a second and an HTTP download meanwhile; then ``flow.lost == 0``.
 
-    The pings go on until the block ends, the download until ``finish``.
+    The pings go on until the block ends, the download until ``finish``.  To an IPv6 address, both are by IPv6.
     """
 
     def __init__(
         self, app: AppHost, address: str = "203.0.113.20", *, interface: str = "eth0", seconds: float = 1.2
     ) -> None:
         self._app, self._address, self._interface = app, address, interface
-        self._url = f"http://203.0.113.10/slow/1000000/{seconds}"
+        github = "[2001:db8:ffff::80]" if ":" in address else "203.0.113.10"
+        self._url = f"http://{github}/slow/1000000/{seconds}"
 
     def __enter__(self) -> Self:
         ping = ["ping", "-n", "-q", "-i", "0.005", "-W", "2", "-I", self._interface, self._address]
