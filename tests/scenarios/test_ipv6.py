@@ -65,11 +65,11 @@ def test_neighbours_have_names_by_both_families(w: World, app1: AppHost) -> None
     """A neighbour's A, AAAA and both PTR are what it has, asked of either address of the gateway."""
     app2 = w.lab.apps["app2"]
     four, six = str(app2.leases["eth0"].address.ip), own(app2)
-    for server in ("10.10.1.1", GATEWAY):
-        assert app1.resolve("app2", server) == [four]
-        assert app1.resolve("app2", server, kind="AAAA") == [str(six)]
-        assert app1.resolve(six.reverse_pointer, server, kind="PTR")[0].startswith("app2")
-        assert app1.resolve("github.com", server, kind="AAAA") == [GITHUB6]
+    for asked in ("10.10.1.1", GATEWAY):
+        assert app1.resolve("app2", asked) == [four]
+        assert app1.resolve("app2", asked, kind="AAAA") == [str(six)]
+        assert app1.resolve(six.reverse_pointer, asked, kind="PTR")[0].startswith("app2")
+        assert app1.resolve("github.com", asked, kind="AAAA") == [GITHUB6]
     server = app2.serve_http()
     assert app1.http("http://app2", family=6) == f"I am app2, you are {own(app1)}\n"
     assert app1.http("http://app2", family=4).startswith("I am app2, you are 10.10.1.")

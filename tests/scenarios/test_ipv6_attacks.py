@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Address, IPv6Network
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ EVIL = "fd66:6::"
 @pytest.fixture(scope="module", params=[True, False], ids=["listed", "unlisted"])
 def w(request: pytest.FixtureRequest) -> Iterator[World]:
     """The same promises with access lists (which allow everything), and where no application has one."""
-    lists = {"acl": [{"id": 1}]} if request.param else {}
+    lists: dict[str, Any] = {"acl": [{"id": 1}]} if request.param else {}
     with World(ipv6=True) as made:
         for name in ("app1", "app2", "evil"):
             made.lab.app(name)
@@ -46,7 +47,7 @@ def forge(w: World, host: AppHost) -> list[Process]:
     ranges = f"-F 10.66.6.50,10.66.6.99 -F 10.10.1.60,10.10.1.65 -F {EVIL}1000,{EVIL}1fff,64 --dhcp-authoritative --enable-ra"
     servers = [
         host.popen([*dnsmasq.split(), *ranges.split(), f"--dhcp-option=option6:dns-server,[{EVIL}1]"], log="evil-dnsmasq"),
-        host.popen("radvd -n -C /run/lab/evil.conf -p /run/lab/evil.pid -m stderr".split()),
+        host.popen(["radvd", "-n", "-C", "/run/lab/evil.conf", "-p", "/run/lab/evil.pid", "-m", "stderr"]),
     ]  # fmt: skip
     servers[1].wait_line("started")
     w.eventually(lambda: "DHCP" in w.lab.path("/run/lab/log/evil-dnsmasq").read_text(), "evil's dnsmasq")
@@ -69,9 +70,7 @@ def test_nobody_hears_a_forged_router_or_server(w: World) -> None:
         six = app2.dhcp6(information=True)
         seen = app2.advertised()
         # It has had its turn: unasked, and asked by app2.
-        w.eventually(
-            lambda: sum(EVIL in line or "router advertisement" in line for line in said_now(evil)), "forged"
-        )
+        w.eventually(lambda: any("router advertisement" in line for line in said.so_far()), "a forgery")
     assert any("router advertisement" in line for line in said.stop())
     mine = str(evil.link("eth0")["address"])  # type: ignore[index]
     assert [line for line in [*at1.stop(), *at2.stop()] if mine in line.partition(">")[0]] == []
@@ -88,12 +87,6 @@ def test_nobody_hears_a_forged_router_or_server(w: World) -> None:
     assert app1.addresses6("eth0") == before, "what was there was deprecated by a forged advertisement"
     for server in servers:
         server.stop()
-
-
-def said_now(evil: AppHost) -> list[str]:
-    return evil.run(
-        ["sh", "-c", "tcpdump -n -r /run/lab/evil.*.pcap 2>/dev/null"], check=False
-    ).stdout.splitlines()
 
 
 def test_the_instance_itself_is_not_led_astray(w: World) -> None:
