@@ -8,10 +8,11 @@ set -eu
 # What the daemon itself runs or loads, then what the demo, the tests and the benchmark use beside it.
 runtime="
   dnsmasq-base    DHCP and DNS of an instance
-  dnsmasq-utils   dhcp_release: an application that leaves gives its lease back
+  dnsmasq-utils   dhcp_release, dhcp_release6: an application that leaves gives its lease back
   iproute2        ip: for the operator, tests and the demo
   libnftables1    packet filter and NAT, loaded as a library
   nftables        nft: for the operator, tests and the demo
+  radvd           router advertisements of an instance with IPv6
   python3         the interpreter
   python3-venv    the virtual environment
 "
@@ -26,7 +27,6 @@ tools="
   isc-dhcp-server DHCPv6 of the site, with prefix delegation
   ndisc6          rdisc6: what a router advertises
   procps          ps, sysctl
-  radvd           the site's router advertisements
   tcpdump         who sees whose packets
   udhcpc          the applications' DHCP client
   util-linux      unshare, nsenter: the device made for the tests

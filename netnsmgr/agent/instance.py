@@ -24,6 +24,7 @@ from netnsmgr.items.lease import Lease, parse
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.namespace import pin_path
 from netnsmgr.kernel.processes import HELPER_USERS
+from netnsmgr.kernel.radvd import knows_pref64
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
 
@@ -120,6 +121,7 @@ class InstanceRole:
                 python=sys.executable,
                 leases=leases,
                 known=self._numbers.numbers,
+                pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
                 helpers=helpers,
             )
             self._numbers.keep(self._scope.numbers)
@@ -209,7 +211,7 @@ class InstanceRole:
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
         leases = [
             {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
-            for lease in self._leases
+            for lease in self._scope.leases_now
             if lease.mac == mac and any(lease.address in net.subnet for net in self._scope.nets)
         ]
         return {

@@ -10,6 +10,9 @@ from enum import IntEnum
 METADATA = "169.254.169.254"
 """Where applications expect their metadata service, on every cloud and on the edge."""
 
+METADATA6 = ("fe80::a9fe:a9fe", "fd00:ec2::254")
+"""The same of IPv6: OpenStack's, on the link itself, and that of AWS."""
+
 FILTER = "netnsmgr_acl"
 """The table of the access lists, of family ``inet``."""
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import bridge, dnsmasq, flowlog, link, metadata, mss, names, nat, portmap_inside, vif
+from netnsmgr.features import (
+    bridge,
+    dnsmasq,
+    flowlog,
+    leases,
+    link,
+    metadata,
+    mss,
+    names,
+    nat,
+    portmap_inside,
+    radvd,
+    vif,
+)
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
 
@@ -14,7 +27,8 @@ FEATURES = (
     mss.items,
     acl.items,
     dnsmasq.items,
-    dnsmasq.leases,
+    leases.items,
+    radvd.items,
     names.items,
     flowlog.items,
     metadata.items,

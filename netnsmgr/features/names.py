@@ -16,6 +16,8 @@ from netnsmgr.config.acl import AclRule
 from netnsmgr.core import agreed
 from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import vif
+from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import servers
 from netnsmgr.items.file import Directory, File
@@ -64,12 +66,13 @@ def static_addresses(scope: InstanceScope, domain: str) -> frozenset[IPAddress]:
         # "expand-hosts": a plain name is known below the instance's domain, too.
         if covers(domain, name) or ("." not in name and covers(domain, f"{name}.{own}")):
             found.update(addresses)
-    leased = {lease.mac: lease.address for lease in scope.leases_now}
+    owners: dict[str, set[IPAddress]] = {}
+    for address, owner in holders(scope).items():
+        owners.setdefault(owner, set()).add(address)
     for app, interface in scope.interfaces:
         name = scope.hostnames[app.name, interface.name]
-        address = interface.address or leased.get(interface.mac_for(app.name))
-        if address is not None and (covers(domain, name) or covers(domain, f"{name}.{own}")):
-            found.add(address)
+        if covers(domain, name) or covers(domain, f"{name}.{own}"):
+            found |= owners.get(vif.group(app, interface), set())
     return frozenset(found)
 
 

@@ -12,6 +12,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
+from netnsmgr.features.leases import owned
 from netnsmgr.features.nets import Learned, LinkEnds
 from netnsmgr.features.scope import (
     InstanceScope,
@@ -40,17 +41,20 @@ def instance_scope(
     leases: tuple[Lease, ...] = (),
     learned: tuple[Learned, ...] = (),
     known: Numbers | None = None,
+    pref64: bool = False,
     helpers: tuple[ProcessInfo, ...] = (),
 ) -> InstanceScope:
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
     (instance,) = config.instances.values()
+    interfaces = tuple(config.members.get(instance.name, ()))
+    hostnames = {(app, interface): host for app, interface, host in row["hostnames"]}
     scope = InstanceScope(
         instance=instance,
         number=row["number"],
         links=_links(row),
-        interfaces=tuple(config.members.get(instance.name, ())),
-        hostnames={(app, interface): host for app, interface, host in row["hostnames"]},
+        interfaces=interfaces,
+        hostnames=hostnames,
         etc=etc_dir(run_dir, instance.name),
         run_dir=run_dir,
         lease_file=lease_file(state_dir, instance.name),
@@ -58,8 +62,9 @@ def instance_scope(
         helper_user=helper_user,
         python=python,
         device=row.get("device", ""),
-        leases_now=leases,
+        leases_now=owned(leases, interfaces, hostnames),
         learned=learned,
+        pref64=pref64,
         helpers_now=helpers,
         link=link,
     )

@@ -163,6 +163,8 @@ class InstanceScope:
     leases_now: tuple[Lease, ...] = ()
     learned: tuple[Learned, ...] = ()
     """IPv6 addresses that applications have made themselves."""
+    pref64: bool = False
+    """Whether the installed radvd can tell the prefix of NAT64 (RFC 8781)."""
     helpers_now: tuple[ProcessInfo, ...] = ()
     """Helpers that run: of those that succeed each other ("names")."""
     link: LinkFacts = field(default_factory=LinkFacts)

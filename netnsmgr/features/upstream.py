@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+from netnsmgr.core.ip import LINK_LOCAL
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.scope import InstanceScope
 
@@ -16,9 +19,12 @@ def servers(scope: InstanceScope) -> str:
     instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
     differs; ``nat`` brings such a question to the right port.
     """
-    own = str(scope.nets[0].gateway) if scope.nets else ""
+    own = {net.gateway for net in scope.nets}
+    versions = {link.version for link in scope.links}
     lines = [
-        f"server={server}{f'#{TWIN_DNS_PORT}' if server == own else ''}@{UPLINK}\n"
-        for server in scope.dns_servers
+        f"server={server}{f'#{TWIN_DNS_PORT}' if server in own else ''}@{UPLINK}\n"
+        for server in map(ip_address, scope.dns_servers)
+        # A link-local one is found on the port's own link alone.
+        if server.version in versions and server not in LINK_LOCAL
     ]
     return "".join(lines)

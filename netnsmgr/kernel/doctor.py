@@ -164,6 +164,7 @@ def _programs() -> Iterator[Check]:
     yield _program(
         "dhcp_release", "dnsmasq-utils", "an application that left keeps its lease until it expires"
     )
+    yield _program("radvd", "radvd", "applications find no IPv6 router and make no IPv6 addresses")
     yield _program("udhcpc", "udhcpc", "no ports with 'dhcp: true'; no demo")
     yield _program("ip", "iproute2", "operators lose 'ip netns exec'; no demo and no kernel tests")
     yield _program("nft", "nftables", "operators cannot list an instance's rules; no kernel tests")

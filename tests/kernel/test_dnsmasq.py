@@ -16,6 +16,7 @@ import pytest
 from netnsmgr.config.check import check
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import bridge, dnsmasq
+from netnsmgr.features import leases as lease_items
 from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.lease import Lease, parse
@@ -79,7 +80,7 @@ def scope(*apps: Document, leases: tuple[Lease, ...] = ()) -> InstanceScope:
 
 
 def items(of: InstanceScope) -> list[Item]:
-    return [*bridge.items(of), *dnsmasq.items(of), *dnsmasq.leases(of)]
+    return [*bridge.items(of), *dnsmasq.items(of), *lease_items.items(of)]
 
 
 def read() -> tuple[Lease, ...]:

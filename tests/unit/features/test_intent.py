@@ -12,7 +12,7 @@ from netnsmgr.config.app import App
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref, state
-from netnsmgr.features import dnsmasq, link, uplink
+from netnsmgr.features import dnsmasq, leases, link, uplink
 from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.rows import instance_scope, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
@@ -119,21 +119,20 @@ class TestLeases:
     def test_of_a_known_interface_stays(self) -> None:
         """The lease of an application's MAC is wanted, one of an unknown MAC is not."""
         stranger = replace(self.LEASE, mac="02:00:00:00:00:09", address=IPv4Address("10.10.1.51"))
-        wanted = dnsmasq.leases(scope(app("a", mac=self.LEASE.mac), leases=[self.LEASE, stranger]))
+        wanted = leases.items(scope(app("a", mac=self.LEASE.mac), leases=[self.LEASE, stranger]))
         assert wanted == [self.LEASE]
 
     def test_beside_a_fixed_address_goes(self) -> None:
         """When an interface gets a fixed address, its lease of another one is not wanted any more."""
         assert (
-            dnsmasq.leases(scope(app("a", mac=self.LEASE.mac, address="10.10.1.20"), leases=[self.LEASE]))
-            == []
+            leases.items(scope(app("a", mac=self.LEASE.mac, address="10.10.1.20"), leases=[self.LEASE])) == []
         )
 
     def test_of_a_damaged_file_what_can_be_read_is_read(self) -> None:
         """Half a line, a lease of IPv6 and rubbish are passed over."""
         text = (
             "1999999999 02:16:3e:00:00:01 10.10.1.50 app1 *\n1999999999 02:16:3e:00:00:02 10.10.1 app2 *\n"
-            "duid 00:01:00:01\n1999999999 1 fd00::1 app1 00:01\n\0\0 \0 10.10.1.51 \0\n1999999999 02:16:3e:00:00:03 10.10"
+            "duid 00:01:00:01\n1999999999 1 fd00::1 app1\n\0\0 \0 10.10.1.51 \0\n1999999999 02:16:3e:00:00:03 10.10"
         )
         assert [lease.key() for lease in parse(text, "bn0", Ref("process", "dnsmasq"))] == [
             "10.10.1.50 02:16:3e:00:00:01"
