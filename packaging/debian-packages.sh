@@ -7,6 +7,7 @@ set -eu
 
 # What the daemon itself runs or loads, then what the demo, the tests and the benchmark use beside it.
 runtime="
+  dhcpcd-base     DHCPv6 on the device's ports: addresses, delegated prefixes
   dnsmasq-base    DHCP and DNS of an instance
   dnsmasq-utils   dhcp_release, dhcp_release6: an application that leaves gives its lease back
   iproute2        ip: for the operator, tests and the demo
@@ -21,6 +22,7 @@ tools="
   curl            HTTP through an instance
   bind9-dnsutils  dig: DNS through an instance
   graphviz        netnsmgr graph --format svg
+  isc-dhcp-server the site's DHCPv6 server in tests: addresses, delegated prefixes
   iperf3          throughput in make bench
   iputils-ping    reachability
   isc-dhcp-client the applications' DHCPv6 client

@@ -171,6 +171,12 @@ class NetworkInstance(Document):
         return self.spec.ipv6.uplink == "delegated"
 
     @property
+    def wants_prefix(self) -> bool:
+        """Whether the instance needs a prefix that a port's network delegates: as its subnet, or for NPT."""
+        npt = self.spec.ipv6.uplink == "npt" and self.spec.ipv6.prefix is None and self.subnet6 is not None
+        return (self.delegated or npt) and not self.air_gapped
+
+    @property
     def has_ipv6(self) -> bool:
         """Whether the instance has a subnet of IPv6, or will have once it is delegated."""
         return self.delegated or self.subnet6 is not None

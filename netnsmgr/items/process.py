@@ -28,6 +28,8 @@ class Process(KernelItem):
     argv: tuple[str, ...]
     needs: frozenset[Ref] = field(default=frozenset(), compare=False)
     stays: bool = field(default=False, compare=False)
+    program: str = field(default="", compare=False)
+    """What a shell in ``argv`` runs: it has to be installed, and a shell would not say."""
     lingers: float = field(default=0.0, compare=False)
     """Seconds for which it goes on serving after it was deleted: for what it was asked before."""
 
@@ -47,6 +49,8 @@ class Process(KernelItem):
         return found
 
     async def create(self, system: System) -> None:
+        if self.program:
+            system.processes.require(self.program)
         await system.processes.start(self.name, self.argv, stays=self.stays)
 
     def must_replace(self, old: Item) -> bool:

@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import select
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,11 @@ class KernelProcesses:
             else:
                 found.append(ProcessInfo(name, helper.pid, helper.argv))
         return found
+
+    def require(self, program: str) -> None:
+        """Raise ``KernelError`` when a program is not installed."""
+        if shutil.which(program) is None:
+            raise KernelError(_not_installed(program))
 
     async def start(self, name: str, argv: Sequence[str], *, stays: bool = False) -> None:
         if any(info.name == name and info.argv == tuple(argv) for info in self.running()):
@@ -171,7 +177,7 @@ class KernelProcesses:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise KernelError(f"{argv[0]} is not installed (netnsmgr doctor says how to get it)") from error
+            raise KernelError(_not_installed(argv[0])) from error
 
     def _adopt(self, pid: int, argv: tuple[str, ...] | None = None) -> bool:
         """Keep a helper in view; false if it has ended or is none of ours.  Its vector is read unless it is given."""
@@ -200,6 +206,10 @@ class KernelProcesses:
             with suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(helper.pidfd)
             os.close(helper.pidfd)
+
+
+def _not_installed(program: str) -> str:
+    return f"{program} is not installed (netnsmgr doctor says how to get it)"
 
 
 def end_all(etc: str, inode: int) -> None:
