@@ -22,7 +22,6 @@ tools="
   curl            HTTP through an instance
   bind9-dnsutils  dig: DNS through an instance
   graphviz        netnsmgr graph --format svg
-  isc-dhcp-server the site's DHCPv6 server in tests: addresses, delegated prefixes
   iperf3          throughput in make bench
   iputils-ping    reachability
   isc-dhcp-client the applications' DHCPv6 client

@@ -136,7 +136,9 @@ def _moved(share: Share | None, port: str, number: int, offer: Delegated, now: i
 
 def _ended(parts: Sequence[Delegated], now: int) -> tuple[Delegated, ...]:
     return tuple(
-        Delegated(part.prefix, _sooner(part.preferred_until, now), _sooner(part.valid_until, now + FORMER_SECONDS))
+        Delegated(
+            part.prefix, _sooner(part.preferred_until, now), _sooner(part.valid_until, now + FORMER_SECONDS)
+        )
         for part in parts
     )
 
@@ -159,4 +161,8 @@ def _why_not(ports: Sequence[str], offers: Offers, shares: Shares, name: str) ->
                 f"instance{'s' * (room > 1)}; {who})"
             )
     where = " or ".join(ports)
-    return f"prefix of port {where} (none is delegated yet)" if where else "prefix (no port of the instance is there)"
+    return (
+        f"prefix of port {where} (none is delegated yet)"
+        if where
+        else "prefix (no port of the instance is there)"
+    )
