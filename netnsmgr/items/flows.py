@@ -23,7 +23,7 @@ UDP = "udp"
 
 
 class Mapped(NamedTuple):
-    """What is sent to ``address``:``port`` goes to ``to``:``to_port``; ``senders`` of None are all."""
+    """What is sent to ``address``:``port`` goes to ``to``:``to_port``, all of one family; ``senders`` of None are all."""
 
     address: IPAddress
     protocol: str

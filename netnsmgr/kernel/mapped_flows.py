@@ -10,12 +10,12 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, Literal
 
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import IPAddress, Version
 from netnsmgr.core.protocols import PROTOCOLS
 from netnsmgr.errors import KernelError
 from netnsmgr.items.flows import UDP, Fate, Flow, Mapped, fate
@@ -25,11 +25,14 @@ from netnsmgr.kernel.nfnetlink import NLA_F_NESTED, NLM_F_DUMP, Nfnetlink, attri
 RECEIVE_BYTES = 1 << 20
 CT_NEW, CT_GET, CT_DELETE = 0x100, 0x101, 0x102
 TUPLE_ORIG, MARK, FILTER, FILTER_ORIG_FLAGS = 1, 8, 25, 1
-TUPLE_IP, TUPLE_PROTO, IP_SRC, IP_DST = 1, 2, 1, 2
+TUPLE_IP, TUPLE_PROTO = 1, 2
+IP_SRC: dict[Version, int] = {4: 1, 6: 3}
+IP_DST: dict[Version, int] = {4: 2, 6: 4}
+FAMILY: dict[Version, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 PROTO_NUM, PROTO_SRC_PORT, PROTO_DST_PORT = 1, 2, 3
-BY_TARGET = 1 << 1 | 1 << 3 | 1 << 5
-"""What of the tuple a filtered dump compares: destination address, protocol, destination port."""
-BY_SOURCE = 1 << 0 | 1 << 3 | 1 << 4
+BY_PROTOCOL = 1 << 3
+BY = {"src": (1 << 0, 1 << 4), "dst": (1 << 1, 1 << 5)}
+"""What of the tuple a filtered dump compares: the protocol; at either end, the address and the port."""
 Key = tuple[IPAddress, str, int]
 
 
@@ -81,15 +84,7 @@ def _redirect(
     try:
         for key in keys:
             address, protocol, port = key
-            # The kernel picks them (CTA_FILTER, since Linux 5.8): a device has thousands of other flows.
-            wanted = _tuple(PROTOCOLS[protocol], None, address, None, port)
-            flags = _nested(FILTER, attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_TARGET)))
-            for message in link.request(CT_GET, socket.AF_INET, 0, wanted + flags, flags=NLM_F_DUMP):
-                found = conntrack.parse(message)
-                if found is None or (found.original.dst, found.original.dport) != (str(address), port):
-                    continue  # an older kernel sends all
-                if found.original.protocol != PROTOCOLS[protocol]:
-                    continue
+            for found in _entries(link, "dst", address, PROTOCOLS[protocol], port):
                 maps = now.get(key, frozenset())
                 match fate(_flow(found, protocol, end_mark), before.get(key, ()), maps):
                     case Fate.END if end_mark:
@@ -113,21 +108,42 @@ def _forget_own(link: Nfnetlink, mapped: Mapped) -> None:
     """
     if mapped.protocol != UDP:
         return
-    wanted = _tuple(PROTOCOLS[UDP], mapped.to, None, mapped.to_port, None)
-    flags = _nested(FILTER, attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_SOURCE)))
-    for message in link.request(CT_GET, socket.AF_INET, 0, wanted + flags, flags=NLM_F_DUMP):
-        found = conntrack.parse(message)
-        if found is None or found.original[:3] != (PROTOCOLS[UDP], str(mapped.to), mapped.to_port):
-            continue
+    for found in _entries(link, "src", mapped.to, PROTOCOLS[UDP], mapped.to_port):
         if (found.reply.dst, found.reply.dport) == (str(mapped.address), mapped.port):
             _change(link, CT_DELETE, found)
 
 
+def _entries(
+    link: Nfnetlink, end: Literal["src", "dst"], address: IPAddress, protocol: int, port: int
+) -> Iterator[conntrack.Flow]:
+    """Yield the entries whose first packet had this address and port as its source, or as its destination."""
+    # The kernel picks them (CTA_FILTER, since Linux 5.8): a device has thousands of other flows.
+    by_address, by_port = BY[end]
+    if address.version == 6:
+        by_address = 0  # of IPv6 ctnetlink_filter_match_tuple() picks those that have another one (6.18)
+    flags = struct.pack("=I", by_address | BY_PROTOCOL | by_port)
+    source = end == "src"
+    wanted = (
+        _tuple(protocol, address, None, port, None) if source else _tuple(protocol, None, address, None, port)
+    )
+    wanted += _nested(FILTER, attribute(FILTER_ORIG_FLAGS, flags))
+    for message in link.request(CT_GET, FAMILY[address.version], 0, wanted, flags=NLM_F_DUMP):
+        if (found := conntrack.parse(message)) is None:
+            continue
+        _, src, sport, dst, dport = found.original
+        # An older kernel sends all.
+        if found.original.protocol == protocol and (str(address), port) == (
+            (src, sport) if source else (dst, dport)
+        ):
+            yield found
+
+
 def _change(link: Nfnetlink, kind: int, found: conntrack.Flow, what: bytes = b"") -> None:
     protocol, src, sport, dst, dport = found.original
-    entry = _tuple(protocol, ip_address(src), ip_address(dst), sport, dport)
+    initiator = ip_address(src)
+    entry = _tuple(protocol, initiator, ip_address(dst), sport, dport)
     try:
-        link.request(kind, socket.AF_INET, 0, entry + what)
+        link.request(kind, FAMILY[initiator.version], 0, entry + what)
     except OSError as error:
         if error.errno != errno.ENOENT:  # it has ended meanwhile
             raise
@@ -146,7 +162,11 @@ def _tuple(
 ) -> bytes:
     addresses = (IP_SRC, src), (IP_DST, dst)
     ports = (PROTO_SRC_PORT, sport), (PROTO_DST_PORT, dport)
-    ip = b"".join(attribute(kind, address.packed) for kind, address in addresses if address is not None)
+    ip = b"".join(
+        attribute(kinds[address.version], address.packed)
+        for kinds, address in addresses
+        if address is not None
+    )
     proto = attribute(PROTO_NUM, bytes([protocol]))
     proto += b"".join(attribute(kind, struct.pack("!H", port)) for kind, port in ports if port is not None)
     return _nested(TUPLE_ORIG, _nested(TUPLE_IP, ip) + _nested(TUPLE_PROTO, proto))
