@@ -33,8 +33,8 @@ _PACKET_HEADER, _PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT, _PAYLOAD, _PREFIX,
 )
 _U32 = struct.Struct("!I")
 
-_EXTENSIONS = (0, 43, 60)
-"""IPv6 headers that may stand before the transport's: hop-by-hop, routing, destination options."""
+_EXTENSIONS, _FRAGMENT, _AUTHENTICATION = (0, 43, 60), 44, 51
+"""IPv6 headers that may stand before the transport's: hop-by-hop, routing, destination options (RFC 8200, 4.1)."""
 
 
 class Packet(NamedTuple):
@@ -119,7 +119,8 @@ def parse(message: Message) -> tuple[Packet | None, int | None]:
 def five_tuple(packet: bytes) -> tuple[Tuple, int, int] | None:
     """Return addresses and ports of an IP packet, its length, and where its transport's data begin; None if it has none.
 
-    Of a fragment that is not the first the ports are 0.
+    Of a fragment that is not the first the ports are 0, and of IPv6 where the headers before the transport's are longer
+    than what was copied of the packet; the protocol is then the last that is known.
     """
     try:
         if packet[0] >> 4 == 4:
@@ -128,10 +129,11 @@ def five_tuple(packet: bytes) -> tuple[Tuple, int, int] | None:
             if int.from_bytes(packet[6:8], "big") & 0x1FFF:
                 return Tuple(protocol, src, 0, dst, 0), length, len(packet)
         elif packet[0] >> 4 == 6:
-            at, length, protocol = 40, int.from_bytes(packet[4:6], "big") + 40, packet[6]
+            length = int.from_bytes(packet[4:6], "big") + 40
             src, dst = inet_ntop(AF_INET6, packet[8:24]), inet_ntop(AF_INET6, packet[24:40])
-            while protocol in _EXTENSIONS:
-                protocol, at = packet[at], at + (packet[at + 1] + 1) * 8
+            protocol, at, whole = _behind_extensions(packet)
+            if not whole:
+                return Tuple(protocol, src, 0, dst, 0), length, len(packet)
         else:
             return None
         sport = dport = 0
@@ -148,3 +150,19 @@ def five_tuple(packet: bytes) -> tuple[Tuple, int, int] | None:
         return Tuple(protocol, src, sport, dst, dport), length, data
     except (IndexError, ValueError, struct.error):
         return None
+
+
+def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
+    """Return protocol and place of what follows the headers of an IPv6 packet; False: it is not there."""
+    protocol, at = packet[6], 40
+    while protocol in (*_EXTENSIONS, _FRAGMENT, _AUTHENTICATION):
+        if len(packet) < at + 4:
+            return protocol, at, False
+        if protocol == _FRAGMENT and int.from_bytes(packet[at + 2 : at + 4], "big") & 0xFFF8:
+            return packet[at], at + 8, False
+        # RFC 8200, 4.3 to 4.6; RFC 4302, 2.2: authentication counts in words of four bytes.
+        length = 8 if protocol == _FRAGMENT else (packet[at + 1] + 1) * 8
+        if protocol == _AUTHENTICATION:
+            length = (packet[at + 1] + 2) * 4
+        protocol, at = packet[at], at + length
+    return protocol, at, at < len(packet)

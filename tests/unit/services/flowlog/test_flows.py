@@ -206,6 +206,21 @@ def test_headers_of_any_packet() -> None:
     found = five_tuple(v6 + bytes([17, 0]) + b"\0" * 6 + ports)
     assert found is not None
     assert (found[0].protocol, found[0].sport, found[0].dport, found[2]) == (17, 5, 53, 56)
+    # A fragment's header, authentication (its length in words of four bytes), a routing header of two units.
+    for first, headers in (
+        (44, bytes([17, 0, 0, 1]) + b"\0" * 4),
+        (51, bytes([17, 1]) + b"\0" * 10),
+        (60, bytes([43, 0]) + b"\0" * 6 + bytes([17, 1]) + b"\0" * 14),
+    ):
+        found = five_tuple(v6[:6] + bytes([first]) + v6[7:] + headers + ports)
+        assert found is not None
+        assert (found[0].protocol, found[0].sport, found[0].dport) == (17, 5, 53)
+    later = five_tuple(v6[:6] + bytes([44]) + v6[7:] + bytes([17, 0, 0, 9]) + b"\0" * 4 + ports)
+    assert later is not None
+    assert (later[0].protocol, later[0].sport, later[0].dport) == (17, 0, 0)
+    long = five_tuple(v6 + bytes([60, 40]) + b"\0" * 60)
+    assert long is not None
+    assert (long[0].protocol, long[0].dport) == (60, 0)
     for length in range(len(fragment)):
         five_tuple(udp("10.10.1.10", 5, OUTSIDE, 81)[:length])
     assert five_tuple(b"") is None
