@@ -15,6 +15,7 @@ from netnsmgr.cli.kinds import APP, INSTANCE
 from netnsmgr.cli.objects import known, names
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
+from netnsmgr.core.ip import endpoint
 from netnsmgr.pubsub.tables import FLOW_LOG
 
 Record = Mapping[str, Any]
@@ -220,7 +221,7 @@ def _question(record: Record) -> list[str]:
 def _end(side: Record, address: str, port: str) -> str:
     if port not in side:
         return str(side[address])
-    return f"[{side[address]}]:{side[port]}" if ":" in side[address] else f"{side[address]}:{side[port]}"
+    return endpoint(side[address], side[port])
 
 
 def _both(record: Record, what: str) -> str:

@@ -11,6 +11,7 @@ from netnsmgr.cli import output
 from netnsmgr.cli.inside import Inside
 from netnsmgr.cli.place import Place
 from netnsmgr.cli.readiness import Rows
+from netnsmgr.core.ip import endpoint
 from netnsmgr.errors import KernelError
 
 HITS = (
@@ -55,7 +56,7 @@ def port_maps(maps: Sequence[Mapping[str, Any]]) -> None:
     output.say("  port maps:")
     for row in maps:
         where = (
-            ", ".join(f"{address}:{row.get('port')}" for address in row.get("on") or ())
+            ", ".join(endpoint(address, row["port"]) for address in row.get("on") or ())
             or f"port {row.get('port')}"
         )
         reason = f" ({row['reason']})" if row.get("reason") else ""

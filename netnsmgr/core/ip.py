@@ -50,3 +50,8 @@ def interface(address: IPAddress, prefixlen: int) -> IPInterface:
 def global_only(addresses: Iterable[IPInterface]) -> tuple[IPInterface, ...]:
     """Return the addresses by which packets from elsewhere can come; link-local ones of IPv6 are left out."""
     return tuple(each for each in addresses if not (each.version == 6 and each.ip in LINK_LOCAL))
+
+
+def endpoint(address: IPAddress | str, port: int | str) -> str:
+    """Return address and port as people write them: 192.0.2.1:80, [2001:db8::1]:80 (RFC 5952, 6)."""
+    return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"

@@ -7,33 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from netnsmgr.config.acl import AclRule, Portmap
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.ip import IPAddress, IPNetwork
+from netnsmgr.core.ip import IPAddress, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.core.protocols import WITH_PORTS
 from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.features.link import NAT, UPLINK
-from netnsmgr.features.scope import InstanceScope, senders
+from netnsmgr.features.portmap import IP, TYPE, named
+from netnsmgr.features.scope import InstanceScope, senders, senders_of
+from netnsmgr.features.vif import group
 from netnsmgr.items.flows import Mapped, MappedFlows
 from netnsmgr.items.nft import PREFIX
 from netnsmgr.items.nft_set import NftSet
 
-MAP = NftSet(
-    "inet",
-    f"{PREFIX}nat",
-    "portmap",
-    "type inet_proto . inet_service : ipv4_addr . inet_service",
-    frozenset(),
-)
+TABLE = f"{PREFIX}nat"
 
 
 @dataclass(frozen=True)
 class Lead:
-    """A port map of one interface, with the application's address as far as it is known."""
+    """A port map of one interface, of one version of IP, with the application's address as far as it is known.
 
+    ``senders`` of None are all, and none at all if it is empty.
+    """
+
+    rule: int
+    version: Version
     protocol: str
     port: int
     app_port: int
@@ -41,75 +43,132 @@ class Lead:
     address: IPAddress | None
 
 
-def address_of(scope: InstanceScope, app: App, interface: AppInterface) -> IPAddress | None:
-    """Return the address that an application has: the fixed one, else that of its lease."""
-    if interface.address is not None:
-        return interface.address
+def address_of(
+    scope: InstanceScope, app: App, interface: AppInterface, version: Version = 4
+) -> IPAddress | None:
+    """Return the address that an application has: the fixed one, else that of its lease, else one that it took itself."""
+    if (fixed := interface.fixed(version)) is not None:
+        return fixed
     mac = interface.mac_for(app.name)
-    held = [lease for lease in scope.leases_now if lease.mac == mac and lease.address.version == 4]
-    # A client that came back as another one may hold two; 0 is a lease without an end.
-    return max(held, key=lambda lease: lease.expires or float("inf")).address if held else None
+    subnets = [net.subnet for net in scope.nets if net.version == version]
+    held = [
+        lease
+        for lease in scope.leases_now
+        if lease.mac == mac and any(lease.address in subnet for subnet in subnets)
+    ]
+    if held:
+        # A client that came back as another one may hold two; 0 is a lease without an end.
+        return max(held, key=lambda lease: lease.expires or float("inf")).address
+    own = [address for address in learned(scope, app, interface) if any(address in s for s in subnets)]
+    # The others may be temporary ones (RFC 8981), which last a day.
+    return next((address for address in own if made_of(address, mac)), own[0] if own else None)
+
+
+def learned(scope: InstanceScope, app: App, interface: AppInterface) -> list[IPv6Address]:
+    """Return the addresses that an interface has taken itself, link-local ones too."""
+    number = scope.numbers.vifs.get(group(app, interface))
+    return [each.address for each in scope.learned if each.vif == number]
+
+
+def made_of(address: IPAddress, mac: str) -> bool:
+    """Say whether the last 64 bits of an address are those that a MAC address makes (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return address.packed[8:] == bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
 
 
 def leads(scope: InstanceScope, app: App, interface: AppInterface) -> Iterator[Lead]:
-    """Yield the port maps of an interface."""
-    address = address_of(scope, app, interface)
+    """Yield the port maps of an interface, rule by rule, for each version of IP that leads into the network."""
+    versions = [ends.version for ends in scope.links]
     for rule in interface.acl or ():
         if isinstance(rule.action, Portmap):
-            yield Lead(*_asked(rule), rule.action.portmap, senders(rule.match.ip), address)
+            given, to = senders(rule.match.ip), rule.action.portmap
+            for version in versions:
+                address = address_of(scope, app, interface, version)
+                yield Lead(rule.id, version, *_asked(rule), to, senders_of(given, version), address)
 
 
 def _asked(rule: AclRule) -> tuple[str, int]:
     return WITH_PORTS[rule.match.protocol or 0], device_port(rule)
 
 
+def _map(version: Version, elements: frozenset[str] = frozenset()) -> NftSet:
+    type_ = TYPE[version]
+    spec = f"type inet_proto . inet_service : {type_} . inet_service"
+    return NftSet("inet", TABLE, named("portmap", version), spec, elements)
+
+
 def chain(scope: InstanceScope) -> str:
     """Return the part of the table of address translation that leads packets to the applications."""
-    return f"""
-{MAP.declaration()}
+    maps = "".join(f"\n{_map(ends.version).declaration()}" for ends in scope.links)
+    leading = "".join(
+        f"""
+    iifname "{UPLINK}" {IP[ends.version]} daddr {ends.inner} meta l4proto {{ tcp, udp }} dnat {IP[ends.version]} to meta l4proto . th dport map @{named("portmap", ends.version)}"""
+        for ends in scope.links
+    )
+    return f"""{maps}
 chain prerouting {{
-    type nat hook prerouting priority dstnat; policy accept;
-    iifname "{UPLINK}" ip daddr {scope.inner} meta l4proto {{ tcp, udp }} dnat ip to meta l4proto . th dport map @{MAP.name}
+    type nat hook prerouting priority dstnat; policy accept;{leading}
 }}"""
 
 
 def items(scope: InstanceScope) -> list[Item]:
-    """Return the map, and that conntrack follows it; nothing where nothing comes in."""
+    """Return the maps, and that conntrack follows them; nothing where nothing comes in."""
     if scope.instance.air_gapped:
         return []
-    led: dict[tuple[str, int], Lead] = {}
+    led: dict[tuple[Version, str, int], Lead] = {}
     for app, interface in scope.interfaces:
         for lead in leads(scope, app, interface):
-            if lead.address is not None:
-                led.setdefault((lead.protocol, lead.port), lead)
-    elements = frozenset(
-        f"{protocol} . {port} : {lead.address} . {lead.app_port}" for (protocol, port), lead in led.items()
-    )
-    map_ = NftSet(MAP.family, MAP.table, MAP.name, MAP.spec, elements)
+            if lead.address is not None and lead.senders != ():
+                led.setdefault((lead.version, lead.protocol, lead.port), lead)
+    maps = [
+        _map(
+            ends.version,
+            frozenset(
+                f"{lead.protocol} . {lead.port} : {lead.address} . {lead.app_port}"
+                for lead in led.values()
+                if lead.version == ends.version
+            ),
+        )
+        for ends in scope.links
+    ]
+    inner = {ends.version: ends.inner for ends in scope.links}
     flows = frozenset(
-        Mapped(scope.inner, protocol, port, lead.address, lead.app_port, lead.senders)
-        for (protocol, port), lead in led.items()
+        Mapped(inner[lead.version], lead.protocol, lead.port, lead.address, lead.app_port, lead.senders)
+        for lead in led.values()
         if lead.address is not None
     )
-    return [map_, MappedFlows(flows, after=frozenset({map_.ref, NAT}))]
+    return [*maps, MappedFlows(flows, after=frozenset({NAT, *(each.ref for each in maps)}))]
 
 
 def rows(scope: InstanceScope, app: App, interface: AppInterface) -> list[dict[str, Any]]:
-    """Return what is told of an interface's port maps: where they are open, and what they wait for."""
+    """Return what is told of an interface's port maps: where they are open, and what they wait for.
+
+    A map is ready when it leads anywhere; an application that has no IPv6 address has no map there.
+    """
     on = {(protocol, port): addresses for protocol, port, addresses in scope.link.port_maps}
-    found = []
+    there = {net.version for net in scope.nets}
+    by_rule: dict[int, list[Lead]] = {}
     for lead in leads(scope, app, interface):
+        by_rule.setdefault(lead.rule, []).append(lead)
+    found = []
+    for same in by_rule.values():
+        lead = same[0]
         addresses = on.get((lead.protocol, lead.port), ())
+        held = {lead.version for lead in same if lead.address is not None}
+        leading = [address for address in addresses if ip_address(address).version in held]
         row: dict[str, Any] = {
             "protocol": lead.protocol,
             "port": lead.port,
             "appPort": lead.app_port,
-            "on": list(addresses),
-            "state": "ready" if addresses and lead.address else "pending",
+            "on": leading or list(addresses),
+            "state": "ready" if leading else "pending",
         }
-        if not addresses:
+        if there and not any(lead.version in there and lead.senders != () for lead in same):
+            row["reason"] = f"pending: a version of IP that both {scope.instance.name} and its senders have"
+        elif not addresses:
             row["reason"] = "pending: a port of the device that has an address"
-        elif lead.address is None:
-            row["reason"] = f"pending: address of {app.name}"
+        elif not leading:
+            which = f"IPv{ip_address(addresses[0]).version} " if held else ""
+            row["reason"] = f"pending: {which}address of {app.name}"
         found.append(row)
     return found

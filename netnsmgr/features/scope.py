@@ -13,7 +13,7 @@ from typing import Any
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
-from netnsmgr.core.ip import IPAddress, IPInterface, Version
+from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.nets import Delegated, Learned, LinkEnds, Net, nets_of
@@ -88,15 +88,24 @@ class PortMap:
     protocol: str
     port: int
     adapter: str | None = None
-    senders: tuple[IPv4Network, ...] | None = None
+    senders: tuple[IPNetwork, ...] | None = None
 
 
-def senders(prefixes: Iterable[IPv4Network | IPv6Network]) -> tuple[IPv4Network, ...] | None:
+def senders(prefixes: Iterable[IPNetwork]) -> tuple[IPNetwork, ...] | None:
     """Return who may use a port map whose rule has these prefixes; none given: all."""
     given = tuple(prefixes)
+    if not given:
+        return None
     # Without overlaps: the kernel refuses an interval that lies in another one.
-    own = collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv4Network))
-    return tuple(own) if given else None
+    return (
+        *collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv4Network)),
+        *collapse_addresses(prefix for prefix in given if isinstance(prefix, IPv6Network)),
+    )
+
+
+def senders_of(senders: tuple[IPNetwork, ...] | None, version: Version) -> tuple[IPNetwork, ...] | None:
+    """Return those of one version; an empty tuple: it is for none of them."""
+    return None if senders is None else tuple(each for each in senders if each.version == version)
 
 
 @dataclass(frozen=True)

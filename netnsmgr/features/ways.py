@@ -66,12 +66,14 @@ def through_device(
 ) -> Way:
     """Follow a packet that an instance has sent over its link."""
     table = INSTANCE_TABLE + linked.number
-    ways = portmap._ways_out(uplink, linked)
+    ways = portmap.ways_out(uplink, linked)
     for number, facts in ways:
         if destination in {address.ip for address in facts.addresses}:
-            found = portmap.opened(uplink).get((number, WITH_PORTS.get(protocol, ""), port))
-            if found is not None and allows(found[1], linked.inner):
-                return led(*found, linked.inner, destination)
+            asked = (number, WITH_PORTS.get(protocol, ""), port, destination.version)
+            for each in portmap.opened(uplink):
+                there = (each.number, each.mapped.protocol, each.mapped.port, each.net.version)
+                if there == asked and allows(each.mapped, linked.inner):
+                    return led(each.linked, each.mapped, linked.inner, destination)
             return _device(destination, protocol, port, f"the device's own address at {facts.name}")
     if destination == linked.outer:
         return _device(destination, protocol, port, "the device's end of the instance's link")
@@ -141,7 +143,7 @@ def open_at(
 
 def doors(uplink: UplinkScope, linked: LinkedInstance) -> set[IPAddress]:
     """Return the device's addresses that an instance's packets find without leaving the device."""
-    return {address.ip for _, facts in portmap._ways_out(uplink, linked) for address in facts.addresses}
+    return {address.ip for _, facts in portmap.ways_out(uplink, linked) for address in facts.addresses}
 
 
 def allows(mapped: PortMap, sender: IPAddress) -> bool:

@@ -124,11 +124,12 @@ class TestInTheRootNamespace:
             ([], None),
             (["10.0.0.0/8", "10.1.0.0/16", "10.0.0.1"], ["10.0.0.0/8"]),
             (["192.0.2.0/25", "192.0.2.128/25"], ["192.0.2.0/24"]),
-            (["2001:db8::/32"], []),
+            (["2001:db8::/32"], ["2001:db8::/32"]),
+            (["2001:db8::1", "192.0.2.1", "2001:db8::/64"], ["192.0.2.1/32", "2001:db8::/64"]),
         ],
     )
     def test_senders(self, written: list[str], read: list[str] | None) -> None:
-        """None is everybody; prefixes are joined, since intervals may not overlap; IPv6 alone lets nobody in."""
+        """None is everybody; prefixes are joined, since intervals may not overlap."""
         found = senders(map(ip_network, written))
         assert (None if found is None else list(map(str, found))) == read
 
