@@ -23,8 +23,9 @@ EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
 DEVICE = 1
 """Index of flows that the device itself began."""
 
-DROP_GROUP, DNS_GROUP, IN_GROUP = 1, 2, 3
-"""Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists."""
+DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP = 1, 2, 3, 4
+"""Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists,
+solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4)."""
 
 
 class Action(IntEnum):
