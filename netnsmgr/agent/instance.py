@@ -8,15 +8,17 @@ import sys
 import time
 from typing import Any
 
+from netnsmgr.agent.learning import Learning
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
-from netnsmgr.agent.status import complete, items_of, reasons
+from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dnsmasq, names, portmap_inside, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
+from netnsmgr.features.learnable import ground
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import InstanceScope, Intent
@@ -60,6 +62,7 @@ class InstanceRole:
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
+        self.learning = Learning(f"{run_dir}/instances/{name}")
         self._user = helper_user()
         self.ipv6 = False
         self._asked: tuple[object, ...] = ()
@@ -109,25 +112,31 @@ class InstanceRole:
         helpers = tuple(
             sorted(info for info in system.processes.running() if info.name.startswith(f"{names.NAME}-"))
         )
-        asked = (row, link, leases, helpers)
-        if self._scope is None or self._asked != asked:
-            self._scope = instance_scope(
-                row,
-                link,
-                run_dir=self._run_dir,
-                state_dir=self._state_dir,
-                netns_inode=system.netns_inode,
-                helper_user=self._user,
-                python=sys.executable,
-                leases=leases,
-                known=self._numbers.numbers,
-                pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
-                helpers=helpers,
-            )
-            self._numbers.keep(self._scope.numbers)
-            self.ipv6 = self._scope.instance.has_ipv6
-            self._intent, self._asked = intent(self._scope), asked
-        return self._intent
+        links = await system.rtnl.links()
+        while True:
+            learned = self.learning.learned
+            asked = (row, link, leases, helpers, learned)
+            if self._scope is None or self._asked != asked:
+                self._scope = instance_scope(
+                    row,
+                    link,
+                    run_dir=self._run_dir,
+                    state_dir=self._state_dir,
+                    netns_inode=system.netns_inode,
+                    helper_user=self._user,
+                    python=sys.executable,
+                    leases=leases,
+                    learned=learned,
+                    known=self._numbers.numbers,
+                    pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
+                    helpers=helpers,
+                )
+                self._numbers.keep(self._scope.numbers)
+                self.ipv6 = self._scope.instance.has_ipv6
+                self._intent, self._asked = intent(self._scope), asked
+            # With a link that is gone, or an address that is now given to somebody, what was learned of it is past.
+            if self.learning.keep(ground(self._scope, links)) == learned:
+                return self._intent
 
     def next_look(self) -> float | None:
         """Return when the lease file will have been written; dnsmasq itself ends the leases that it gave."""
@@ -209,11 +218,6 @@ class InstanceRole:
         why = reasons(outcome, refs)
         ready = complete(outcome, items)
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
-        leases = [
-            {"address": str(lease.address), "source": "dhcp", "expires": lease.expires or None}
-            for lease in self._scope.leases_now
-            if lease.mac == mac and any(lease.address in net.subnet for net in self._scope.nets)
-        ]
         return {
             "app": app.name,
             "interface": interface.name,
@@ -224,6 +228,6 @@ class InstanceRole:
             "mac": mac,
             "vif": vif.vif_name(app, interface),
             "hostname": self._scope.hostnames[app.name, interface.name],
-            "addresses": leases,
+            "addresses": addresses(self._scope, app, interface),
             "portMaps": portmap_inside.rows(self._scope, app, interface),
         }

@@ -98,6 +98,7 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
         else:
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
+            role.learning.changed = agent.wake
             system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
         leases = DirectoryWatch(role.lease_dir, agent.wake)

@@ -36,7 +36,7 @@ class LinkMemory:
             return replace(known, revision=0, state=UNKNOWN.state, reasons=UNKNOWN.reasons)
         if row != self._row:
             self._row = row
-            _keep(self._path, row)
+            put(self._path, row)
         return LinkFacts.of(row)
 
 
@@ -52,11 +52,12 @@ class NumberMemory:
     def keep(self, numbers: Numbers) -> None:
         """Put the numbers on record, before anything of them is in the kernel."""
         if numbers != self.numbers:
-            _keep(self._path, numbers.record())
+            put(self._path, numbers.record())
             self.numbers = numbers
 
 
-def _keep(path: str, record: Any) -> None:
+def put(path: str, record: Any) -> None:
+    """Write a record as JSON; who reads it meanwhile finds the old one."""
     temporary = f"{path}.tmp"
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(record, file)

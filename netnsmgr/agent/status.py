@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from netnsmgr.agent.reconciler import ItemState, Outcome
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.core.ip import LINK_LOCAL
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import vif
+from netnsmgr.features.scope import InstanceScope
 
 EXTERNAL_WORDS = {"link": "link", "netns": "network namespace"}
 
@@ -50,3 +54,29 @@ def complete(outcome: Outcome, items: Iterable[Item]) -> bool:
     """Say whether all the items are there."""
     done = ("created", "external")
     return all(outcome.states.get(item.ref, ItemState("pending")).state in done for item in items)
+
+
+def addresses(scope: InstanceScope, app: App, interface: AppInterface) -> list[dict[str, Any]]:
+    """Return the addresses of an interface: who gave each, and when that ends (seconds since the epoch; None: never).
+
+    An IPv4 address is named when it is leased, a fixed one too; link-local ones come last.
+    """
+    mac, number = interface.mac_for(app.name), scope.numbers.vifs.get(vif.group(app, interface))
+    found = {
+        lease.address: ("dhcp" if lease.address.version == 4 else "dhcp6", lease.expires or None)
+        for lease in scope.leases_now
+        if lease.mac == mac and any(lease.address in net.subnet for net in scope.nets)
+    }
+    if interface.address6 is not None:
+        found.setdefault(interface.address6, ("static", None))
+    local = []
+    for learned in scope.learned:
+        if learned.vif == number and learned.address in LINK_LOCAL:
+            local.append(learned.address)
+        elif learned.vif == number:
+            found.setdefault(learned.address, ("slaac", None))
+    found |= dict.fromkeys(local, ("link-local", None))
+    return [
+        {"address": str(address), "source": source, "expires": expires}
+        for address, (source, expires) in found.items()
+    ]

@@ -53,11 +53,20 @@ class Packet(NamedTuple):
 class PacketLog:
     """One group of this namespace.  Raises ``KernelError`` when somebody else listens to it already.
 
-    ``size``: bytes of each packet that are wanted; ``gather``: packets, and ``wait``: seconds until they are handed over.
+    ``size``: bytes of each packet that are wanted; ``gather``: packets, and ``wait``: seconds until they are handed over;
+    ``receive_bytes``: of the socket.
     """
 
-    def __init__(self, group: int, size: int, *, gather: int = 1, wait: float = 0.0) -> None:
-        self._socket = Nfnetlink(RECEIVE_BYTES)
+    def __init__(
+        self,
+        group: int,
+        size: int,
+        *,
+        gather: int = 1,
+        wait: float = 0.0,
+        receive_bytes: int = RECEIVE_BYTES,
+    ) -> None:
+        self._socket = Nfnetlink(receive_bytes)
         self._next: int | None = None
         self._missing = 0
         self.fileno = self._socket.fileno

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
-from ipaddress import ip_address, ip_interface
+from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.whole import Config, parse
+from netnsmgr.features import vif
+from netnsmgr.features.nets import Learned
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.items.lease import Lease
@@ -39,7 +42,7 @@ class Site:
     def scope(self, network: str) -> InstanceScope:
         """Return an instance with its applications and the addresses that they are said to hold."""
         if network not in self._scopes:
-            self._scopes[network] = instance_scope(
+            scope = instance_scope(
                 self._slices[network],
                 LinkFacts.of(None),
                 run_dir=self._run_dir,
@@ -48,6 +51,7 @@ class Site:
                 helper_user="",
                 leases=tuple(self._leases(network)),
             )
+            self._scopes[network] = replace(scope, learned=tuple(self._learned(scope)))
         return self._scopes[network]
 
     def linked(self, network: str) -> LinkedInstance:
@@ -69,14 +73,23 @@ class Site:
         """Return the status of an interface; empty if there is none."""
         return self._status.get(APP_STATUS, {}).get(f"{network}/{app}/{interface}", {})
 
-    def _leases(self, network: str) -> list[Lease]:
-        found = []
+    def _leases(self, network: str) -> Iterator[Lease]:
         for app, interface in self.config.members.get(network, ()):
-            row = self.app_row(network, app.name, interface.name)
-            for held in row.get("addresses") or ():
-                mac = interface.mac_for(app.name)
-                found.append(Lease(mac, ip_address(held["address"]), expires=held.get("expires") or 0))
-        return found
+            mac = interface.mac_for(app.name)
+            for held in self._held(network, app, interface, "dhcp", "dhcp6"):
+                yield Lease(mac, ip_address(held["address"]), expires=held.get("expires") or 0)
+
+    def _learned(self, scope: InstanceScope) -> Iterator[Learned]:
+        for app, interface in scope.interfaces:
+            number = scope.numbers.vifs[vif.group(app, interface)]
+            for held in self._held(scope.instance.name, app, interface, "slaac", "link-local"):
+                yield Learned(number, IPv6Address(held["address"]))
+
+    def _held(
+        self, network: str, app: App, interface: AppInterface, *sources: str
+    ) -> list[Mapping[str, Any]]:
+        held = self.app_row(network, app.name, interface.name).get("addresses") or ()
+        return [each for each in held if each.get("source", "dhcp") in sources]
 
 
 def _facts(name: str, ifname: str, row: Mapping[str, Any]) -> PortFacts:
