@@ -1,4 +1,4 @@
-"""Links: bridge, veth pair, TAP, and links that somebody else owns.
+"""Links: bridge, veth pair, TAP, TUN, and links that somebody else owns.
 
 All share the kind ``link``, because other items stand on a link by its name, whatever it is.
 *Ours* is a link whose alias starts with ``netnsmgr:`` (``ip -d link`` shows it), and one that we made and were cut off
@@ -181,6 +181,19 @@ class Tap(Link):
         return not isinstance(old, Tap)
 
 
+@dataclass(frozen=True)
+class Tun(Link):
+    """A persistent TUN for a helper of ours, which opens it by name in this namespace; the link and its routes stay
+    when the helper ends.
+    """
+
+    async def create(self, system: System) -> None:
+        await system.rtnl.add_tun(self)
+
+    def must_replace(self, old: Item) -> bool:
+        return not isinstance(old, Tun)
+
+
 async def _leads_to(info: LinkInfo, path: str, system: System) -> bool:
     """Say whether the other end of a veth is in the namespace at ``path``."""
     return info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(path)
@@ -196,7 +209,8 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     seen = replace(want, mtu=info.mtu, mac=mac, master=info.master, alias=alias, up=info.up)
     if isinstance(want, Bridge) and info.kind == "bridge":
         return seen
-    if isinstance(want, Tap) and info.kind == "tun":
+    # Both are of kind "tun"; only a TAP has a MAC.
+    if isinstance(want, Tap if info.mac else Tun) and info.kind == "tun":
         return seen
     if isinstance(want, Veth) and info.kind == "veth" and isinstance(seen, Veth):
         far_name, _, far_mac = far.partition("|")

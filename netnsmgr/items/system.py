@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.address import Address
     from netnsmgr.items.flows import Mapped
     from netnsmgr.items.lease import Lease
-    from netnsmgr.items.link import Bridge, Tap, Veth
+    from netnsmgr.items.link import Bridge, Tap, Tun, Veth
     from netnsmgr.items.nft import NftTable
     from netnsmgr.items.nft_part import NftPart
     from netnsmgr.items.nft_set import NftSet
@@ -94,6 +94,7 @@ class Rtnl(Protocol):
     async def add_bridge(self, bridge: Bridge) -> None: ...
     async def add_veth(self, veth: Veth) -> None: ...
     async def add_tap(self, tap: Tap) -> None: ...
+    async def add_tun(self, tun: Tun) -> None: ...
     async def set_link(
         self,
         name: str,

@@ -13,7 +13,7 @@ from pyroute2.netlink.rtnl import RTM_NEWLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.link import Bridge, Tap, Veth
+from netnsmgr.items.link import Bridge, Tap, Tun, Veth
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_bridge, new_link, set_forwarding
 from netnsmgr.kernel.refusals import explained, index, listed, opened
@@ -65,11 +65,17 @@ class LinkRequests:
         await self.set_link(veth.name, alias=veth.full_alias)
 
     async def add_tap(self, tap: Tap) -> None:
-        with explained(f"TAP {tap.name}"):
-            await self._ip.link("add", ifname=tap.name, kind="tuntap", mode="tap")
+        await self._add_tuntap(tap, "tap")
+
+    async def add_tun(self, tun: Tun) -> None:
+        await self._add_tuntap(tun, "tun")
+
+    async def _add_tuntap(self, link: Tap | Tun, mode: str) -> None:
+        with explained(f"{mode.upper()} {link.name}"):
+            await self._ip.link("add", ifname=link.name, kind="tuntap", mode=mode)
         self.refresh()
         await self.set_link(
-            tap.name, up=True, mtu=tap.mtu, mac=tap.mac or None, master=tap.master, alias=tap.full_alias
+            link.name, up=True, mtu=link.mtu, mac=link.mac or None, master=link.master, alias=link.full_alias
         )
 
     async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:

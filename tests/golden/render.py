@@ -10,7 +10,7 @@ from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
-from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Veth
+from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkUp, Tap, Tun, Veth
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
@@ -20,7 +20,7 @@ from netnsmgr.items.rule import LocalRule, Rule
 from netnsmgr.items.sysctl import Sysctl
 
 KINDS = (
-    ExternalLink, ExternalNetns, Bridge, Veth, Tap, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
+    ExternalLink, ExternalNetns, Bridge, Veth, Tap, Tun, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
     NftTable, NftSet, NftPart, MappedFlows, Directory, File, Process,
 )  # fmt: skip
 RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
@@ -115,6 +115,8 @@ def _line(item: Item) -> str:
             return f"ip link add {item.name} type bridge address {item.mac}{_link(item)}"
         case Tap():
             return f"ip tuntap add {item.name} mode tap{_link(item)}"
+        case Tun():
+            return f"ip tuntap add {item.name} mode tun{_link(item)}"
         case Veth():
             return _veth(item)
         case LinkUp():
