@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import sys
@@ -13,8 +14,9 @@ from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features import dnsmasq, names, portmap_inside, vif
+from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
@@ -50,6 +52,16 @@ def helper_user() -> str:
             continue
         return name
     return "root"
+
+
+def _nat64(instance: NetworkInstance) -> dict[str, str]:
+    """Return who translates for an instance that has only IPv6, and who makes up addresses for names of IPv4."""
+    return {} if instance.nat64_prefix is None else {"nat64": nat64.NAME, "dns64": dns64.NAME}
+
+
+def helper_group(user: str) -> str:
+    """Return the name of the group that a user of helpers is in."""
+    return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
 class InstanceRole:
@@ -124,6 +136,7 @@ class InstanceRole:
                     state_dir=self._state_dir,
                     netns_inode=system.netns_inode,
                     helper_user=self._user,
+                    helper_group=helper_group(self._user),
                     python=sys.executable,
                     leases=leases,
                     learned=learned,
@@ -203,7 +216,7 @@ class InstanceRole:
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
             "link": {"outer": str(scope.outer), "inner": str(scope.inner)},
-            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"},
+            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"} | _nat64(instance),
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
             "uplinkItems": self._uplink_items,

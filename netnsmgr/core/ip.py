@@ -55,3 +55,14 @@ def global_only(addresses: Iterable[IPInterface]) -> tuple[IPInterface, ...]:
 def endpoint(address: IPAddress | str, port: int | str) -> str:
     """Return address and port as people write them: 192.0.2.1:80, [2001:db8::1]:80 (RFC 5952, 6)."""
     return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
+
+
+def mapped_network(prefix: IPv6Network, network: IPv4Network) -> IPv6Network:
+    """Return the addresses by which a prefix of 96 bits stands for those of IPv4 (RFC 6052, 2.2)."""
+    first = int(prefix.network_address) | int(network.network_address)
+    return IPv6Network((first, prefix.prefixlen + network.prefixlen))
+
+
+def mapped(prefix: IPv6Network, address: IPv4Address) -> IPv6Address:
+    """Return the address by which a prefix of 96 bits stands for one of IPv4 (RFC 6052, 2.2)."""
+    return mapped_network(prefix, IPv4Network(address)).network_address

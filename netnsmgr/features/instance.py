@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netnsmgr.features import (
     bridge,
+    dns64,
     dnsmasq,
     flowlog,
     leases,
@@ -12,6 +13,7 @@ from netnsmgr.features import (
     mss,
     names,
     nat,
+    nat64,
     portmap_inside,
     radvd,
     vif,
@@ -30,6 +32,8 @@ FEATURES = (
     leases.items,
     radvd.items,
     names.items,
+    nat64.items,
+    dns64.items,
     flowlog.items,
     metadata.items,
 )

@@ -10,6 +10,7 @@ from typing import Any
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
+from netnsmgr.features import mapped
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.leases import owned
@@ -37,6 +38,7 @@ def instance_scope(
     state_dir: str,
     netns_inode: int,
     helper_user: str,
+    helper_group: str = "nogroup",
     python: str = "python3",
     leases: tuple[Lease, ...] = (),
     learned: tuple[Learned, ...] = (),
@@ -47,10 +49,10 @@ def instance_scope(
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
     (instance,) = config.instances.values()
-    interfaces = tuple(config.members.get(instance.name, ()))
+    interfaces = mapped.members(instance, config.members.get(instance.name, ()))
     hostnames = {(app, interface): host for app, interface, host in row["hostnames"]}
     scope = InstanceScope(
-        instance=instance,
+        instance=mapped.instance(instance),
         number=row["number"],
         links=_links(row),
         interfaces=interfaces,
@@ -60,6 +62,7 @@ def instance_scope(
         lease_file=lease_file(state_dir, instance.name),
         netns_inode=netns_inode,
         helper_user=helper_user,
+        helper_group=helper_group,
         python=python,
         device=row.get("device", ""),
         leases_now=owned(leases, interfaces, hostnames),

@@ -165,6 +165,7 @@ class InstanceScope:
     lease_file: str
     netns_inode: int
     helper_user: str = "nobody"
+    helper_group: str = "nogroup"
     python: str = "python3"
     """The interpreter that runs helpers of our own."""
     device: str = ""

@@ -12,8 +12,22 @@ TWIN_DNS_PORT = 5300
 """Where the instance asks a DNS server that has the instance's own address, to tell it from itself."""
 
 
+DNS64 = "127.53.0.2"
+"""Where the unbound of an instance with NAT64 listens (`dns64`)."""
+
+
 def servers(scope: InstanceScope) -> str:
-    """Return the upstream servers, asked over the instance's own link.
+    """Return whom the instance's dnsmasqs ask for what they do not know: with NAT64 the one that makes up addresses."""
+    prefix = scope.instance.nat64_prefix
+    if prefix is None:
+        return direct(scope)
+    # Named, because "bogus-priv" would answer for addresses of a private prefix.
+    nibbles = prefix.network_address.exploded.replace(":", "")[: prefix.prefixlen // 4]
+    return f"server={DNS64}\nserver=/{'.'.join(reversed(nibbles))}.ip6.arpa/{DNS64}\n"
+
+
+def direct(scope: InstanceScope) -> str:
+    """Return the servers outside, asked over the instance's own link.
 
     ``@uplink`` binds the query to the link: the server is found even where its address also lies in the
     instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port

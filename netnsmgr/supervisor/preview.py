@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netnsmgr.agent.instance import helper_user
+from netnsmgr.agent.instance import helper_group, helper_user
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.core.item import Item, Ref, state
@@ -90,6 +90,7 @@ class Preview:
                 state_dir=settings.state_dir,
                 netns_inode=self._hub.rows(INSTANCE_STATUS).get(name, {}).get("netns", {}).get("inode", 0),
                 helper_user=helper_user(),
+                helper_group=helper_group(helper_user()),
                 python=sys.executable,
             )
             groups = instance_features.intent(scope)

@@ -85,7 +85,14 @@ PORT_MAPS = (
     )
 )
 
+NAT64 = (
+    DEVICE
+    + ni("ports: [eth0], subnets: ['fd00:10:1::/64'], nat64: {}, dns: {hosts: {printer: [192.168.0.9]}}")
+    + app("{name: eth0, network: ni1, acl: [{id: 1, match: {ip: 192.0.2.0/24, protocol: tcp}}]}")
+)
+
 CASES = {
+    "nat64": NAT64,
     "air-gapped": AIR_GAPPED,
     "static-address": STATIC,
     "several-ports": SEVERAL_PORTS,

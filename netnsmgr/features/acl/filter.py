@@ -7,7 +7,7 @@ from netnsmgr.core.agreed import ACTION_MASK, DNS_GROUP, DROP_GROUP, EPOCH_SHIFT
 from netnsmgr.core.agreed import FILTER as TABLE
 from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item
-from netnsmgr.features import vif
+from netnsmgr.features import nat64, vif
 from netnsmgr.features.acl import guard, text
 from netnsmgr.features.acl.lists import eids, holders
 from netnsmgr.features.acl.numbers import Block
@@ -38,8 +38,9 @@ def items(scope: InstanceScope) -> list[Item]:
     by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
     vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
     deciders = _deciders(scope)
+    translator = nat64.LINK if scope.instance.nat64_prefix is not None else ""
     outer6 = next((link.outer for link in scope.links if link.version == 6), None)
-    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer, outer6)}"
+    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer, outer6, translator)}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),

@@ -45,8 +45,16 @@ FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
 DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
 
 
-def frame(bridge: str, uplink: str, gateway: IPAddress, outer: IPAddress, outer6: IPAddress | None) -> str:
-    """Return the body of the table ``inet netnsmgr_acl`` for an instance."""
+def frame(
+    bridge: str,
+    uplink: str,
+    gateway: IPAddress,
+    outer: IPAddress,
+    outer6: IPAddress | None,
+    translator: str = "",
+) -> str:
+    """Return the body of the table ``inet netnsmgr_acl`` for an instance; ``translator`` is the link to NAT64, if it has it."""
+    to_ipv4, from_ipv4 = _translated(uplink, translator) if translator else ("", "")
     from_uplink6 = ""
     if outer6 is not None:
         from_uplink6 = f"""
@@ -65,13 +73,13 @@ set hits {{ type mark; size 262144; flags dynamic; }}
 counter unlogged {{ }}
 
 chain forward {{
-    type filter hook forward priority filter; policy drop;
+    type filter hook forward priority filter; policy drop;{to_ipv4}
     meta pkttype {{ broadcast, multicast }} goto to_many
     meta mark and 0xffff0000 vmap @routers
     ct mark and {EPOCH_MASK:#010x} vmap @fresh
     goto asked
 }}
-chain asked {{
+{from_ipv4}chain asked {{
     icmpv6 type {{ {NEIGHBOURS} }} accept
     ct state {{ invalid, untracked }} drop
     ct direction reply goto answer
@@ -208,6 +216,30 @@ chain allowed {{
     meta nfproto vmap @stamp
     accept
 }}"""  # noqa: S608  nft's "update", not a database's
+
+
+def _translated(uplink: str, link: str) -> tuple[str, str]:
+    """Return how packets to and from the translator of NAT64 find their chains, and these.
+
+    A list is asked about the flow of IPv6 alone.  What the translator makes of it leaves by the way out and nowhere else, and
+    nothing comes in to it but answers; nor does anything begin at the translator.
+    """
+    ways = f"""
+    iifname "{link}" goto from_translator
+    meta nfproto ipv4 oifname "{link}" goto to_translator"""
+    chains = f"""chain from_translator {{
+    meta nfproto ipv4 oifname "{uplink}" accept
+    meta nfproto ipv4 drop
+    ct direction original drop
+    ct mark and {EPOCH_MASK:#010x} vmap @fresh
+    goto asked
+}}
+chain to_translator {{
+    iifname "{uplink}" ct direction reply accept
+    drop
+}}
+"""
+    return ways, chains
 
 
 NEIGHBOURS = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
