@@ -18,6 +18,7 @@ from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.link import Link, LinkUp
+from netnsmgr.items.ndp_proxy import NdpProxy
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
@@ -44,7 +45,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     Process,
 )
 INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease)
-UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule)
+UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy)
 """The kinds that are observed; one that is not listed here does not exist."""
 
 PASSES = 6

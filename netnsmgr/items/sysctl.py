@@ -6,7 +6,7 @@ Needs no mark of ownership: only wanted parameters are observed, and one that is
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
@@ -23,12 +23,14 @@ class Sysctl(KernelItem):
     value: str
     link: str = ""
     """The link whose parameter this is; it has to exist first."""
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """Other parameters that have to be set first."""
 
     def key(self) -> str:
         return self.parameter
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({link_ref(self.link)} if self.link else ())
+        return self.after | {link_ref(self.link)} if self.link else self.after
 
     @property
     def path(self) -> str:

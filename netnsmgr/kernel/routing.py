@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -20,7 +20,9 @@ from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
 
 KERNEL_PROTOCOL = 2
 WHOLE_MARK = 0xFFFFFFFF
-NODAD = 0x02  # IFA_F_NODAD
+NODAD, DEPRECATED = 0x02, 0x20  # IFA_F_…, linux/if_addr.h
+PREFERENCE = {1: 0, 0: 1, 3: 2}
+"""Of routers, as they advertise it: high, medium, low (RFC 4191, 2.1; ``RTA_PREF``) → their order."""
 IPV6_METRIC = 1024
 """What the kernel makes of a route's metric 0 in IPv6 (``IP6_RT_PRIO_USER`` of net/ipv6_route.h)."""
 ROUTE_TYPES = {"unicast": 1, "local": 2, "unreachable": 7}
@@ -46,7 +48,9 @@ class RoutingRequests(LinkRequests):
         names = {info.ifindex: info.name for info in (await self.links()).values()}
         found = []
         for version in self._versions:
-            for message in await listed("addresses", self._ip.get_addr(family=FAMILY[version])):
+            messages = await listed("addresses", self._ip.get_addr(family=FAMILY[version]))
+            # Those that shall not be used any more come last: an advertised prefix that was replaced (RFC 4862, 5.5.4).
+            for message in sorted(messages, key=lambda each: bool((each.get("flags") or 0) & DEPRECATED)):
                 # IFA_LOCAL is the address; IFA_ADDRESS would be the peer of a point-to-point link.  IPv6 has the latter.
                 text = f"{message.get('local') or message.get('address')}/{message['prefixlen']}"
                 link = names.get(message["index"])
@@ -88,16 +92,30 @@ class RoutingRequests(LinkRequests):
     async def gateways(self) -> Mapping[str, Sequence[IPAddress]]:
         """Return the gateways of default routes in the main table that are not ours, best first, by link."""
         names = {info.ifindex: info.name for info in (await self.links()).values()}
-        found: list[tuple[int, int, str, IPAddress]] = []
+        found: list[tuple[int, int, int, str, IPAddress]] = []
         for version in self._versions:
             for message in await listed("routes", self._ip.get_routes(family=FAMILY[version], table=MAIN)):
                 via, name = message.get("gateway"), names.get(message.get("oif") or 0)
                 if message["dst_len"] == 0 and via and name and message["proto"] != OWNER_PROTOCOL:
-                    found.append((version, message.get("priority") or 0, name, ip_address(via)))
+                    rank = PREFERENCE.get(message.get("pref") or 0, 1)
+                    found.append((version, message.get("priority") or 0, rank, name, ip_address(via)))
         by_link: dict[str, list[IPAddress]] = {}
-        for _, _, name, gateway in sorted(found, key=lambda each: each[:3]):
+        for *_, name, gateway in sorted(found, key=lambda each: each[:4]):
             by_link.setdefault(name, []).append(gateway)
         return by_link
+
+    async def networks(self) -> Mapping[str, Sequence[IPv6Network]]:
+        """Return the IPv6 networks that are on a link, as the kernel has found or been told, by link."""
+        names = {info.ifindex: info.name for info in (await self.links()).values()}
+        found: dict[str, list[IPv6Network]] = {}
+        for message in await listed("routes", self._ip.get_routes(family=socket.AF_INET6, table=MAIN)):
+            name, via = names.get(message.get("oif") or 0), message.get("gateway")
+            if name and not via and message["dst_len"] and message["type"] == ROUTE_TYPES["unicast"]:
+                network = IPv6Network((message.get("dst"), message["dst_len"]))
+                known = found.setdefault(name, [])
+                if message["proto"] != OWNER_PROTOCOL and network not in known:
+                    known.append(network)
+        return found
 
     async def replace_route(self, route: Route) -> None:
         await self._route("replace", route)

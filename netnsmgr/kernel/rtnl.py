@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from netnsmgr.kernel.routing import RoutingRequests
+from netnsmgr.kernel.ndp_proxies import ProxyRequests
 
 
-class KernelRtnl(RoutingRequests):
+class KernelRtnl(ProxyRequests):
     """One rtnetlink socket of the namespace that the process lives in; see ``items.system.Rtnl``."""
 
     async def __aenter__(self) -> Self:
