@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv6Address, IPv6Network, NetmaskValueError
 from shlex import quote
 from zlib import crc32
@@ -73,6 +73,14 @@ class PortLease6:
     prefixes: tuple[Delegated, ...] = ()
     dns: tuple[IPv6Address, ...] = ()
     ntp: tuple[IPv6Address, ...] = ()
+
+    def at(self, now: float) -> PortLease6:
+        """Return what is still valid of it."""
+        return replace(
+            self,
+            addresses=tuple((each, end) for each, end in self.addresses if not end or end > now),
+            prefixes=tuple(each for each in self.prefixes if not each.valid_until or each.valid_until > now),
+        )
 
     def ends(self) -> list[int]:
         """Return the moments at which something of it is over."""

@@ -63,6 +63,12 @@ class PortFacts:
     gateways: tuple[IPAddress, ...] = ()
     dns: tuple[IPAddress, ...] = ()
     ntp: tuple[IPAddress, ...] = ()
+    onlink: tuple[IPv6Network, ...] | None = None
+    """The IPv6 networks on its link, as its routers say; None where its addresses tell."""
+    accept_ra: int = 0
+    """Whether the kernel listens to routers: 0 never, 1 while it is none itself, 2 always (``accept_ra``, ip-sysctl)."""
+    delegated: tuple[Delegated, ...] | None = None
+    """What its network has delegated to it; None while nobody has answered."""
 
     @property
     def usable(self) -> bool:
