@@ -99,9 +99,15 @@ class Lab:
         return self.device.run(argv, timeout=timeout, check=check, text=text, env={"PYTHONPATH": str(ROOT)})
 
     def narrow(self, mtu: int) -> None:
-        """Give the link between the site's router and the internet an MTU that nobody else is told of."""
+        """Give the link between the site's router and the internet an MTU that nobody else is told of.
+
+        Servers of the internet offer the segments of a link of 1500 all the same, as if the narrow one were further away.
+        """
         self.gw.run(["ip", "link", "set", "internet", "mtu", str(mtu)])
-        self.internet.run(["ip", "link", "set", "eth0", "mtu", str(mtu)])
+        routes = f"link set eth0 mtu {mtu}\nroute replace default via 203.0.113.1 advmss 1460\n"
+        if self.site.ipv6:
+            routes += "route replace default via 2001:db8:ffff::1 advmss 1440\n"
+        self.internet.run(["ip", "-batch", "-"], text=routes)
 
     def path(self, inside: str | Path) -> Path:
         """Where a file of the lab (/run, /etc, /var/lib are its own) is reached from outside."""

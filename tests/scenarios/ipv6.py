@@ -56,3 +56,17 @@ def fetched(app: AppHost, name: str, family: int, interface: str | None = None) 
     """Whom a server saw: ``you are 2001:db8::2``."""
     said = app.http(f"http://{name}", family=family, interface=interface)
     return said.strip().partition(", ")[2]
+
+
+def by_hand(w: World, app: str, address: str, gateway: str = f"{NET6}::1", interface: str = "eth0") -> None:
+    """Give an application its IPv6 address and default route as a person would; when this returns, its port can be used."""
+    host = w.lab.apps[app]
+    host.wait_link(interface)
+    commands = (
+        f"link set {interface} up",
+        f"address add {address}/64 dev {interface} nodad",
+        f"route add default via {gateway} dev {interface}",
+    )
+    host.run(["ip", "-batch", "-"], text="\n".join(commands) + "\n")
+    # A port asks for duplicates of its address first, which takes the kernel one to two seconds.
+    w.lab.device.wait_address6("eth0")

@@ -1,0 +1,119 @@
+"""Paths that carry less than the links at both ends: who is too big is told so, through two namespaces and two translations."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import AppHost, Host
+from tests.scenarios.documents import app, device
+from tests.scenarios.ipv6 import GITHUB, GITHUB6, NET6, by_hand, dual, port6
+from tests.scenarios.world import World
+
+pytestmark = pytest.mark.root
+INTERNET = {4: GITHUB, 6: GITHUB6}
+DEVICE = {4: "192.168.0.2", 6: "2001:db8::2"}
+HOST = {4: GITHUB, 6: f"[{GITHUB6}]"}
+BULK = 1_000_000
+#: Datagrams that must not be fragmented on the way, until the kernel says that they are too big.
+LARGE = """
+import socket, sys, time
+address, size = sys.argv[1], int(sys.argv[2])
+six = ":" in address
+sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+if six:
+    sock.setsockopt(socket.IPPROTO_IPV6, 62, 1)  # IPV6_DONTFRAG
+    sock.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
+else:
+    sock.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+sock.connect((address, 9))
+for _ in range(500):
+    try:
+        sock.send(bytes(size))
+    except OSError as error:
+        if error.errno == 90:  # EMSGSIZE
+            print("too big")
+            break
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture(params=[4, 6], ids=["ipv4", "ipv6"])
+def family(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
+@pytest.fixture(scope="module")
+def w() -> Iterator[World]:
+    """No MSS is clamped: what is learnt is learnt by ICMP alone."""
+    with World(ipv6=True) as made:
+        made.lab.app("app1")
+        made.apply(device(port6()), dual(tcpMssClamp=False), app("app1", "ni1", address6=f"{NET6}::77"))
+        made.lab.apps["app1"].dhcp()
+        by_hand(made, "app1", f"{NET6}::77")
+        yield made
+
+
+@pytest.fixture
+def app1(w: World) -> Iterator[AppHost]:
+    """An application that has learnt nothing yet."""
+    flush = "ip route flush cache; ip -6 route flush cache"
+    for host in (w.lab.apps["app1"], w.lab.device, w.lab.instance("ni1"), w.lab.internet):
+        host.run(["sh", "-ec", flush])
+    yield w.lab.apps["app1"]
+    w.lab.narrow(1500)
+
+
+def too_big(host: Host, address: str, size: int) -> bool:
+    """Whether datagrams of that size are too big for the way to an address, as the kernel says after having tried."""
+    return host.run([sys.executable, "-I", "-S", "-c", LARGE, address, str(size)]).stdout == "too big\n"
+
+
+def sent(host: Host, address: str, *, options: tuple[str, ...] = ()) -> int:
+    """How much of BULK bytes arrives by one TCP connection, in 8 seconds."""
+    argv = ["iperf3", "--client", address, "--bytes", str(BULK), "--json", *options]
+    said = json.loads(host.run(argv, timeout=20.0, check=False).stdout)
+    return int(said.get("end", {}).get("sum_received", {}).get("bytes", 0))
+
+
+@pytest.mark.parametrize("mtu", [1280, 1400])
+def test_large_datagrams_are_told(w: World, app1: AppHost, family: int, mtu: int) -> None:
+    """The router behind the port says what it carries; the application, two translations away, learns it."""
+    address = INTERNET[family]
+    head = 48 if family == 6 else 28
+    assert app1.path_mtu(address) is None
+    w.lab.narrow(mtu)
+    assert too_big(app1, address, mtu - head + 1)
+    assert app1.path_mtu(address) == mtu
+
+
+def test_a_connection_learns_what_its_way_carries(w: World, app1: AppHost, family: int) -> None:
+    """An upload by TCP goes on in smaller segments, and arrives."""
+    w.lab.narrow(1300)
+    server = w.lab.internet.popen(["iperf3", "--server", "--one-off", "--forceflush"])
+    server.wait_line("Server listening")
+    assert sent(app1, INTERNET[family]) >= BULK
+    assert app1.path_mtu(INTERNET[family]) == 1300
+    server.wait()
+
+
+def test_the_device_itself_learns(w: World, app1: AppHost, family: int) -> None:
+    """What the root namespace learns of a path is of use to it, and does no harm to the application's."""
+    w.lab.narrow(1300)
+    assert too_big(w.lab.device, INTERNET[family], 1400)
+    assert too_big(app1, INTERNET[family], 1400)
+    assert app1.path_mtu(INTERNET[family]) == 1300
+
+
+def test_a_sender_outside_learns_what_the_instance_carries(w: World, family: int) -> None:
+    """Who sends more to an application than its network carries is told by the device."""
+    w.apply(dual(tcpMssClamp=False, mtu=1300))
+    app1 = w.lab.apps["app1"]
+    assert (app1.link("eth0") or {})["mtu"] in (1300, 1500)
+    app1.run(["ip", "link", "set", "eth0", "mtu", "1500"])  # it heard of nothing
+    assert len(app1.http(f"http://{HOST[family]}/bytes/1000000")) == BULK
+    assert w.lab.internet.path_mtu(DEVICE[family], source=INTERNET[family]) == 1300
