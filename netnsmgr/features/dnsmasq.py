@@ -79,6 +79,9 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
         address6 = [f"[{interface.address6}]"] if interface.address6 is not None else []
         # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
         entry = [interface.mac_for(app.name), "id:*"]
+        if len(scope.nets) == 2 and (interface.address is None) != (interface.address6 is None):
+            # An entry with an address is none for a client of the other version; of two, the later one goes before.
+            lines.append(",".join([*entry, name]) + "\n")
         if interface.address is not None:
             entry.append(str(interface.address))
         lines.append(",".join([*entry, *address6, name]) + "\n")
