@@ -4,6 +4,7 @@ The port is what follows the last colon, also of an IPv6 address; ``::`` is IPv6
 
 Each answers with who it is and whom it saw, so that a test can tell both ends of the path apart:
 ``/`` → ``I am NAME, you are CLIENT``; ``/bytes/N`` → N bytes; ``/slow/N/SECONDS`` → N bytes in about that time.
+A POST is read and answered with ``all of it``.
 
 The sockets listen before ``http.server`` is imported (which is most of the start-up): connections made meanwhile
 wait in the kernel's backlog, so "ready" can be said early.
@@ -47,6 +48,12 @@ def serve(listeners: list[tuple[str, socket.socket]]) -> None:
                 self.answer([b"." * (int(rest[0]) // CHUNKS)] * CHUNKS, float(rest[1]) / CHUNKS)
             else:
                 self.answer([f"I am {self.name}, you are {self.client_address[0]}\n".encode()], 0.0)
+
+        def do_POST(self) -> None:
+            left = int(self.headers["Content-Length"])
+            while left and (part := self.rfile.read(min(left, 65536))):
+                left -= len(part)
+            self.answer([b"all of it\n" if not left else b"cut off\n"], 0.0)
 
         def answer(self, parts: list[bytes], pause: float) -> None:
             self.send_response(200)

@@ -59,9 +59,10 @@ def fetched(app: AppHost, name: str, family: int, interface: str | None = None) 
 
 
 def by_hand(w: World, app: str, address: str, gateway: str = f"{NET6}::1", interface: str = "eth0") -> None:
-    """Give an application its IPv6 address and default route as a person would; when this returns, its port can be used."""
+    """Give an application its IPv6 address and default route, and no ear for advertisements; then wait for its port."""
     host = w.lab.apps[app]
     host.wait_link(interface)
+    host.run(["sh", "-ec", f"echo 0 >/proc/sys/net/ipv6/conf/{interface}/accept_ra"])
     commands = (
         f"link set {interface} up",
         f"address add {address}/64 dev {interface} nodad",
