@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import VERSIONS, IPAddress, Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.lease import TEMPORARY, Lease
@@ -41,10 +41,10 @@ def items(scope: InstanceScope) -> list[Item]:
 
     Also those of a family that dnsmasq does not serve, as there is nobody to take them back.
     """
-    fixed: dict[tuple[str, int], IPAddress | None] = {}
+    fixed: dict[tuple[str, Version], IPAddress | None] = {}
     for app, interface in scope.interfaces:
-        mac = interface.mac_for(app.name)
-        fixed[mac, 4], fixed[mac, 6] = interface.address, interface.address6
+        for version in VERSIONS:
+            fixed[interface.mac_for(app.name), version] = interface.fixed(version)
     owners = {address: mac for (mac, _), address in fixed.items() if address is not None}
 
     def may_stay(lease: Lease) -> bool:

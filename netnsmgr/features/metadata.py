@@ -1,4 +1,4 @@
-"""The metadata service of an instance, at 169.254.169.254; ``services/metadata`` is the process that answers.
+"""The metadata service of an instance, at 169.254.169.254 and two addresses of IPv6; ``services/metadata`` is the process that answers.
 
 What it answers lies in a file that it reads again on SIGHUP, so that applications come and go without a restart.  An
 instance without applications has nobody who could ask, and no process.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 from uuid import UUID, uuid5
 
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.agreed import METADATA
+from netnsmgr.core.agreed import METADATA, METADATA6
+from netnsmgr.core.ip import any_network, host_network
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
 from netnsmgr.features.bridge import BRIDGE
+from netnsmgr.features.nets import Net
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import File
@@ -25,9 +27,16 @@ from netnsmgr.items.sysctl import Sysctl
 
 NAME = "metadata"
 ADDRESS = IPv4Address(METADATA)
+ON_LINK6, ADDRESS6 = map(IPv6Address, METADATA6)
 PORT = 80
 FORM = 1
 """Of the files; another number is another process, because the one that runs could not read them."""
+IPV6_TYPES = {
+    "slaac": "ipv6_slaac",
+    "stateless": "ipv6_dhcpv6-stateless",
+    "stateful": "ipv6_dhcpv6-stateful",
+}
+"""What OpenStack's ``network_data.json`` calls the ways to an address."""
 UUIDS = UUID("7c1b8f0e-5a0d-5c39-9a51-2f6d4f3a8a10")
 """The name space (RFC 9562) of the UUIDs that we make from names."""
 
@@ -36,24 +45,36 @@ def items(scope: InstanceScope) -> list[Item]:
     """Return the address, the process behind it and its files; nothing where nobody can ask."""
     if not scope.interfaces:
         return []
-    # On lo, not on the bridge: the kernel and dnsmasq take a link's first address for the one to send from, and of two
-    # on the bridge the first would be a matter of chance.  ARP is answered all the same, on every link that …
-    address = Address("lo", IPv4Interface(f"{ADDRESS}/32"))
-    # … does not ignore questions for addresses of other links.  A new namespace begins with the device's values.
-    arp = [
-        Sysctl("net/ipv4/conf/all/arp_ignore", "0"),
-        Sysctl(f"net/ipv4/conf/{BRIDGE}/arp_ignore", "0", BRIDGE),
-    ]
+    addresses, settings = _addresses(scope)
     # The mark of a connection's first packet becomes its socket's: so the process knows who asks.
     marks = Sysctl("net/ipv4/tcp_fwmark_accept", "1")
     data = File(f"{scope.etc}/{NAME}.json", _data(scope), reload=NAME, mode=0o600)
     text = _configuration(scope, data.path)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     main = File(f"{scope.etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
-    needs: set[Ref] = {address.ref, marks.ref, data.ref, main.ref}
+    needs: set[Ref] = {marks.ref, data.ref, main.ref, *(address.ref for address in addresses)}
     # -I: nothing of the environment or the working directory says which code a process of root runs.
     argv = (scope.python, "-I", "-m", "netnsmgr.services.metadata", main.path)
-    return [address, *arp, marks, data, main, Process(NAME, argv, frozenset(needs), stays=True)]
+    return [*addresses, *settings, marks, data, main, Process(NAME, argv, frozenset(needs), stays=True)]
+
+
+def _addresses(scope: InstanceScope) -> tuple[list[Address], list[Sysctl]]:
+    """Return the addresses of the service, and what makes them found."""
+    addresses, settings = [], []
+    if scope.net4 is not None:
+        # On lo, not on the bridge: the kernel and dnsmasq take a link's first address for the one to send from, and of
+        # two on the bridge the first would be a matter of chance.  ARP is answered all the same, on every link that …
+        addresses.append(Address("lo", IPv4Interface(f"{ADDRESS}/32")))
+        # … does not ignore questions for addresses of other links.  A new namespace begins with the device's values.
+        settings = [
+            Sysctl("net/ipv4/conf/all/arp_ignore", "0"),
+            Sysctl(f"net/ipv4/conf/{BRIDGE}/arp_ignore", "0", BRIDGE),
+        ]
+    if scope.instance.has_ipv6:
+        # A link-local one has to be on its link.  The other is nobody's neighbour: the way to it is the router.
+        addresses.append(Address(BRIDGE, IPv6Interface((ON_LINK6, 64))))
+        addresses.append(Address("lo", IPv6Interface((ADDRESS6, 128))))
+    return addresses, settings
 
 
 def device_uuid(device: str) -> str:
@@ -67,13 +88,26 @@ def app_uuid(device: str, app: str) -> str:
 
 
 def _configuration(scope: InstanceScope, data: str) -> str:
-    found = {"form": FORM, "address": ADDRESS, "port": PORT, "user": scope.helper_user, "data": data}
+    addresses = [str(ADDRESS)] if scope.net4 is not None else []
+    if scope.instance.has_ipv6:
+        addresses += [f"{ON_LINK6}%{BRIDGE}", str(ADDRESS6)]
+    found = {
+        "form": FORM,
+        "address": ",".join(addresses),
+        "port": PORT,
+        "user": scope.helper_user,
+        "data": data,
+    }
     return "".join(f"{key}={value}\n" for key, value in found.items())
 
 
 def _data(scope: InstanceScope) -> str:
     # Never those of the link, as EVE does: nobody outside can connect to them.
-    external = [str(address) for address in scope.link.addresses if not address.is_link_local]
+    external = [
+        str(address)
+        for address in scope.link.addresses
+        if isinstance(address, IPv4Address) and not address.is_link_local
+    ]
     shared = {
         "device": scope.device,
         "deviceUuid": device_uuid(scope.device),
@@ -101,28 +135,42 @@ def _record(scope: InstanceScope, app: App, interface: AppInterface) -> dict[str
 def _network(scope: InstanceScope, app: App, asking: AppInterface) -> dict[str, Any]:
     """Return OpenStack's description of the application's links.
 
-    All of them: cloud-init sets up those that are in it, and no other.  DHCP on each, but on the one that asks where
-    this instance has no DHCP and its address is fixed.
+    All of them: cloud-init sets up those that are in it, and no other.  DHCP on each, but on the one that asks what this
+    instance has, and a fixed address itself where nobody tells it.
     """
-    links, networks = [], []
-    for number, interface in enumerate(app.spec.interfaces):
+    links: list[dict[str, str]] = []
+    networks: list[dict[str, Any]] = []
+    for interface in app.spec.interfaces:
         mac = interface.mac_for(app.name)
         links.append({"id": interface.name, "type": "phy", "ethernet_mac_address": mac})
-        network: dict[str, Any] = {"id": f"network{number}", "link": interface.name, "type": "ipv4_dhcp"}
-        if interface == asking and scope.instance.spec.dhcp is None and interface.address is not None:
-            network |= {
-                "type": "ipv4",
-                "ip_address": str(interface.address),
-                "netmask": str(scope.nets[0].subnet.netmask),
-                "routes": [_route(scope)],
-            }
-        networks.append(network)
-    services = [{"type": "dns", "address": str(scope.nets[0].gateway)}]
+        for network in _networks(scope, interface) if interface == asking else [{"type": "ipv4_dhcp"}]:
+            networks.append({"id": f"network{len(networks)}", "link": interface.name} | network)
+    services = [{"type": "dns", "address": str(net.gateway)} for net in scope.nets]
     return {"links": links, "networks": networks, "services": services}
 
 
-def _route(scope: InstanceScope) -> dict[str, str]:
-    network, netmask = (
-        (str(ADDRESS), "255.255.255.255") if scope.instance.air_gapped else ("0.0.0.0", "0.0.0.0")
-    )
-    return {"network": network, "netmask": netmask, "gateway": str(scope.nets[0].gateway)}
+def _networks(scope: InstanceScope, interface: AppInterface) -> list[dict[str, Any]]:
+    instance, found = scope.instance, []
+    if scope.net4 is not None:
+        static = instance.spec.dhcp is None and interface.address is not None
+        found.append(_static(scope, scope.net4, interface) if static else {"type": "ipv4_dhcp"})
+    if instance.addressing is not None:
+        static = instance.addressing != "stateful" and interface.address6 is not None
+        by_itself = {"type": IPV6_TYPES[instance.addressing]}
+        found.append(
+            _static(scope, scope.net6, interface) if static and scope.net6 is not None else by_itself
+        )
+    return found
+
+
+def _static(scope: InstanceScope, net: Net, interface: AppInterface) -> dict[str, Any]:
+    service = ADDRESS if net.version == 4 else ADDRESS6
+    to = host_network(service) if scope.instance.air_gapped else any_network(net.version)
+    return {
+        "type": f"ipv{net.version}",
+        "ip_address": str(interface.fixed(net.version)),
+        "netmask": str(net.subnet.netmask),
+        "routes": [
+            {"network": str(to.network_address), "netmask": str(to.netmask), "gateway": str(net.gateway)}
+        ],
+    }

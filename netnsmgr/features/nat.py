@@ -7,16 +7,17 @@ pool, and two instances with equal subnets cannot be confused there.
 
 from __future__ import annotations
 
+from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.nets import LinkEnds
+from netnsmgr.features.nets import LinkEnds, Net
 from netnsmgr.features.portmap_inside import chain
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import TWIN_DNS_PORT
 from netnsmgr.items.nft import NftTable
 
 
-def ip(link: LinkEnds) -> str:
+def ip(link: LinkEnds | Net) -> str:
     """Return the name that nft gives to the protocol."""
     return "ip" if link.version == 4 else "ip6"
 
@@ -36,11 +37,20 @@ chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
 {sources}
 }}"""
-    own = scope.net4.gateway if scope.net4 is not None else None
-    if str(own) in scope.dns_servers:
+    twins = "\n".join(
+        f'    oifname "{UPLINK}" {ip(net)} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport {TWIN_DNS_PORT}'
+        f" dnat {ip(net)} to {_with_port(net.gateway, 53)}"
+        for net in scope.nets
+        if str(net.gateway) in scope.dns_servers
+    )
+    if twins:
         body += f"""
 chain output {{
     type nat hook output priority -100; policy accept;
-    oifname "{UPLINK}" ip daddr {own} meta l4proto {{ tcp, udp }} th dport {TWIN_DNS_PORT} dnat ip to {own}:53
+{twins}
 }}"""
     return [NftTable.of("inet", "nat", body, carries=True)]
+
+
+def _with_port(address: IPAddress, port: int) -> str:
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"

@@ -28,23 +28,28 @@ REST_SECONDS = 1.0
 
 
 def main(path: str) -> None:
-    """Serve until SIGTERM.  The file has lines ``key=value``: address, port, user, data."""
+    """Serve until SIGTERM.  The file has lines ``key=value``: address (several with commas), port, user, data."""
     with open(path, encoding="utf-8") as file:
         config = dict(line.rstrip("\n").split("=", 1) for line in file)
-    Keeper(_listen(config["address"], int(config["port"])), config["data"], config["user"]).run()
+    listeners = [_listen(address, int(config["port"])) for address in config["address"].split(",")]
+    Keeper(listeners, config["data"], config["user"]).run()
 
 
 def _listen(address: str, port: int) -> socket.socket:
+    # A link-local address comes with the name of its link: "fe80::a9fe:a9fe%bn0".
+    ((family, kind, _, _, place),) = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )
     for attempt in range(PATIENCE):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((address, port))
+            listener.bind(place)
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             if attempt == PATIENCE - 1:
-                sys.exit(f"{address}:{port}: {error.strerror}")
+                sys.exit(f"{address} port {port}: {error.strerror}")
             time.sleep(0.1)
         else:
             break
@@ -52,10 +57,10 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 class Keeper:
-    """Owns the port, and the right to read ``data``; has at most one child, which serves as ``user``."""
+    """Owns the port at each address, and the right to read ``data``; has at most one child, which serves as ``user``."""
 
-    def __init__(self, listener: socket.socket, data: str, user: str) -> None:
-        self._listener = listener
+    def __init__(self, listeners: list[socket.socket], data: str, user: str) -> None:
+        self._listeners = listeners
         self._data = data
         self._user = user
         self._child = 0
@@ -75,7 +80,8 @@ class Keeper:
             poll.register(self._signals, select.POLLIN)
             pause = self._rested - time.monotonic()
             if not self._child and pause <= 0:
-                poll.register(self._listener, select.POLLIN)
+                for listener in self._listeners:
+                    poll.register(listener, select.POLLIN)
             ready = {fd for fd, _ in poll.poll(1000 * pause if not self._child and pause > 0 else None)}
             if self._signals in ready:
                 if signal.SIGTERM in (signals := os.read(self._signals, 512)):
@@ -85,7 +91,7 @@ class Keeper:
                     self._mourn()
                 if signal.SIGHUP in signals:
                     self._hand_over()
-            elif self._listener.fileno() in ready:
+            elif ready:
                 self._start()
 
     def _start(self) -> None:
@@ -93,7 +99,7 @@ class Keeper:
         self._child = os.fork()
         if self._child == 0:
             ours.close()
-            _serve(self._listener, theirs, self._user)
+            _serve(self._listeners, theirs, self._user)
         theirs.close()
         ours.settimeout(5.0)
         self._channel = ours
@@ -134,7 +140,7 @@ class Keeper:
             self._channel = None
 
 
-def _serve(listener: socket.socket, channel: socket.socket, user: str) -> NoReturn:
+def _serve(listeners: list[socket.socket], channel: socket.socket, user: str) -> NoReturn:
     """Be the child."""
     status = 1
     try:
@@ -143,7 +149,7 @@ def _serve(listener: socket.socket, channel: socket.socket, user: str) -> NoRetu
         from netnsmgr.services.metadata.server import Server
 
         _become(user)
-        Server(listener, channel).run()
+        Server(listeners, channel).run()
         status = 0
     except Exception:
         sys.excepthook(*sys.exc_info())

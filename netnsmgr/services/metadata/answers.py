@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from netnsmgr.core.agreed import METADATA
+from netnsmgr.core.agreed import METADATA, METADATA6
 
 Record = Mapping[str, Any]
 """What is known of the interface that asks; ``features/metadata.py`` writes it."""
 
+HERE = (f"http://{METADATA}", *(f"http://[{address}]" for address in METADATA6))
+"""With what a request may begin that names this server, too (RFC 9112, 3.2.2)."""
 JSON, TEXT, YAML = "application/json", "text/plain; charset=utf-8", "text/yaml; charset=utf-8"
 
 
@@ -38,7 +40,9 @@ class Asker(NamedTuple):
 
 def answer(method: str, target: str, asker: Asker) -> Answer:
     """Answer a request; ``target`` as in the request line."""
-    path = target.partition("?")[0].removeprefix(f"http://{METADATA}")
+    path = target.partition("?")[0]
+    for here in HERE:
+        path = path.removeprefix(here)
     path = path.rstrip("/") or "/"
     page = PAGES.get(path)
     if page is None:

@@ -47,12 +47,15 @@ class Client:
 
 
 class Server:
-    """Serves ``listener``.  ``channel`` brings open files with the interfaces' records, each instead of the last."""
+    """Serves ``listeners``.  ``channel`` brings open files with the interfaces' records, each instead of the last."""
 
     def __init__(
-        self, listener: socket.socket, channel: socket.socket, clock: Callable[[], float] = time.monotonic
+        self,
+        listeners: list[socket.socket],
+        channel: socket.socket,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._listener = listener
+        self._listeners = listeners
         self._channel = channel
         self._clock = clock
         self._records: dict[int, Record] = {}
@@ -62,10 +65,11 @@ class Server:
 
     def run(self) -> None:
         """Serve until the other end of the channel is closed, or nobody has been connected for a while."""
-        self._listener.setblocking(False)
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._update()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         while True:
             if self._clients:
                 wait = max(0.0, min(client.deadline for client in self._clients) - self._clock())
@@ -75,8 +79,8 @@ class Server:
             if not ready and not self._clients:
                 return
             for key, _ in ready:
-                if key.fileobj is self._listener:
-                    self._accept()
+                if key.fileobj in self._listeners:
+                    self._accept(key.fileobj)
                 elif key.fileobj is self._channel:
                     if not self._update():
                         return
@@ -96,10 +100,10 @@ class Server:
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if not bucket.full(now)}
         return bool(message)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(AT_ONCE):
             try:
-                sock, (host, port, *_) = self._listener.accept()
+                sock, (host, port, *_) = listener.accept()
             except BlockingIOError:
                 return
             except OSError:  # gone again, or no descriptor left
@@ -116,7 +120,7 @@ class Server:
                 continue
             if len(self._clients) >= limits.ALL_CONNECTIONS:
                 self._evict()
-            client = Client(sock, f"{host}:{port}", vif, who, group)
+            client = Client(sock, _caller(host, port), vif, who, group)
             client.exchange = Exchange(partial(self._respond, client))
             client.deadline = self._clock() + limits.REQUEST_SECONDS
             self._clients.add(client)
@@ -188,6 +192,11 @@ def records(data: dict[str, Any]) -> dict[int, Record]:
     """Return the records by interface id; what all of them share is added to each."""
     shared = data["shared"]
     return {int(vif): {**shared, **record} for vif, record in data["vifs"].items()}
+
+
+def _caller(host: str, port: int) -> str:
+    """Write an address and port; that of IPv6 in brackets, and without the name that its link has here."""
+    return f"[{host.partition('%')[0]}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _who(record: Record) -> str:
