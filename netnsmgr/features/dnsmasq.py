@@ -61,7 +61,8 @@ def _hosts(scope: InstanceScope) -> str:
     leased = {lease.address for lease in scope.leases_now}
     learned: dict[str, list[IPAddress]] = {}
     for address, owner in sorted(holders(scope).items(), key=lambda pair: int(pair[0])):
-        if address.version == 6 and address not in leased:
+        # Of a prefix that was replaced none is to be found any more.
+        if scope.net6 is not None and address in scope.net6.subnet and address not in leased:
             learned.setdefault(owner, []).append(address)
     for app, interface in scope.interfaces:
         fixed = [address for address in (interface.address, interface.address6) if address is not None]

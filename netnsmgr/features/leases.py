@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from ipaddress import IPv6Network
 
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.ip import VERSIONS, IPAddress, Version
@@ -47,12 +48,17 @@ def items(scope: InstanceScope) -> list[Item]:
             fixed[interface.mac_for(app.name), version] = interface.fixed(version)
     owners = {address: mac for (mac, _), address in fixed.items() if address is not None}
 
+    # Of a delegated prefix that was replaced, applications use the address until they renew it.
+    prefixes = [old.prefix for old in scope.old_prefixes]
+    if scope.net6 is not None and isinstance(scope.net6.subnet, IPv6Network):
+        prefixes.append(scope.net6.subnet)
+
     def may_stay(lease: Lease) -> bool:
         version = lease.address.version
         if version not in served(scope) or lease.iaid.startswith(TEMPORARY):
             return True
-        if version == 6 and scope.net6 is not None and lease.address not in scope.net6.subnet:
-            return False  # of a delegated prefix that was replaced
+        if version == 6 and not any(lease.address in prefix for prefix in prefixes):
+            return False
         return (
             (lease.mac, version) in fixed
             and fixed[lease.mac, version] in (None, lease.address)
