@@ -40,11 +40,26 @@ def items(scope: UplinkScope) -> list[Item]:
     between = f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state new drop" if ports else ""
     masquerade6 = f"\n    ip6 saddr {link_pool6(scope)} oifname != {links} masquerade" if scope.ipv6 else ""
     icmpv6 = "\n    meta l4proto icmpv6 accept" if scope.ipv6 else ""
+    # An address of the port that can be used may be missing for a second, while it is asked for duplicates; then
+    # "masquerade" takes another one.  A packet that is dropped leaves no flow behind that would go on so.
+    untranslated = (
+        f"""
+chain untranslated {{
+    type filter hook postrouting priority srcnat + 1; policy accept;
+    iifname {links} oifname != {links} ip6 saddr {{ {LINK_LOCAL}, {link_pool6(scope)} }} drop
+}}"""
+        if scope.ipv6
+        else ""
+    )
+    # Of link-local addresses the same may be on several links.
+    own6 = (
+        f"\n    ip6 saddr != {LINK_LOCAL} meta pkttype host fib saddr type local drop" if scope.ipv6 else ""
+    )
     body = f"""{portmap.chains(scope)}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade{masquerade6}
-}}
+}}{untranslated}
 chain forward {{
     type filter hook forward priority filter; policy accept;
     oifname {links} ct status dnat accept
@@ -55,7 +70,7 @@ chain input {{
     type filter hook input priority filter; policy accept;
     iifname "lo" accept
     ct state established,related accept
-    meta nfproto ipv4 meta pkttype host fib saddr type local drop
+    meta nfproto ipv4 meta pkttype host fib saddr type local drop{own6}
     iifname != {links} accept
     meta l4proto icmp accept{icmpv6}
     drop
@@ -72,5 +87,12 @@ chain input {{
             # Neighbour discovery on the instances' links looks for its addresses by route, too.
             Rule(LINK_PRIORITY, LOCAL, dst=LINK_LOCAL),
             Rule(LINK_PRIORITY + 1, LOCAL, dst=MULTICAST),
+        ]
+        # Else "masquerade" takes an address from elsewhere: the one that is asked, where it is the device's own; one of
+        # a link, while the port's is tentative or deprecated (RFC 6724, 5, rules 1 and 3; its candidates: 4).
+        found += [
+            Sysctl(f"net/ipv6/conf/{facts.interface}/use_oif_addrs_only", "1", facts.interface)
+            for _, facts in scope.ports
+            if facts.present and facts.addresses_of(6)
         ]
     return found
