@@ -107,7 +107,8 @@ def _used_by(name: str, rows: Rows) -> None:
         for interface in interfaces(document):
             if interface.get("network") == name:
                 row = rows.get(APP.status, {}).get(f"{name}/{app}/{interface['name']}", {})
-                held = ", ".join(a["address"] for a in row.get("addresses") or ()) or "no address"
+                usable = [a for a in row.get("addresses") or () if a.get("source") != "link-local"]
+                held = ", ".join(a["address"] for a in usable) or "no address"
                 lines.append(
                     f"  {app}/{interface['name']}: {output.state_word(str(row.get('state', 'pending')))}, {held}"
                 )

@@ -17,6 +17,8 @@ from netnsmgr.cli.readiness import Rows, interfaces
 
 Row = Mapping[str, Any]
 Line = list[str]
+FEW = 2
+"""Addresses of an interface that the narrow list shows."""
 
 
 @click.command("get")
@@ -128,7 +130,7 @@ def _apps(name: str, rows: Rows, wide: bool) -> list[Line]:
             interface,
             network,
             _state(row),
-            _join(a["address"] for a in addresses),
+            _join(a["address"] for a in addresses) if wide else _few(addresses),
             str(row.get("mac") or "-"),
         ]
         if wide:
@@ -181,6 +183,12 @@ def _state(row: Row) -> str:
 
 def _join(values: Any) -> str:
     return ",".join(map(str, values or ())) or "-"
+
+
+def _few(addresses: Any) -> str:
+    """Return two of the addresses that others can use, and how many more there are: one of IPv6 may have 39 characters."""
+    found = [a["address"] for a in addresses if a.get("source") != "link-local"]
+    return _join(found[:FEW]) + (f",+{len(found) - FEW}" if len(found) > FEW else "")
 
 
 def _reasons(row: Row) -> str:
