@@ -84,9 +84,7 @@ class PortWatch:
             return parse(file.read())
         return None
 
-    def _ask(
-        self, port: Port, link: LinkInfo | None, found: Found, system: KernelSystem, now: float
-    ) -> None:
+    def _ask(self, port: Port, link: LinkInfo | None, found: Found, system: KernelSystem, now: float) -> None:
         """Ask for a router where none is known: the kernel may have done so before it listened to the answer."""
         known = any(gateway.version == 6 for gateway in found.gateways.get(port.ifname, ()))
         if link is None or not link.carrier or known or _accept_ra(port, system) != 2:

@@ -19,7 +19,9 @@ from ipaddress import IPv6Address
 ND_USEROPT = 20  # RTNLGRP_ND_USEROPT, linux/rtnetlink.h
 NEW_ND_USEROPT = 68  # RTM_NEWNDUSEROPT
 HEADER = struct.Struct("=IHHII")  # nlmsghdr
-OPTIONS = struct.Struct("=BxHiBB6x")  # nduseroptmsg: family, length of the options, link, type and code of ICMPv6
+OPTIONS = struct.Struct(
+    "=BxHiBB6x"
+)  # nduseroptmsg: family, length of the options, link, type and code of ICMPv6
 ADVERTISEMENT, SOLICITATION = 134, 133
 RDNSS = 25
 INFINITE = 0xFFFFFFFF

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import AppHost
-from tests.scenarios.documents import Document, app, device
-from tests.scenarios.ipv6 import dual, only6, port6
+from tests.scenarios.documents import app, device
+from tests.scenarios.ipv6 import dual, port6
 from tests.scenarios.portmaps import app2, leads, led, port_map, refused
 from tests.scenarios.world import World
 
