@@ -71,7 +71,9 @@ def instance_scope(
         helpers_now=helpers,
         link=link,
     )
-    return replace(scope, numbers=(known or Numbers.none()).assign(lists(scope), holders(scope)))
+    # Who holds what he has taken himself is said by the ids that there are.
+    scope = replace(scope, numbers=known or Numbers.none())
+    return replace(scope, numbers=scope.numbers.assign(lists(scope), holders(scope)))
 
 
 def linked_instance(entry: Row) -> LinkedInstance:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import ACTION_MASK, DNS_GROUP, DROP_GROUP, EPOCH_SHIFT, IN_GROUP, INDEX_MASK
 from netnsmgr.core.agreed import FILTER as TABLE
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import VERSIONS, IPAddress
 from netnsmgr.core.item import Item
 from netnsmgr.features import nat64, vif
 from netnsmgr.features.acl import guard, text
-from netnsmgr.features.acl.lists import eids, holders
+from netnsmgr.features.acl.lists import eids, holders, instances_own, made6, subnets, versions
 from netnsmgr.features.acl.numbers import Block
-from netnsmgr.features.acl.table import FAMILY, NAME, frame
+from netnsmgr.features.acl.table import FAMILY, HEADER, NAME, frame
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.names import domains, host_sets, static_addresses
@@ -31,41 +31,39 @@ HOST_SPEC, PAST_SPEC = "size 65536; flags timeout; timeout 1h", "size 65536; fla
 
 def items(scope: InstanceScope) -> list[Item]:
     """Return what all lists of the instance share."""
-    gateway = scope.nets[0].gateway
-    owners: dict[IPAddress, int] = {
-        a: scope.numbers.vifs[owner] for a, owner in holders(scope).items() if a.version == 4
-    }
-    by_address = frozenset(f"{address} : {number}" for address, number in owners.items())
-    vif_of4 = NftSet(FAMILY, TABLE, "vif_of4", "type ipv4_addr : mark", by_address)
+    owners = {address: scope.numbers.vifs[group] for address, group in holders(scope).items()}
+    vif_of = [
+        NftSet(
+            FAMILY,
+            TABLE,
+            f"vif_of{version}",
+            f"type ipv{version}_addr : mark",
+            frozenset(f"{each} : {number}" for each, number in owners.items() if each.version == version),
+        )
+        for version in versions(scope)
+    ]
     deciders = _deciders(scope)
     translator = nat64.LINK if scope.instance.nat64_prefix is not None else ""
-    outer6 = next((link.outer for link in scope.links if link.version == 6), None)
-    body = f"\n{vif_of4.declaration()}\n{deciders.declaration()}{frame(BRIDGE, UPLINK, gateway, scope.outer, outer6, translator)}"
+    declared = "\n".join(each.declaration() for each in (*vif_of, deciders))
+    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator)}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),
         Sysctl("net/bridge/bridge-nf-call-ip6tables", "1"),
         Sysctl("net/bridge/bridge-nf-call-arptables", "0"),
         table,
-        vif_of4,
+        *vif_of,
         deciders,
-        NftSet(
-            FAMILY,
-            TABLE,
-            "eids4",
-            "type ipv4_addr",
-            frozenset(str(address) for address in eids(scope) if address.version == 4),
-        ),
-        NftSet(FAMILY, TABLE, "eids6", "type ipv6_addr", frozenset()),
+        *_eids(scope),
         *_host_sets(scope),
         _epoch(scope),
-        *guard.items(owners, _guarded_macs(scope), gateway),
+        *guard.items(_holding(scope, owners)),
         File(f"{scope.etc}/rules.json", scope.numbers.index_text(), reload="flowlog"),
     ]
     if scope.instance.spec.flow_log:
         found.append(_log())
     if scope.instance.spec.flow_log or domains(scope):
-        found.append(_dns_log(gateway))
+        found.append(_dns_log(scope))
     return found
 
 
@@ -87,7 +85,12 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     needs = frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
     return [
         guard.part(
-            name, number, interface.mac_for(app.name), scope.nets[0].subnet, guarded=interface.anti_spoofing
+            name,
+            number,
+            interface.mac_for(app.name),
+            None if scope.net4 is None else scope.net4.subnet,
+            guarded=interface.anti_spoofing,
+            ipv6=scope.instance.has_ipv6,
         ),
         NftPart(FAMILY, TABLE, f"list_{name}", body, links, needs=needs),
     ]
@@ -125,11 +128,37 @@ def _deciders(scope: InstanceScope) -> NftSet:
     return NftSet(FAMILY, TABLE, "deciders", "type mark : mark; flags interval", elements)
 
 
-def _guarded_macs(scope: InstanceScope) -> frozenset[str]:
-    """Return the addresses on the link of all interfaces that have no other."""
-    return frozenset(
-        interface.mac_for(app.name) for app, interface in scope.interfaces if interface.anti_spoofing
+def _holding(scope: InstanceScope, owners: dict[IPAddress, int]) -> guard.Holding:
+    """Return what the guard is told of addresses."""
+    numbers = scope.numbers.vifs
+    made = {address: numbers[group] for address, group in made6(scope).items()}
+    return guard.Holding(
+        versions(scope),
+        made | owners,
+        instances_own(scope),
+        {
+            interface.mac_for(app.name): numbers[vif.group(app, interface)]
+            for app, interface in scope.interfaces
+            if interface.anti_spoofing
+        },
+        subnets(scope),
+        given6=scope.instance.addressing == "stateful",
     )
+
+
+def _eids(scope: InstanceScope) -> list[NftSet]:
+    """Return the sets that `eidset` asks; a list may have rules of either version."""
+    found = eids(scope)
+    return [
+        NftSet(
+            FAMILY,
+            TABLE,
+            f"eids{version}",
+            f"type ipv{version}_addr",
+            frozenset(str(address) for address in found if address.version == version),
+        )
+        for version in VERSIONS
+    ]
 
 
 def _set_names(host: str) -> tuple[str, ...]:
@@ -167,7 +196,10 @@ chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {e
         for app, interface in scope.interfaces
     }
     # Who is asked depends on who holds an address, and on whose rule decided.
-    after |= {NftSet(FAMILY, TABLE, name, "", None).ref for name in ("vif_of4", "deciders")}
+    after |= {
+        NftSet(FAMILY, TABLE, name, "", None).ref
+        for name in (*(f"vif_of{version}" for version in versions(scope)), "deciders")
+    }
     return NftPart(FAMILY, TABLE, "epoch", body, links, needs=frozenset(after))
 
 
@@ -186,13 +218,16 @@ chain @@_in {{ log prefix "in" group {IN_GROUP} snaplen 96; }}"""
     return NftPart(FAMILY, TABLE, "log", body, links)
 
 
-def _dns_log(gateway: IPAddress) -> NftTable:
+def _dns_log(scope: InstanceScope) -> NftTable:
     """Return the table that copies questions to the instance's DNS and its answers for the flow log to read."""
     copy = f'log prefix "dns" group {DNS_GROUP} snaplen 4096'
+    asked = "".join(
+        f'\n    iifname "{BRIDGE}" {HEADER[net.version]} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport 53 {copy}'
+        for net in scope.nets
+    )
     body = f"""
 chain input {{
-    type filter hook input priority -10; policy accept;
-    iifname "{BRIDGE}" ip daddr {gateway} meta l4proto {{ tcp, udp }} th dport 53 {copy}
+    type filter hook input priority -10; policy accept;{asked}
 }}
 chain output {{
     type filter hook output priority -10; policy accept;

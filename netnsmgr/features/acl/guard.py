@@ -17,8 +17,14 @@ A port without a part passes nothing: a link comes up by itself, and maybe befor
 
 from __future__ import annotations
 
-from netnsmgr.core.ip import IPAddress, IPNetwork
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+from typing import Any
+
+from netnsmgr.core.ip import LINK_LOCAL, IPAddress, IPNetwork, Version
 from netnsmgr.core.item import Item
+from netnsmgr.features.acl import guard6
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
@@ -50,64 +56,118 @@ chain forward {
 TABLE = NftTable.of(FAMILY, NAME, BODY, carries=True)
 
 
-def items(owners: dict[IPAddress, int], macs: frozenset[str], gateway: IPAddress) -> list[Item]:
-    """Return the table and what is known of addresses: ``owners`` are the interfaces' ids by address; ``macs`` those of
-    the interfaces that are guarded.
+@dataclass(frozen=True)
+class Holding:
+    """What is known of addresses: ``owners`` are the interfaces' ids by those that they hold.
+
+    Nobody but the instance holds its ``own``.  ``macs`` are the ids of the interfaces that are guarded, by their addresses on
+    the link; ``subnets`` those of applications.  ``given6``: all addresses of IPv6 but link-local ones are given by the
+    instance.
     """
-    table = TABLE.name
-    own = NftSet(
-        FAMILY,
-        table,
-        "own4",
-        "type ipv4_addr . mark",
-        frozenset(f"{address} . {number}" for address, number in owners.items()),
-    )
-    holders = {gateway: NOBODY} | owners
-    held = frozenset(f"{address} : {number}" for address, number in holders.items())
-    settled = frozenset(map(str, owners.values()))
-    return [
-        TABLE,
-        own,
-        # Who has one of these has all its addresses in the other already: else an application's first packets were lost.
-        NftSet(FAMILY, table, "settled", "type mark", settled, after=frozenset({own.ref})),
-        NftSet(FAMILY, table, "holders4", "type ipv4_addr : mark", held),
-        NftSet(FAMILY, table, "macs", "type ether_addr", macs),
-    ]
+
+    versions: tuple[Version, ...]
+    owners: Mapping[IPAddress, int]
+    own: frozenset[IPAddress]
+    macs: Mapping[str, int]
+    subnets: tuple[IPNetwork, ...]
+    given6: bool = False
+
+    def of(self, version: Version) -> dict[IPAddress, int]:
+        """Return the owners of one version's addresses."""
+        return {address: number for address, number in self.owners.items() if address.version == version}
 
 
-def part(vif: str, number: int, mac: str, subnet: IPNetwork, *, guarded: bool) -> NftPart:
-    """Return the part of one interface; not ``guarded``: it may send for others (an application that is a router)."""
+def items(known: Holding) -> list[Item]:
+    """Return the table and what is known of addresses."""
+    sets: list[NftSet] = []
+    body = BODY
+    if 4 in known.versions:
+        owners = known.of(4)
+        own = NftSet(FAMILY, TABLE.name, "own4", "type ipv4_addr . mark", _pairs(owners, " . "))
+        held = {address: NOBODY for address in known.own if address.version == 4} | owners
+        sets += [
+            own,
+            _settled("settled", owners, own),
+            NftSet(FAMILY, TABLE.name, "holders4", "type ipv4_addr : mark", _pairs(held, " : ")),
+        ]
+    if 6 in known.versions:
+        owners = known.of(6)
+        numbers = {guard6.number(address): vif for address, vif in owners.items()}
+        own = NftSet(FAMILY, TABLE.name, "own6", f"{guard6.TYPE} . meta mark", _pairs(numbers, " . "))
+        held6 = frozenset({*numbers, *(guard6.number(each) for each in known.own if each.version == 6)})
+        given = {each: vif for each, vif in owners.items() if known.given6 and each not in LINK_LOCAL}
+        asked = [
+            own,
+            _settled("settled6", given, own),
+            # After the other, as well: who holds an address shall not lose it to himself.
+            NftSet(FAMILY, TABLE.name, "held6", guard6.TYPE, held6, after=frozenset({own.ref})),
+            guard6.lladdr(known.macs, FAMILY, TABLE.name),
+        ]
+        sets += asked
+        body += guard6.body(asked, (each for each in known.subnets if isinstance(each, IPv6Network)))
+    macs = NftSet(FAMILY, TABLE.name, "macs", "type ether_addr", frozenset(known.macs))
+    return [NftTable.of(FAMILY, NAME, body, carries=True), *sets, macs]
+
+
+def _pairs(owners: Mapping[Any, int], between: str) -> frozenset[str]:
+    return frozenset(f"{address}{between}{vif}" for address, vif in owners.items())
+
+
+def _settled(name: str, owners: Mapping[IPAddress, int], own: NftSet) -> NftSet:
+    """Return the set of those who use no addresses but the ones that they are known to hold."""
+    ids = frozenset(map(str, owners.values()))
+    # Who has one of these has all its addresses in the other already: else an application's first packets were lost.
+    return NftSet(FAMILY, TABLE.name, name, "type mark", ids, after=frozenset({own.ref}))
+
+
+def part(vif: str, number: int, mac: str, subnet: IPNetwork | None, *, guarded: bool, ipv6: bool) -> NftPart:
+    """Return the part of one interface in an instance with this IPv4 ``subnet`` (None: without IPv4), and with IPv6 or not.
+
+    Not ``guarded``: it may send for others (an application that is a router).
+    """
+    others = "" if guarded else " ether daddr @macs"
     if guarded:
-        marking, others = _guard(number, mac, subnet), ""
+        marking = _guard(number, mac, subnet, ipv6=ipv6)
     else:
-        marking, others = f"\nchain @@_from {{ meta mark set {number}; }}", " ether daddr @macs"
+        # What it takes is to be known, too.
+        told = f" ip6 saddr :: icmpv6 type nd-neighbor-solicit goto {guard6.ND};" if ipv6 else ""
+        marking = (
+            f"\nchain @@_from {{ meta mark set {number};{told} }}"
+            if told
+            else (f"\nchain @@_from {{ meta mark set {number}; }}")
+        )
     body = f"""{marking}
 chain @@_to {{
     meta pkttype != {{ broadcast, multicast }} ether daddr != {mac}{others} drop
     meta mark set meta mark or {number << 16:#010x}
 }}"""
-    sets = (
-        NftSet(FAMILY, TABLE.name, name, "", None).ref for name in ("own4", "settled", "holders4", "macs")
-    )
+    asked = ["macs", *(["own4", "settled", "holders4"] if subnet is not None else [])]
+    sets = (NftSet(FAMILY, TABLE.name, name, "", None).ref for name in asked)
     links = (("from_vif", vif, "goto @@_from"), ("to_vif", vif, "goto @@_to"))
     return NftPart(FAMILY, TABLE.name, f"vif_{vif}", body, links, needs=frozenset(sets))
 
 
-def _guard(number: int, mac: str, subnet: IPNetwork) -> str:
-    return f"""
+def _guard(number: int, mac: str, subnet: IPNetwork | None, *, ipv6: bool) -> str:
+    first = f"""
 chain @@_from {{
     ether saddr != {mac} drop
-    meta mark set {number}
+    meta mark set {number}"""
+    last = guard6.ENTRY if ipv6 else "@@_ip6"
+    if subnet is None:
+        return f"""{first}
+    ether type ip6 goto {last}
+    drop
+}}"""
+    return f"""{first}
     ether type arp goto @@_arp
     ether type ip goto @@_ip
-    goto @@_ip6
+    goto {last}
 }}
 chain @@_arp {{
     arp saddr ether != {mac} drop
     arp saddr ip 0.0.0.0 accept
     meta mark @settled goto @@_arp_settled
-    meta mark set arp saddr ip map @holders4
-    meta mark != {number} drop
+    {_not_another_s("arp saddr ip", number)}
     arp saddr ip {subnet} accept
     drop
 }}
@@ -119,8 +179,7 @@ chain @@_ip {{
     udp sport 67 drop
     udp dport 67 goto @@_dhcp
     meta mark @settled goto @@_ip_settled
-    meta mark set ip saddr map @holders4
-    meta mark != {number} drop
+    {_not_another_s("ip saddr", number)}
     ip saddr {subnet} accept
     drop
 }}
@@ -134,9 +193,18 @@ chain @@_dhcp {{
 chain @@_ip_settled {{
     ip saddr . meta mark @own4 accept
     drop
-}}
-chain @@_ip6 {{
-    icmpv6 type {{ nd-router-advert, nd-redirect }} drop
+}}{"" if ipv6 else _UNGUARDED6}"""
+
+
+def _not_another_s(field: str, number: int) -> str:
+    return f"""meta mark set {field} map @holders4
+    meta mark != {number} drop"""
+
+
+_UNGUARDED6 = """
+chain @@_ip6 {
+    icmpv6 type { nd-router-advert, nd-redirect } drop
     udp sport 547 drop
     accept
-}}"""
+}"""
+"""Where the instance has no IPv6, applications have link-local addresses, which nobody else believes in."""

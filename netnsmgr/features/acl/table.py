@@ -28,6 +28,8 @@ on many kernels.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from netnsmgr.core.agreed import (
     ACTION_MASK,
     ACTION_SHIFT,
@@ -36,30 +38,56 @@ from netnsmgr.core.agreed import (
     FILTER,
     INDEX_MASK,
     METADATA,
+    METADATA6,
     Action,
 )
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import Version
+from netnsmgr.features.nets import LinkEnds, Net
 from netnsmgr.items.nft import PREFIX
 
 FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
 DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
 
 
+HEADER: dict[Version, str] = {4: "ip", 6: "ip6"}
+"""How nft calls the header of a version of IP."""
+
+
 def frame(
-    bridge: str,
-    uplink: str,
-    gateway: IPAddress,
-    outer: IPAddress,
-    outer6: IPAddress | None,
-    translator: str = "",
+    bridge: str, uplink: str, nets: Sequence[Net], links: Sequence[LinkEnds], translator: str = ""
 ) -> str:
-    """Return the body of the table ``inet netnsmgr_acl`` for an instance; ``translator`` is the link to NAT64, if it has it."""
+    """Return the body of the table ``inet netnsmgr_acl`` for an instance with these nets, and with these links outside.
+
+    ``translator`` is the link to NAT64, if it has it.
+    """
     to_ipv4, from_ipv4 = _translated(uplink, translator) if translator else ("", "")
-    from_uplink6 = ""
-    if outer6 is not None:
-        from_uplink6 = f"""
-    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 accept
-    ip6 saddr {outer6} accept"""
+    ipv6 = any(link.version == 6 for link in links)
+    versions: list[Version] = [net.version for net in nets if net.version == 4]
+    if ipv6:
+        versions.append(6)
+    neighbours = f"icmpv6 type {{ {NEIGHBOURS} }} accept"
+    if ipv6:
+        neighbours = (
+            f'iifname "{bridge}" oifname "{bridge}" icmpv6 type {{ {DISCOVERY}, {LISTENERS} }} accept'
+        )
+    to_us = [f"icmpv6 type {{ {NEIGHBOURS} }} accept"]
+    if ipv6:
+        to_us = [
+            f"icmpv6 type {{ {DISCOVERY} }} ip6 hoplimit 255 accept",
+            f"icmpv6 type {{ {LISTENERS} }} ip6 hoplimit 1 accept",
+        ]
+    services = [
+        f"{HEADER[net.version]} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport 53 accept"
+        for net in nets
+    ]
+    if 4 in versions:
+        services.append(f"ip daddr {METADATA} tcp dport 80 accept")
+    if ipv6:
+        services.append(f"ip6 daddr {{ {', '.join(METADATA6)} }} tcp dport 80 accept")
+    device = [f"{HEADER[link.version]} saddr {link.outer}" for link in links]
+    from_link = [f"{each} accept" for each in device]
+    if ipv6:
+        from_link.append("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept")
     return f"""
 map out_lists {{ type mark : verdict; }}
 map in_lists {{ type mark : verdict; }}
@@ -80,13 +108,13 @@ chain forward {{
     goto asked
 }}
 {from_ipv4}chain asked {{
-    icmpv6 type {{ {NEIGHBOURS} }} accept
+    {neighbours}
     ct state {{ invalid, untracked }} drop
     ct direction reply goto answer
     goto question
 }}
 chain to_many {{
-    icmpv6 type {{ {NEIGHBOURS} }} accept
+    {neighbours}
     ct state {{ invalid, untracked }} drop
     ct direction reply drop
     goto question
@@ -98,9 +126,8 @@ chain input {{
     iifname != "{bridge}" drop
     ct direction reply accept
     udp dport {{ 67, 547 }} accept
-    ip daddr {gateway} meta l4proto {{ tcp, udp }} th dport 53 accept
-    ip daddr {METADATA} tcp dport 80 accept
-    icmpv6 type {{ {NEIGHBOURS} }} accept
+    {_lines(services)}
+    {_lines(to_us)}
     meta l4proto igmp accept
     ct mark and {EPOCH_MASK:#010x} vmap @fresh
     ct state {{ invalid, untracked }} drop
@@ -108,7 +135,7 @@ chain input {{
 }}
 chain from_uplink {{
     ct state established,related accept
-    ip saddr {outer} accept{from_uplink6}
+    {_lines(from_link)}
     drop
 }}
 
@@ -116,7 +143,7 @@ chain question {{
     ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
     iifname "{bridge}" goto from_app
     ct status dnat goto to_app
-    ip saddr {outer} goto from_device
+    {_lines(f"{each} goto from_device" for each in device)}
     goto to_app
 }}
 chain from_app {{
@@ -131,7 +158,7 @@ chain ask_out {{
 chain to_app {{
     meta mark and 0xffff0000 != 0 goto ask_in
     meta mark set 0
-    meta mark set ct reply ip saddr map @vif_of4
+    {_lines(f"meta mark set ct reply {HEADER[each]} saddr map @vif_of{each}" for each in versions)}
     meta mark << 16 vmap @in_lists
     drop
 }}
@@ -160,7 +187,7 @@ chain ask_out_of_receiver {{
 chain answer_routed {{
     meta mark set 0
     meta mark set ct mark and {INDEX_MASK:#010x} map @deciders
-    meta mark set ct original ip saddr map @vif_of4
+    {_lines(f"meta mark set ct original {HEADER[each]} saddr map @vif_of{each}" for each in versions)}
     jump ask_out
     iifname "{bridge}" goto to_app
     goto allowed
@@ -242,5 +269,14 @@ chain to_translator {{
     return ways, chains
 
 
+def _lines(rules: Iterable[str]) -> str:
+    return "\n    ".join(rules)
+
+
+DISCOVERY = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit"
+LISTENERS = "mld-listener-report, mld-listener-done, mld2-listener-report"
+"""What applications say of themselves on a link, to each other and to the instance: neighbour discovery and multicast
+listeners (RFC 4861, RFC 2710, RFC 3810).  To where a router would take it, it has nothing to say."""
+
 NEIGHBOURS = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
-"""What IPv6 needs on a link between any two: neighbour discovery and multicast listeners (RFC 4861, RFC 3810)."""
+"""The same of an instance without IPv6, where applications have link-local addresses and a link without a router."""
