@@ -92,8 +92,9 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
     async with AsyncClient(run_dir, f"agent:{name}") as client:
         role: UplinkRole | InstanceRole
         if name == UPLINK:
-            role = UplinkRole(run_dir)
+            role = UplinkRole(run_dir, state_dir)
             agent = Agent(name, role, client)
+            role.changed(agent.wake)
             system = KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh)
         else:
             role = InstanceRole(name, run_dir, state_dir)

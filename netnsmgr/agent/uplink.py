@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import Any
 
+from netnsmgr.agent.port_facts import PortWatch
+from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
-from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPInterface, Version
 from netnsmgr.core.item import Ref
-from netnsmgr.features import port_dhcp
+from netnsmgr.features.delegation import ends, share_out
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
-from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, PortLease, UplinkScope
+from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.uplink import intent
 from netnsmgr.items.link import link_ref, netns_ref
 from netnsmgr.kernel.system import KernelSystem
-from netnsmgr.pubsub.tables import AGENT_STATUS, DEVICE_STATUS, link_status
+from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, DEVICE_STATUS, link_status
+
+PROXIED = {"ndpProxy", "npt"}
+"""Ways out by which the device may have to answer for applications' addresses."""
 
 
 class UplinkRole:
     """See ``agent.Role``."""
 
-    tables: tuple[str, ...] = (
-        AGENT_STATUS,
-    )  # an agent that runs has its namespace, into which we put a link
-
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, state_dir: str) -> None:
+        # An agent that runs has its namespace, into which we put a link.
+        self.tables: tuple[str, ...] = (AGENT_STATUS,)
         self._run_dir = run_dir
+        self._ports = PortWatch(self.lease_dir, f"{run_dir}/instances/uplink")
+        self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
+        self._waits: dict[str, str] = {}
         self.ipv6 = False
         self._scope: UplinkScope | None = None
         self._intent: Intent = {}
-        self._leases: dict[str, PortLease | None] = {}
         self._read: dict[str, tuple[object, LinkedInstance]] = {}
 
     async def intend(
@@ -41,17 +47,23 @@ class UplinkRole:
     ) -> Intent:
         device = device_of(row)
         ports = device.spec.ports if device is not None else ()
-        self._leases = {port.name: self._lease(port) for port in ports if port.dhcp}
         self._read = {
             entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]
         }
         linked = [instance for _, instance in self._read.values()]
+        if any(each.instance.spec.ipv6.uplink in PROXIED for each in linked):
+            # Only now: everybody's addresses change often, and wake us.
+            self.tables = (AGENT_STATUS, APP_STATUS)
+            linked = [
+                replace(each, addresses6=_addresses6(each, views.get(APP_STATUS, {}))) for each in linked
+            ]
         self.ipv6 = any(each.instance.has_ipv6 for each in linked) or any(
-            each.version == 6 for port in ports for each in port.addresses
+            port.slaac or port.dhcp6 or any(each.version == 6 for each in port.addresses) for port in ports
         )
         system.rtnl.ipv6 |= self.ipv6
-        facts = await _port_facts(ports, self._leases, system, ipv6=self.ipv6)
-        self._scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode)
+        facts = await self._ports.facts(ports, system, ipv6=self.ipv6)
+        scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode)
+        self._scope = self._with_prefixes(scope)
         self._intent = intent(self._scope)
         return self._intent
 
@@ -64,19 +76,38 @@ class UplinkRole:
         """The directory whose changes say that a port has got, renewed or lost its lease."""
         return port_lease_dir(self._run_dir)
 
-    def _lease(self, port: Port) -> PortLease | None:
-        try:
-            with open(f"{self.lease_dir}/{port_dhcp.lease_name(port)}", encoding="utf-8") as file:
-                lease = port_dhcp.parse(file.read())
-        except FileNotFoundError:
-            return None
-        return (
-            lease if lease is not None and lease.expires > time.clock_gettime(time.CLOCK_BOOTTIME) else None
+    def _with_prefixes(self, scope: UplinkScope) -> UplinkScope:
+        """Give the instances their parts of what the ports' networks delegate."""
+        now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        wants = {
+            linked.instance.name: [port.name for port, _ in scope.ports_of(linked.instance)]
+            for linked in scope.instances
+            if linked.instance.wants_prefix
+        }
+        offers = {port.name: facts.delegated for port, facts in scope.ports if facts.delegated is not None}
+        shares, self._waits = share_out(self._prefixes.shares, wants, offers, now)
+        self._prefixes.keep(shares)
+        if not shares:
+            return scope
+        return replace(
+            scope,
+            instances=tuple(
+                replace(linked, delegated=shares[name].parts)
+                if (name := linked.instance.name) in shares
+                else linked
+                for linked in scope.instances
+            ),
         )
 
+    def changed(self, wake: Callable[[], object]) -> None:
+        """Have ``wake`` called when a port's network tells something that the kernel keeps to itself."""
+        self._ports.changed = wake
+
     def next_look(self) -> float | None:
-        """Return when, in seconds since the device's start, a lease ends that nobody may have renewed."""
-        return min((lease.expires for lease in self._leases.values() if lease is not None), default=None)
+        """Return when, in seconds since the device's start, something ends that nobody may have renewed."""
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        moments = [end for end in ends(self._prefixes.shares) if end > now]
+        return min((*moments, *filter(None, [self._ports.next_look()])), default=None)
 
     def part(self) -> Intent:
         """Never called: the device's root namespace is not deleted."""
@@ -138,11 +169,13 @@ class UplinkRole:
             for p, facts in ports
             if facts.present and not facts.addresses
         ]
+        waits = self._waits.get(instance.name)
+        why += [f"pending: {waits}"] if waits else []
         # With several ports one that can be used is enough; the others are only mentioned.
         usable = instance.air_gapped or any(facts.usable for _, facts in ports)
         missing = {link_ref(facts.interface) for _, facts in ports if not facts.present}
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
-        if usable and there:
+        if usable and there and not waits:
             state = "ready"
         elif any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states):
             state = "degraded"
@@ -164,54 +197,32 @@ class UplinkRole:
                 for port, facts in ports
                 if facts.present
             ],
+            "prefixes": [
+                {
+                    "prefix": str(part.prefix),
+                    "preferredUntil": part.preferred_until,
+                    "validUntil": part.valid_until,
+                }
+                for part in linked.delegated
+            ],
         }
 
 
-async def _port_facts(
-    ports: tuple[Port, ...], leases: Mapping[str, PortLease | None], system: KernelSystem, *, ipv6: bool
-) -> list[PortFacts]:
-    links = await system.rtnl.links()
-    found: dict[str, list[IPInterface]] = {}
-    gateways: Mapping[str, Sequence[IPAddress]] = {}
-    versions: tuple[Version, ...] = VERSIONS if ipv6 else (4,)
-    if any(port.as_found(version) and port.ifname in links for port in ports for version in versions):
-        for address, _ in await system.rtnl.addresses():
-            if address.address.ip not in LINK_LOCAL:
-                found.setdefault(address.link, []).append(address.address)
-        gateways = await system.rtnl.gateways()
-    facts = []
-    for port in ports:
-        link = links.get(port.ifname)
-        if link is None:
-            facts.append(PortFacts(port.name, port.ifname))
-            continue
-        lease = leases.get(port.name)
-        addresses, learned, dns, ntp = port.addresses, port.gateways, port.dns, port.ntp
-        for version in versions:
-            here = [each for each in found.get(port.ifname, ()) if each.version == version]
-            ways = [each for each in gateways.get(port.ifname, ()) if each.version == version]
-            if port.as_found(version):
-                addresses += tuple(here)
-            if port.as_found(version) and not any(each.version == version for each in learned):
-                learned += tuple(ways)
-        if lease is not None:
-            addresses += (lease.address,)
-            learned, dns, ntp = learned or lease.gateways, dns or lease.dns, ntp or lease.ntp
-        facts.append(
-            PortFacts(
-                port.name,
-                port.ifname,
-                present=True,
-                up=link.up,
-                carrier=link.carrier,
-                mtu=port.mtu or link.mtu,
-                addresses=addresses,
-                gateways=learned,
-                dns=dns,
-                ntp=ntp,
-            )
+def _addresses6(linked: LinkedInstance, rows: dict[str, Any]) -> tuple[IPv6Address, ...]:
+    """Return the IPv6 addresses of an instance's applications, as its agent tells them."""
+    if linked.instance.spec.ipv6.uplink not in PROXIED:
+        return ()
+    return tuple(
+        sorted(
+            {
+                IPv6Address(entry["address"])
+                for key, row in rows.items()
+                if key.split("/")[0] == linked.instance.name
+                for entry in row.get("addresses", ())
+                if ":" in entry["address"]
+            }
         )
-    return facts
+    )
 
 
 def _port_row(port: Port, facts: PortFacts) -> dict[str, Any]:

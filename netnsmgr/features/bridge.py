@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from netnsmgr.core.ip import interface
 from netnsmgr.core.item import Item
 from netnsmgr.features.nets import Net
 from netnsmgr.features.scope import InstanceScope
@@ -36,6 +37,11 @@ def items(scope: InstanceScope) -> list[Item]:
         Forwarding(BRIDGE),
     ]
     found += map(gateway_address, scope.nets)
+    # Applications leave a prefix that was replaced while it still works.
+    found += [
+        Address(BRIDGE, interface(instance.gateway_in(old.prefix), old.prefix.prefixlen))
+        for old in scope.old_prefixes
+    ]
     if instance.has_ipv6:
         found += [
             # The gateway tells applications the way, and not the other way round.

@@ -6,8 +6,9 @@ from ipaddress import IPv6Network
 
 from netnsmgr.config.device import DEFAULT_LINK_POOL6
 from netnsmgr.core.ip import LINK_LOCAL, MULTICAST
-from netnsmgr.core.item import Item
-from netnsmgr.features import portmap
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features import egress6, portmap
+from netnsmgr.features.ports import listening
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import LOCAL
@@ -55,7 +56,9 @@ chain untranslated {{
     own6 = (
         f"\n    ip6 saddr != {LINK_LOCAL} meta pkttype host fib saddr type local drop" if scope.ipv6 else ""
     )
-    body = f"""{portmap.chains(scope)}
+    carried6 = egress6.chains(scope) if scope.ipv6 else ""
+    forward6 = egress6.forward_rules() if scope.ipv6 else ""
+    body = f"""{portmap.chains(scope)}{carried6}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade{masquerade6}
@@ -63,7 +66,7 @@ chain postrouting {{
 chain forward {{
     type filter hook forward priority filter; policy accept;
     oifname {links} ct status dnat accept
-    iifname {links} oifname {links} drop
+    iifname {links} oifname {links} drop{forward6}
     oifname {links} ct state != {{ established, related }} drop{between}
 }}
 chain input {{
@@ -81,8 +84,9 @@ chain input {{
         NftTable.of(FAMILY, NAME, body, carries=True),
     ]
     if scope.ipv6:
+        listens = frozenset[Ref](each.ref for each in listening(scope))
         found += [
-            Sysctl("net/ipv6/conf/all/forwarding", "1"),
+            Sysctl("net/ipv6/conf/all/forwarding", "1", after=listens),
             LocalRule(LOCAL_PRIORITY, 6),
             # Neighbour discovery on the instances' links looks for its addresses by route, too.
             Rule(LINK_PRIORITY, LOCAL, dst=LINK_LOCAL),

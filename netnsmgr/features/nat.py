@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item
+from netnsmgr.features.egress6 import translations
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.nets import LinkEnds, Net
 from netnsmgr.features.portmap_inside import chain
@@ -31,11 +32,17 @@ def items(scope: InstanceScope) -> list[Item]:
         for link in scope.links
         if link.version == 4 or scope.instance.spec.ipv6.uplink == "nat66"
     )
+    arriving, leaving = translations(scope)
     body = chain(scope)
+    if arriving:
+        body += f"""
+chain npt {{
+    type nat hook prerouting priority dstnat; policy accept;{arriving}
+}}"""
     body += f"""
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-{sources}
+{sources}{leaving}
 }}"""
     twins = "\n".join(
         f'    oifname "{UPLINK}" {ip(net)} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport {TWIN_DNS_PORT}'

@@ -22,6 +22,7 @@ DEFAULT_METRIC = 1000
 def items(scope: UplinkScope) -> list[Item]:
     """Return the items of all ports."""
     found = [item for number, (port, facts) in enumerate(scope.ports) for item in _port(number, port, facts)]
+    found += listening(scope)
     if sum(bool(facts.addresses) for _, facts in scope.ports) > 1:
         # The device answers by the port that was asked.  With one port there is nothing to tell apart, and what
         # the device reaches otherwise (a container bridge, a static route) keeps its answers.
@@ -54,9 +55,15 @@ def routes_over(
         # The metric tells apart two ports that were found with the same address, each in a site of its own.
         host, source = host_network(address.ip), _source(address)
         found.append(Route(host, table, metric, facts.interface, type="local", src=source, after=after))
-        if address.network != host and address.network not in networks:
+        told = address.version == 6 and facts.onlink is not None and not given_to(port, address)
+        if address.network != host and address.network not in networks and not told:
             networks.add(address.network)
             found.append(Route(address.network, table, metric, facts.interface, src=source, after=after))
+    if 6 in versions:
+        # An address says nothing of the network around it (RFC 5942): who is on the link is told by the routers.
+        up = needs | {LinkUp(facts.interface).ref}
+        others = [network for network in facts.onlink or () if network not in networks]
+        found += [Route(network, table, metric, facts.interface, after=up) for network in others]
     for version in versions:
         for first in facts.addresses_of(version)[:1]:
             after = needs | _after(port, facts, first)
@@ -95,7 +102,25 @@ def given_to(port: Port, address: IPInterface) -> bool:
     """Say whether an address of a port is one that we give to it; others the kernel or somebody else does."""
     if address.version == 4:
         return not port.as_found(4)
-    return address in port.addresses
+    # DHCPv6 gives addresses without a network; those that the kernel makes have one.
+    return address in port.addresses or (port.dhcp6 and address.network.prefixlen == 128)
+
+
+def listening(scope: UplinkScope) -> list[Sysctl]:
+    """Return what lets the kernel go on listening to routers when the device becomes one itself.
+
+    With ``accept_ra`` 1 it does not, and forgets the routers that it knew at the moment when forwarding is switched on
+    (Documentation/networking/ip-sysctl, ``addrconf_fixup_forwarding``).  0 stays: there somebody else listens.
+    """
+    found = []
+    for port, facts in scope.ports:
+        conf = f"net/ipv6/conf/{facts.interface}"
+        told = port.slaac or port.dhcp6
+        if facts.present and (told or (scope.ipv6 and port.as_found(6) and facts.accept_ra)):
+            found.append(Sysctl(f"{conf}/accept_ra", "2", facts.interface))
+        if facts.present and told:
+            found.append(Sysctl(f"{conf}/autoconf", str(int(port.slaac)), facts.interface))
+    return found
 
 
 def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
@@ -111,8 +136,9 @@ def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
     found += routes_over(PORT_TABLE + number, port, facts, 0)
     metric = DEFAULT_METRIC + 100 * port.cost + number
     for version in VERSIONS:
-        # A port "as found" has a default route already, or shall have none.
-        if port.as_found(version):
+        # A port "as found" has a default route already, or shall have none; one that is advertised is the kernel's.
+        written = any(gateway.version == version for gateway in port.gateways)
+        if port.as_found(version) or (version == 6 and (port.slaac or port.dhcp6) and not written):
             continue
         for first in facts.addresses_of(version)[:1]:
             after, source = _after(port, facts, first), _source(first)

@@ -7,7 +7,15 @@ from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, collapse_addresses, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_interface,
+)
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
@@ -215,7 +223,7 @@ class InstanceScope:
     @property
     def old_prefixes(self) -> tuple[Delegated, ...]:
         """Delegated prefixes that have been replaced, and that applications shall leave."""
-        return self.link.delegated[1:]
+        return self.link.delegated[1:] if self.instance.delegated else ()
 
     @property
     def mtu(self) -> int:
@@ -240,6 +248,8 @@ class LinkedInstance:
     revision: int = 0
     port_maps: tuple[PortMap, ...] = ()
     delegated: tuple[Delegated, ...] = ()
+    addresses6: tuple[IPv6Address, ...] = ()
+    """Of its applications, where the device has to answer for them on a port."""
 
     @property
     def outer(self) -> IPAddress:

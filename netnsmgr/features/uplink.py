@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import forwarding, port_dhcp, portmap, ports, uplink_links
+from netnsmgr.features import egress6, forwarding, port_dhcp, port_dhcp6, portmap, ports, uplink_links
 from netnsmgr.features.scope import Intent, UplinkScope
 
-FEATURES = (ports.items, port_dhcp.items, forwarding.items, portmap.items)
+FEATURES = (
+    ports.items,
+    port_dhcp.items,
+    port_dhcp6.items,
+    forwarding.items,
+    portmap.items,
+    egress6.items,
+)
 
 
 def intent(scope: UplinkScope) -> Intent:
     """Return everything of ours that shall be in the device's root namespace, grouped by instance."""
     groups: Intent = {"": [item for feature in FEATURES for item in feature(scope)]}
     for linked in scope.instances:
-        groups[linked.instance.name] = uplink_links.items(scope, linked)
+        groups[linked.instance.name] = [
+            *uplink_links.items(scope, linked),
+            *egress6.link_items(scope, linked),
+        ]
     return groups

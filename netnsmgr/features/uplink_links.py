@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from netnsmgr.core.ip import Version, any_network, host_network, interface
 from netnsmgr.core.item import Item
+from netnsmgr.features.egress6 import delegating_first
 from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.ports import routes_over
@@ -16,6 +17,8 @@ from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.sysctl import Sysctl
 
+ONLY4: tuple[Version, ...] = (4,)
+ONLY6: tuple[Version, ...] = (6,)
 INSTANCE_TABLE = 800
 INSTANCE_PRIORITY = 50
 DEVICE_METRIC = 10000
@@ -70,9 +73,11 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
         found.append(Route(net.subnet, metric=metric, link=link, via=net.inner, src=net.outer, after=after))
     for number, (port, facts) in enumerate(ports):
         found.append(ExternalLink(facts.interface))
-        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), versions)
+        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), ONLY4)
         if len(ports) > 1:
             found += _servers(table, facts, 100 * number, versions)
+    for number, (port, facts) in enumerate(delegating_first(linked, ports) if 6 in versions else ()):
+        found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), ONLY6)
     return found
 
 
@@ -84,7 +89,7 @@ def _servers(table: int, facts: PortFacts, metric: int, versions: Collection[Ver
     needs = frozenset({TABLE, LinkUp(facts.interface).ref})
     if not facts.usable:
         return []
-    networks = [address.network for address in facts.addresses]
+    networks = [*(address.network for address in facts.addresses), *(facts.onlink or ())]
     return [
         Route(host_network(server), table, metric, facts.interface, gateway, after=needs)
         for server in dict.fromkeys(facts.dns)

@@ -166,6 +166,7 @@ def _programs() -> Iterator[Check]:
     )
     yield _program("radvd", "radvd", "applications find no IPv6 router and make no IPv6 addresses")
     yield _program("udhcpc", "udhcpc", "no ports with 'dhcp: true'; no demo")
+    yield _program("dhcpcd", "dhcpcd-base", "no ports with 'dhcp6: true', no delegated IPv6 prefixes")
     yield _program("ip", "iproute2", "operators lose 'ip netns exec'; no demo and no kernel tests")
     yield _program("nft", "nftables", "operators cannot list an instance's rules; no kernel tests")
     yield _program("dot", "graphviz", "no 'netnsmgr graph --format svg'")
