@@ -58,8 +58,8 @@ shadow() {
 }
 shadow /etc /run/lab/etc
 shadow /var/lib /run/lab/lib
-rm -rf /etc/netns /etc/netnsmgr /var/lib/netnsmgr /etc/resolv.conf /etc/hosts
-mkdir /etc/netns /etc/netnsmgr /var/lib/netnsmgr
+rm -rf /etc/netns /etc/netnsmgr /var/lib/netnsmgr /var/lib/dhcpcd /etc/resolv.conf /etc/hosts
+mkdir /etc/netns /etc/netnsmgr /var/lib/netnsmgr /var/lib/dhcpcd
 echo '127.0.0.1 localhost' >/etc/hosts
 echo 'nameserver 192.168.0.1' >/etc/resolv.conf
 mount -t sysfs sysfs /sys 2>/dev/null || true
