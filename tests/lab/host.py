@@ -146,13 +146,9 @@ class Host:
         shown = self._ip("-6", "address", "show", "dev", name).stdout
         raise LabError(f"{self.name} has no IPv6 address ({scope}) on {name} after {timeout} s:\n{shown}")
 
-    def path_mtu(self, address: str, *, source: str | None = None) -> int | None:
-        """The MTU that this host has learnt of the path to an address; nothing if it has learnt none.
-
-        ``source``: from which of its own addresses; the kernel learns for IPv6 by pairs.
-        """
-        choice = ["from", source] if source else []
-        route = json.loads(self._ip("-json", "route", "get", address, *choice).stdout or "[]")
+    def path_mtu(self, address: str) -> int | None:
+        """The MTU that this host has learnt of the path to an address; nothing if it has learnt none."""
+        route = json.loads(self._ip("-json", "route", "get", address).stdout or "[]")
         metrics = route[0].get("metrics", [{}])[0] if route else {}
         return metrics.get("mtu")
 
