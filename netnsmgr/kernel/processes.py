@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import pwd
 import re
@@ -10,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -19,6 +21,8 @@ from netnsmgr.items.system import ProcessInfo
 
 RUN_SECONDS = 20.0
 STOP_SECONDS = 5.0
+BRIEF = 0.5  # a helper that stays and ends sooner has failed
+NOTIFY = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # sd_notify(3): the daemon's own
 
 HELPER_USERS = ("dnsmasq", "nobody")
 """Whom a helper becomes that gives up root: Debian's for dnsmasq, else nobody."""
@@ -48,6 +52,7 @@ class KernelProcesses:
         self._changed = changed
         self._pattern = _pattern(etc, inode)
         self._known: dict[str, Helper] = {}
+        self._started: dict[str, float] = {}  # helpers that stay; infinite if that failed
         self._lingering: dict[int, tuple[asyncio.TimerHandle, int]] = {}  # by pidfd
         if not fresh:
             # Only a restarted agent looks through all of /proc; in a new namespace nobody can be running yet.
@@ -73,7 +78,9 @@ class KernelProcesses:
         if self._takes_up(argv):
             return
         if stays:
-            process = await self._spawn(argv, subprocess.DEVNULL)
+            again, self._started[name] = self._started.get(name, 0.0) > time.monotonic() - BRIEF, math.inf
+            process = await (self._watched(argv) if again else self._spawn(argv, subprocess.DEVNULL))
+            self._started[name] = time.monotonic()
             # The kernel lets us go on before it has given the new program its vector.
             if not self._adopt(process.pid, tuple(argv)):
                 raise KernelError(f"{argv[0]} ended right after its start")
@@ -89,6 +96,16 @@ class KernelProcesses:
             raise KernelError(f"{argv[0]} left no process id in {pidfile}") from error
         if not self._adopt(pid):
             raise KernelError(f"{argv[0]} ended right after its start")
+
+    async def _watched(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
+        """Start a helper whose last start failed; ``KernelError`` with its words if this one fails too."""
+        with open(os.memfd_create("errors"), "r+b") as errors:
+            process = await self._spawn(argv, errors.fileno())
+            with suppress(TimeoutError):
+                status = await asyncio.wait_for(process.wait(), BRIEF)
+                words = os.pread(errors.fileno(), 4096, 0).decode(errors="replace").strip()
+                raise KernelError(f"{argv[0]}: {words or f'exit status {status}'}")
+            return process
 
     async def stop(self, name: str, *, linger: float = 0.0) -> None:
         """End a helper and wait for it; one that lingers is forgotten now and ended later, or when we end."""
@@ -175,6 +192,7 @@ class KernelProcesses:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name not in NOTIFY},
             )
         except FileNotFoundError as error:
             raise KernelError(_not_installed(argv[0])) from error
