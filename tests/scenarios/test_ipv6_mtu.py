@@ -117,6 +117,8 @@ def test_the_device_itself_learns(w: World, app1: AppHost, family: int) -> None:
 def test_a_sender_outside_learns_what_the_instance_carries(w: World, app1: AppHost, family: int) -> None:
     """Who sends more to an application than its network carries is told by the device."""
     w.apply(dual(tcpMssClamp=False, mtu=1300))
-    assert (app1.link("eth0") or {})["mtu"] == 1500, "it is told by DHCP and advertisements, which it does not hear"
+    assert (app1.link("eth0") or {})["mtu"] == 1500, (
+        "it is told by DHCP and advertisements, which it does not hear"
+    )
     assert len(app1.http(f"http://{HOST[family]}/bytes/1000000")) == BULK
     assert w.lab.internet.path_mtu(DEVICE[family]) == 1300
