@@ -153,7 +153,9 @@ def _takes_found(port: Port, version: Version) -> bool:
 
 
 def _onlink(port: Port, found: Found) -> tuple[IPv6Network, ...]:
-    return tuple(each for each in found.networks.get(port.ifname, ()) if not each.subnet_of(LINK_LOCAL))
+    # An address without a network around it has a route as well.
+    here = found.networks.get(port.ifname, ())
+    return tuple(each for each in here if each.prefixlen < 128 and not each.subnet_of(LINK_LOCAL))
 
 
 def _accept_ra(port: Port, system: KernelSystem) -> int:
