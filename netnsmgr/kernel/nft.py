@@ -21,7 +21,7 @@ from netnsmgr.items.system import PartInfo, SetInfo, TableInfo
 from netnsmgr.kernel import nft_text
 from netnsmgr.kernel.nft_elements import elements
 from netnsmgr.kernel.nft_generation import Generation
-from netnsmgr.kernel.nft_listing import Objects, Table, part_name, tables
+from netnsmgr.kernel.nft_listing import Objects, Table, part_key, part_name, table_key, tables
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class KernelNft:
                 table.family,
                 table.name,
                 table.fingerprint,
-                self._intact(_table_key(table.family, table.name) + table.fingerprint, table.skeleton),
+                self._intact(table_key(table.family, table.name) + table.fingerprint, table.skeleton),
                 table.carries,
             )
             for table in self._ours().values()
@@ -71,33 +71,37 @@ class KernelNft:
 
     async def load_table(self, table: NftTable) -> None:
         key = table.family, table.name
+        listing = "new"
         if key in self._known():
-            self._replace_table(table, self._ours()[key])
+            listing = self._replace_table(table, self._ours()[key])
         else:
             self._write(nft_text.whole(table))
             self._tables[key] = Table(table.family, table.name, table.fingerprint, table.carries)
-            self._forget(_part_key(*key, ""))
-        self._forget(_table_key(*key))
-        self._remember(_table_key(*key) + table.fingerprint, "new")
+            self._forget(part_key(*key, ""))
+        self._forget(table_key(*key))
+        self._remember(table_key(*key) + table.fingerprint, listing)
 
-    def _replace_table(self, table: NftTable, found: Table) -> None:
+    def _replace_table(self, table: NftTable, found: Table) -> str:
         refused = "the text has elements"
         # Elements in the text would be added to those of the old text.
         if found.carries and table.carries and "elements" not in table.body:
-            try:
-                self._run(nft_text.in_place(table, found))
-                return
-            except KernelError as error:
-                refused = str(error)
+            # Parts may still lead to what goes; then it goes in the next pass, when they do so no longer.
+            for listing, leave in ("new", False), ("leftovers", True):
+                try:
+                    self._run(nft_text.in_place(table, found, leave=leave))
+                    return listing
+                except KernelError as error:
+                    refused = str(error)
         self._run(nft_text.whole(table))
-        self._forget(_part_key(table.family, table.name, ""))
+        self._forget(part_key(table.family, table.name, ""))
         if found.parts:
             log.warning("table replaced with all its parts", table=table.name, reason=refused)
+        return "new"
 
     async def delete_table(self, family: str, name: str) -> None:
         self._write(f"table {family} {name}\ndelete table {family} {name}\n")
         self._tables.pop((family, name), None)
-        self._forget(_table_key(family, name), _part_key(family, name, ""))
+        self._forget(table_key(family, name), part_key(family, name, ""))
 
     async def sets(self) -> Sequence[SetInfo]:
         return [
@@ -145,7 +149,7 @@ class KernelNft:
                 table.family,
                 table.name,
                 *part_name(prefix),
-                self._intact(_part_key(table.family, table.name, prefix), part),
+                self._intact(part_key(table.family, table.name, prefix), part),
                 frozenset(table.links[prefix]),
                 frozenset(part.used & table.sets.keys()),
             )
@@ -165,7 +169,7 @@ class KernelNft:
             self._load_beside(part, found, old)
         if found is not None:
             self._enter_part(found, old, part)
-        self._remember(_part_key(part.family, part.table, part.prefix), "new")
+        self._remember(part_key(part.family, part.table, part.prefix), "new")
 
     def _load_beside(self, part: NftPart, found: Table, old: list[str]) -> None:
         """Make the new part, switch the links, remove the old one: each in a transaction.
@@ -207,7 +211,7 @@ class KernelNft:
         for prefix in old:
             del found.parts[prefix]
             del found.links[prefix]
-            self._forget(_part_key(found.family, found.name, prefix))
+            self._forget(part_key(found.family, found.name, prefix))
         if new is not None:
             found.parts[new.prefix] = Objects()
             found.links[new.prefix] = set(new.elements())
@@ -290,11 +294,3 @@ class KernelNft:
         self._listings[key] = listing
         self._memory.parent.mkdir(parents=True, exist_ok=True)
         self._memory.write_text(json.dumps(self._listings))
-
-
-def _table_key(family: str, name: str) -> str:
-    return f"{family} {name} "
-
-
-def _part_key(family: str, name: str, prefix: str) -> str:
-    return f"{family} {name}/{prefix}"

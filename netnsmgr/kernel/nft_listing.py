@@ -150,3 +150,13 @@ def _stable(value: Any) -> Any:
     if isinstance(value, list):
         return [_stable(part) for part in value]
     return value
+
+
+def table_key(family: str, name: str) -> str:
+    """How a table's listing is called in the memory; its fingerprint follows."""
+    return f"{family} {name} "
+
+
+def part_key(family: str, name: str, prefix: str) -> str:
+    """How the listing of a table's part is called in the memory."""
+    return f"{family} {name}/{prefix}"

@@ -17,8 +17,10 @@ def whole(table: NftTable) -> str:
     return f"{name}\ndelete {name}\n{_skeleton(table)}"
 
 
-def in_place(table: NftTable, found: Table) -> str:
+def in_place(table: NftTable, found: Table, *, leave: bool = False) -> str:
     """Replace the skeleton's chains; named sets and maps that it still has keep their elements.
+
+    ``leave``: what the skeleton has no longer stays for now, but for its fingerprint.
 
     A base chain that it still has is not deleted but filled anew: the kernel registers a new hook before
     the transaction counts, and a chain without rules has nothing but its policy.
@@ -30,6 +32,7 @@ def in_place(table: NftTable, found: Table) -> str:
             (kind, body)
             for kind, body in found.skeleton.entries
             if kind not in {"table", "rule"} and body["name"] not in names
+            if not leave or body["name"].startswith(CARRYING)
         ]
     )
     where = f"{table.family} {table.name}"

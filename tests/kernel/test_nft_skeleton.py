@@ -54,23 +54,37 @@ async def test_the_skeleton_changes_beneath_its_parts() -> None:
         SKELETON.replace("priority filter", "priority 10"),
         SKELETON.replace("type mark", "type ifname"),
         SKELETON.replace("type mark : verdict;", "type mark : verdict; elements = { 1 : drop };"),
-        SKELETON.replace("decided", "done"),
     ],
 )
 @isolated
 async def test_what_cannot_change_in_place_has_all_made_again(skeleton: str) -> None:
-    """A hook's priority, a map's type or a chain that parts jump to: table and parts are made anew."""
+    """A hook's priority or a map's type: table and parts are made anew."""
     changed = NftTable.of(FAMILY, "acl", skeleton, carries=True)
-    new = part(body=BODY.replace("decided", "done" if "done" in skeleton else "decided"), links=LINKS[:1])
     async with stage() as agent:
         await brought(agent)
-        assert await agent.bring(changed, new) == [f"modify {TREF}", f"modify {PREF}"]
+        assert await agent.bring(changed, part(links=LINKS[:1])) == [f"modify {TREF}", f"modify {PREF}"]
+
+
+@isolated
+async def test_what_parts_lead_to_goes_after_they_have_changed() -> None:
+    """A chain that the skeleton has no longer, but parts jump to, stays until they do so no longer; links never break."""
+    changed = NftTable.of(FAMILY, "acl", SKELETON.replace("decided", "done"), carries=True)
+    new = part(body=BODY.replace("decided", "done"))
+    async with stage() as agent:
+        await brought(agent)
+        assert await agent.once(changed, PART) == [f"modify {TREF}"]
+        assert PART.prefix in sh(f"nft list map {WHERE} ports")
+        assert "chain decided" in listed()
+        assert await agent.once(changed, new) == [f"modify {TREF}", f"modify {PREF}"]
+        assert await agent.bring(changed, new) == [f"modify {TREF}"]
+        assert "chain decided" not in listed()
 
 
 @isolated
 async def test_a_mark_that_is_gone() -> None:
-    """Objects of a part that nothing marks as one any more count as the skeleton's, and go with its next loading."""
+    """Objects of a part that nothing marks as one any more count as the skeleton's, and go when nothing leads there."""
     async with stage() as agent:
         await brought(agent)
         sh(f"nft delete chain {WHERE} {PART.prefix}_part")
-        assert sorted(await agent.bring(TABLE_ITEM, PART)) == [f"create {PREF}", f"modify {TREF}"]
+        assert sorted(await agent.once(TABLE_ITEM, PART)) == [f"create {PREF}", f"modify {TREF}"]
+        assert await agent.bring(TABLE_ITEM, PART) == [f"modify {TREF}"]
