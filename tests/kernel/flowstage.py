@@ -105,11 +105,11 @@ def build() -> None:
 
 
 @asynccontextmanager
-async def upstream() -> AsyncIterator[None]:
+async def upstream(address: str = SITE) -> AsyncIterator[None]:
     """The site's DNS server."""
     program = Path(__file__).with_name("upstream.py")
     process = await asyncio.create_subprocess_exec(
-        "ip", "netns", "exec", "site", sys.executable, str(program), SITE, stdout=asyncio.subprocess.PIPE
+        "ip", "netns", "exec", "site", sys.executable, str(program), address, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None

@@ -21,7 +21,7 @@ HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
 PREFIX = "fd00:10:1"
 
 
-def app(name: str, **interface: str) -> Document:
+def app(name: str, **interface: Any) -> Document:
     spec = {"attach": {"netns": name}, "interfaces": [{"name": "eth0", "network": "agent", **interface}]}
     return HEAD | {"kind": "App", "metadata": {"name": name}, "spec": spec}
 

@@ -1,4 +1,4 @@
-"""A DNS server of the outside: answers every A question with an address made from its name, 20 ms late.
+"""A DNS server of the outside: answers each question for an address with one made from the name, 20 ms late.
 
 Run as a program: ``python upstream.py ADDRESS``; says ``ready`` on standard output.
 """
@@ -10,7 +10,7 @@ import hashlib
 import sys
 from typing import cast
 
-from dnslib import QTYPE, RR, A, DNSRecord
+from dnslib import AAAA, QTYPE, RR, A, DNSRecord
 
 DELAY = 0.02
 TTL = 300
@@ -19,6 +19,11 @@ TTL = 300
 def address_of(name: str) -> str:
     """The address that a name has."""
     return "198.51." + ".".join(map(str, hashlib.sha256(name.lower().rstrip(".").encode()).digest()[:2]))
+
+
+def address6_of(name: str) -> str:
+    """The IPv6 address that a name has."""
+    return f"2001:db8:51::{hashlib.sha256(name.lower().rstrip('.').encode()).digest()[0] + 1:x}"
 
 
 class Server(asyncio.DatagramProtocol):
@@ -30,6 +35,9 @@ class Server(asyncio.DatagramProtocol):
         answer = asked.reply()
         if asked.q.qtype == QTYPE.A:
             answer.add_answer(RR(asked.q.qname, QTYPE.A, rdata=A(address_of(str(asked.q.qname))), ttl=TTL))
+        if asked.q.qtype == QTYPE.AAAA:
+            found = AAAA(address6_of(str(asked.q.qname)))
+            answer.add_answer(RR(asked.q.qname, QTYPE.AAAA, rdata=found, ttl=TTL))
         asyncio.get_running_loop().call_later(DELAY, self.transport.sendto, answer.pack(), peer)
 
 
