@@ -91,6 +91,23 @@ NAT64 = (
     + app("{name: eth0, network: ni1, acl: [{id: 1, match: {ip: 192.0.2.0/24, protocol: tcp}}]}")
 )
 
+PORT6 = "addresses: [192.168.0.2/24, '2001:db8::2/64'], gateways: [192.168.0.1, 'fe80::1'], dns: ['2001:db8::53', 192.168.0.1]"
+DHCP6 = (
+    HEAD
+    + f"kind: Device\nmetadata: {{name: edge}}\nspec: {{ports: [{{name: eth0, {PORT6}}}]}}\n"
+    + ni(
+        "ports: [eth0], subnets: [10.10.1.0/24, '2001:db8:5::/64'], dhcp: {ntp: [10.10.1.5, '2001:db8:5::5']},"
+        "ipv6: {addressing: stateful, routes: ['fd00:20::/48']}"
+    )
+    + app("{name: eth0, network: ni1, address6: '2001:db8:5::20', duid: '00:02:00:00:ab:11:01:02'}")
+)
+IPV6_ALONE = (
+    HEAD
+    + "kind: Device\nmetadata: {name: edge}\nspec: {ports: []}\n"
+    + ni("subnets: ['fd00:10:1::/64']")
+    + app(ETH0)
+)
+
 CASES = {
     "nat64": NAT64,
     "air-gapped": AIR_GAPPED,
@@ -99,6 +116,8 @@ CASES = {
     "no-dhcp": NO_DHCP,
     "custom": CUSTOM,
     "port-maps": PORT_MAPS,
+    "dhcp6": DHCP6,
+    "ipv6-alone": IPV6_ALONE,
 }
 
 STATIC_ETH0 = "{name: eth0, network: ni1, address: 10.10.1.20}"
@@ -129,6 +148,11 @@ CHANGES = {
                 "}", ", acl: [{id: 1, match: {protocol: tcp, lport: 8080}, action: {portmap: 80}}]}"
             )
         ),
+    ),
+    "an instance gets IPv6": (BASE, BASE.replace("[10.10.1.0/24]", "[10.10.1.0/24, 'fd00:10:1::/64']")),
+    "the IPv6 subnet changes": (
+        DEVICE + ni("subnets: ['fd00:10:1::/64']"),
+        DEVICE + ni("subnets: ['fd00:10:2::/64']"),
     ),
     "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
     "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Network
 
 from netnsmgr.config.instance import SLAAC_LENGTH, NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
@@ -13,6 +14,7 @@ def ipv6_rules(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
     """Yield what is wrong with an instance's IPv6."""
     yield from _uplink(scope, ni)
     yield from _addressing(scope, ni)
+    yield from _dhcp6(scope, ni)
     yield from _nat64(scope, ni)
 
 
@@ -64,6 +66,19 @@ def _addressing(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
     if ni.has_ipv6 and how != "stateful" and ni.spec.dhcp is not None and ni.spec.dhcp.range6 is not None:
         what = f"only 'ipv6.addressing: stateful' gives addresses, and here it is '{how}'; set that, or leave it out"
         yield scope.problem(_spot(ni, "spec", "dhcp", "range6"), what)
+
+
+def _dhcp6(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
+    """Check that the DHCPv6 range is where dnsmasq gives addresses: it knows no larger subnets than /64."""
+    subnet, dhcp = ni.subnet6, ni.spec.dhcp
+    if subnet is None or dhcp is None or ni.addressing != "stateful" or subnet.prefixlen >= SLAAC_LENGTH:
+        return
+    near = IPv6Network((ni.gateway_in(subnet), SLAAC_LENGTH), strict=False)
+    given = ni.dhcp_range(subnet)
+    if any(end in subnet and end not in near for end in given):
+        what = f"DHCPv6 gives addresses of {near} alone, where the gateway is; {given} is elsewhere"
+        at = _spot(ni, "spec", "dhcp", "range6") if dhcp.range6 is not None else _subnet_spot(ni)
+        yield scope.problem(at, f"{what}: move 'gateways' or 'dhcp.range6'")
 
 
 def _nat64(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:

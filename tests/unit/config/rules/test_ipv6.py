@@ -56,6 +56,18 @@ SIX = "fd00:10:1::/64"
             "ipv6.addressing: 'stateful' needs a DHCP server; add 'dhcp: {}'",
         ),
         (
+            {
+                "subnets": ["fd00:10::/48"],
+                "gateways": ["fd00:10:0:5::1"],
+                "dhcp": {},
+                "ipv6": {"addressing": "stateful"},
+            },
+            (
+                "subnets[0]: DHCPv6 gives addresses of fd00:10:0:5::/64 alone, where the gateway is; "
+                "fd00:10::1000-fd00:10::1fff is elsewhere: move 'gateways' or 'dhcp.range6'"
+            ),
+        ),
+        (
             {"subnets": [SIX], "ports": ["eth0"], "ipv6": {"uplink": "delegated"}},
             (
                 "subnets[0]: with 'uplink: delegated' the network behind the port gives the prefix; "
