@@ -67,11 +67,11 @@ class Sign(Protocol):
 
 
 class Refusal(NamedTuple):
-    """That an interface does not get an address, and whose it is (None: it is given out, maybe to nobody yet)."""
+    """That an interface (MAC address) does not get an address, and whose it is (None: it is given out, maybe later)."""
 
-    vif: int
     address: IPv6Address
-    holder: int | None
+    mac: str
+    holder: str | None
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Book:
             return False
         if not self._ground.fits(address):
             if self._ground.covers(address):
-                self._refusals.append(Refusal(vif, address, None))
+                self._refusals.append(Refusal(address, self._ground.macs[vif], None))
             return False
         if entry is not None:
             # Its holder is asked at once; of several that want it the first is the rival.
@@ -189,7 +189,7 @@ class Book:
             mac = self._ground.macs.get(before.vif, "")
             entry = self._entries[address] = _heard(before, signs.get(address), mac, now)
             if before.rival is not None and entry.rival is None:
-                self._refusals.append(Refusal(before.rival, address, entry.vif))
+                self._refusals.append(Refusal(address, self._ground.macs[before.rival], mac))
             if entry.asked is not None:
                 changed |= self._unanswered(address, entry, now)
             elif entry.due <= before.due and len(ask) < TOGETHER:

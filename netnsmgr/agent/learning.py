@@ -25,9 +25,11 @@ from netnsmgr.kernel.solicitations import Solicitations
 AGAIN_SECONDS = 1.0
 """Pause before what failed is tried again: another process may be just ending."""
 AT_ONCE = 64
-"""How many announcements are read together."""
-REST_SECONDS = 0.1
-"""Pause after so many: whoever floods us gets no more of this process than that."""
+"""How many packets are read together."""
+SAY_SECONDS = 60.0
+"""Pause between two words about what was lost."""
+REST_SECONDS = 0.05
+"""Pause after a batch, in which the next gathers: whoever floods us gets no more of this process than that."""
 
 log = structlog.get_logger()
 
@@ -47,6 +49,7 @@ class Learning:
             self._written = json.loads(Path(self._path).read_text(encoding="utf-8"))
             self._book = Book(self._written, _now())
         self._source: Solicitations | None = None
+        self._lost, self._say_lost = 0, 0.0
         self._opening: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -103,16 +106,16 @@ class Learning:
 
     def _readable(self) -> None:
         assert self._source is not None
-        changed, count, now = False, 0, _now()
+        changed, now = False, _now()
         for said in self._source.receive(AT_ONCE):
-            count += 1
             changed |= self._book.announced(said.vif, said.address, now)
-        if count >= AT_ONCE:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._source.fileno())
-            self._resting = loop.call_later(REST_SECONDS, self._listen)
-        if lost := self._source.overruns():
-            log.warning("announcements of IPv6 addresses were lost", count=lost)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._source.fileno())
+        self._resting = loop.call_later(REST_SECONDS, self._listen)
+        self._lost += self._source.overruns()
+        if self._lost and now >= self._say_lost:
+            log.warning("announcements of IPv6 addresses were lost", count=self._lost)
+            self._lost, self._say_lost = 0, now + SAY_SECONDS
         self._done(changed=changed)
 
     # -- Asking --------------------------------------------------------------------------------------------
@@ -143,8 +146,8 @@ class Learning:
             self._alarm = asyncio.get_running_loop().call_later(pause, self._look)
 
     def _done(self, *, changed: bool) -> None:
-        for vif, address, holder in self._book.refusals():
-            log.info("address refused", address=str(address), vif=vif, holder=holder)
+        for address, mac, holder in self._book.refusals():
+            log.info("address refused", address=str(address), mac=mac, holder=holder)
         self._set_alarm()
         if changed:
             self.changed()

@@ -3,7 +3,9 @@
 IPv4 has one address for an interface, which the instance gave to it.  Of IPv6 an interface has several and makes new ones
 when it likes (RFC 8981), so what nobody else is known to hold is his who comes first (as RFC 6620 has it): the chains
 themselves keep who that was for as long as he uses it, and a copy of each duplicate address detection goes to
-``ND_GROUP``, to be remembered for longer.  Only where all addresses are given (``stateful``), those count.
+``ND_GROUP``, to be remembered for longer: also of one for an address that another is known to hold, who may have gone; and
+of the first packet from an address whose detection nobody heard, because the agent was just not there.  Only where all
+addresses are given (``stateful``), those count.
 
 Checked of a packet is what no receiver could tell: `icmpv6 type` finds a type behind extension headers as well, and in the
 first fragment only.  So neighbour discovery with any extension header passes nowhere (RFC 6980, RFC 7113), and in fragments
@@ -134,22 +136,32 @@ chain tell6 {{
     log prefix "nd" group {ND_GROUP} snaplen 72
     accept
 }}
-{_claim("sender6", _SOURCE, "accept", "drop", f"ip6 saddr != {{ {inside} }} drop")}
+chain used6 {{
+    update @told6 {{ meta mark {_CLAIMS} }} return
+    log prefix "nd" group {ND_GROUP} snaplen 72
+}}
+{_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", new="jump used6")}
 {_claim("target6", _TARGET, "goto sender6", "drop")}
-{_claim("taking6", _TARGET, "goto tell6", "accept")}"""
+{_claim("taking6", _TARGET, "goto tell6", "accept", held="goto tell6")}"""
 
 
-def _claim(name: str, field: str, his: str, other: str, outside: str = "") -> str:
-    """Return the chain that tells whether an address is the sender's: what then, and what if it is another's."""
+def _claim(
+    name: str, field: str, his: str, other: str, *, held: str = "", outside: str = "", new: str = ""
+) -> str:
+    """Return the chain that tells whether an address is the sender's: what then, and what if it is another's.
+
+    ``held``: what if another is known to hold it, if not the same; ``new``: what comes first where it was nobody's.
+    """
     address = f"{field},128"
     return f"""chain {name} {{
     {address} . meta mark @own6 {his}
-    {address} @held6 {other}
+    {address} @held6 {held or other}
     {address} . meta mark @first6 goto {name}_his
     {address} @taken6 {other}
     {outside}
     {field},10 != {_IS_LINK_LOCAL} meta mark @settled6 {other}
     update @claims6 {{ meta mark {_CLAIMS} }} {other}
+    {new}
     goto {name}_his
 }}
 chain {name}_his {{

@@ -75,7 +75,7 @@ def test_what_is_nobodys_to_take(address: IPv6Address, told: bool) -> None:
     it = book()
     assert not it.announced(1, address, 0)
     assert it.holders == {}
-    assert it.refusals() == ([Refusal(1, address, None)] if told else [])
+    assert it.refusals() == ([Refusal(address, MACS[1], None)] if told else [])
     assert it.refusals() == []
 
 
@@ -101,7 +101,7 @@ def test_a_holder_who_answers_keeps_it() -> None:
     assert it.next_look() == 10 + learned.ANSWER_SECONDS
     assert it.look({A: answer(1, 10.5)}, 14) == (False, [])
     assert it.holders == {A: 1}
-    assert it.refusals() == [Refusal(2, A, 1)]
+    assert it.refusals() == [Refusal(A, MACS[2], MACS[1])]
     assert it.next_look() == 10.5 + learned.CONFIRM_SECONDS
 
 
