@@ -117,7 +117,7 @@ class Book:
         self._entries = {
             address: replace(entry, rival=entry.rival if entry.rival in ground.macs else None)
             for address, entry in self._entries.items()
-            if entry.vif in ground.macs and ground.fits(address)
+            if entry.vif in ground.macs and ground.fits(entry.vif, address)
         }
         return len(self._entries) != before
 
@@ -130,7 +130,7 @@ class Book:
             return False  # not even confirmed: an announcement is not yet an answer, and costs who makes it nothing
         if not self._allow(vif, now):
             return False
-        if not self._ground.fits(address):
+        if not self._ground.fits(vif, address):
             if self._ground.covers(address):
                 self._refusals.append(Refusal(address, self._ground.macs[vif], None))
             return False

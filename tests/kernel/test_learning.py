@@ -14,7 +14,9 @@ import pytest
 from netnsmgr.agent.learning import Learning
 from netnsmgr.core.agreed import ND_GROUP
 from netnsmgr.errors import KernelError
-from netnsmgr.features.learnable import Ground, link_local
+from netnsmgr.features.acl.guard6 import mac_made
+from netnsmgr.features.acl.lists import LINK
+from netnsmgr.features.learnable import Ground
 from netnsmgr.features.nets import Learned
 from netnsmgr.kernel.neighbours import ask, neighbours
 from netnsmgr.kernel.solicitations import Solicitations
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.root
 
 MACS = {1: "02:00:00:00:00:01", 2: "02:00:00:00:00:02"}
 NET = IPv6Network("fd00:1::/64")
-GROUND = Ground(MACS, frozenset({NET}), given=frozenset({NET[1], link_local("02:00:00:00:00:99")}))
+GROUND = Ground(
+    MACS, frozenset({NET}), given=frozenset({NET[0], NET[1], mac_made(LINK, "02:00:00:00:00:99")})
+)
 PATH = Path("/run/learned.json")
 
 
@@ -97,11 +101,11 @@ async def test_an_application_takes_addresses() -> None:
     assert w.learning.learned == ()
     before = time.monotonic()
     up(1)
-    await w.until(lambda: Learned(1, link_local(MACS[1])) in w.learned)
+    await w.until(lambda: Learned(1, mac_made(LINK, MACS[1])) in w.learned)
     app(1, "ip address add fd00:1::5/64 dev eth0; ip address add fd00:2::5/64 dev eth0")
     await w.until(lambda: Learned(1, NET[5]) in w.learned)
     assert time.monotonic() - before < 5
-    assert {found.address for found in w.learned} == {link_local(MACS[1]), NET[5]}
+    assert {found.address for found in w.learned} == {mac_made(LINK, MACS[1]), NET[5]}
     assert len(json.loads(PATH.read_text())) == 2
     w.learning.close()
     successor = Waiting()
@@ -126,7 +130,7 @@ async def test_nobody_takes_the_gateway_or_what_is_held() -> None:
     assert w.learning._book.next_look() is not None
     await asyncio.sleep(5)
     w.learning.keep(GROUND)
-    own = {Learned(vif, link_local(mac)) for vif, mac in MACS.items()}
+    own = {Learned(vif, mac_made(LINK, mac)) for vif, mac in MACS.items()}
     assert set(w.learned) == own | {Learned(1, NET[5]), Learned(2, NET[6])}
     w.learning.close()
 

@@ -114,6 +114,16 @@ def test_who_has_left_an_address_leaves_it_to_others(w: World) -> None:
     leave(app2, NET[0x5003])
 
 
+def test_an_address_without_detection_is_learned_when_it_is_used(w: World) -> None:
+    """So is one whose detection nobody heard."""
+    app1 = w.lab.apps["app1"]
+    app1.run(["ip", "address", "add", f"{NET[0x5004]}/64", "dev", "eth0", "nodad"])
+    assert str(NET[0x5004]) not in held(w, "app1")
+    assert app1.ping(str(NET[1]), interface=str(NET[0x5004]))
+    told(w, "ni1", "app1", NET[0x5004])
+    leave(app1, NET[0x5004])
+
+
 def test_an_address_outlives_agents_and_the_daemon(w: World) -> None:
     """A successor knows it without having heard of it, in its first words."""
     before = held(w, "app1")
