@@ -8,6 +8,7 @@ import pytest
 
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import ABSENT, Field, deltas
+from netnsmgr.cli.get import _few
 from netnsmgr.cli.kinds import APP, DEVICE, INSTANCE
 from netnsmgr.cli.readiness import News, Progress, Target, deleted_target, progress, targets
 from netnsmgr.kernel.doctor import judge_dnsmasq
@@ -146,3 +147,17 @@ def test_user_data_is_not_shown() -> None:
         Field("spec.metadata.userData", "(11 characters)", "(12 characters)")
     ]
     assert fields(old, {}) == [Field("spec.metadata", {"userData": "(11 characters)"}, ABSENT)]
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ([], "-"),
+        (["10.1.0.9 dhcp"], "10.1.0.9"),
+        (["fd00::5 slaac", "fe80::5 link-local"], "fd00::5"),
+        (["10.1.0.9 dhcp", "fd00::5 static", "fd00::6 slaac", "fd00::7 slaac"], "10.1.0.9,fd00::5,+2"),
+    ],
+)
+def test_few_addresses(found: list[str], text: str) -> None:
+    rows = [dict(zip(("address", "source"), each.split(), strict=True)) for each in found]
+    assert _few(rows) == text
