@@ -100,9 +100,11 @@ def _unbound(scope: InstanceScope) -> str:
     infra-host-ttl: 1
     infra-keep-probing: yes
     qname-minimisation: no
-    # Where IPv4 is not translated these are asked outside, too.
+    # Where IPv4 is not translated these are asked outside, too; and the prefix lies in one of the last two.
     local-zone: "test." nodefault
     local-zone: "home.arpa." nodefault
+    local-zone: "d.f.ip6.arpa." nodefault
+    local-zone: "8.b.d.0.1.0.0.2.ip6.arpa." nodefault
 {well_known}
     # For a few applications: one thread, and little that is prepared or kept.
     num-threads: 1

@@ -24,6 +24,8 @@ from netnsmgr.items.process import Process
 from netnsmgr.items.route import Route
 
 LINK = "nat64"
+LAST = 2**31
+"""The metric of a route that counts when there is no other."""
 NAME = "tayga"
 
 SENDER = IPv4Address("192.0.0.6"), IPv6Address("fd6e:6d64:0:1::6")
@@ -52,6 +54,8 @@ def items(scope: InstanceScope) -> list[Item]:
         table,
         Route(IPv4Network(SENDER[0]), link=LINK, after=after),
         Route(prefix, link=LINK, after=after),
+        # Before the link is there, and where it cannot be made, nothing leaves by the default route instead.
+        Route(prefix, metric=LAST, type="unreachable"),
         Directory(scope.etc),
         main,
         Process(NAME, _command(scope, main.path), frozenset({main.ref, link_ref(LINK)}), stays=True),
