@@ -16,6 +16,8 @@ runtime="
   radvd           router advertisements of an instance with IPv6
   python3         the interpreter
   python3-venv    the virtual environment
+  tayga           NAT64 of an instance that has only IPv6
+  unbound         DNS64 of an instance that has only IPv6
 "
 tools="
   ca-certificates pip fetches over TLS
@@ -59,12 +61,21 @@ fi
 echo "installing Debian packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q </dev/null
-# --no-install-recommends: dnsmasq-base recommends nothing that starts.  Some of the others are services as Debian sees
-# them, and none of these may start on the machine: netnsmgr and the tests start theirs in namespaces.
+# The daemon runs these programs within its instances; none of them may serve the device itself.
 policy=/usr/sbin/policy-rc.d
-if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod +x $policy
-    trap 'rm -f $policy' EXIT
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+case "$missing " in *" unbound "*) ours=unbound ;; *) ours= ;; esac
+if [ -n "$ours" ] && command -v systemctl >/dev/null; then
+    # Else it would answer at the device's port 53 from the next start on; whoever wants that unmasks it.
+    systemctl mask unbound.service
 fi
 apt-get install -y -q --no-install-recommends $missing </dev/null
+if [ -n "$ours" ] && [ -d /etc/apparmor.d/local ]; then
+    # Debian's profile lets unbound read nothing outside of /etc/unbound.
+    echo '/run/netnsmgr/instances/*/etc/unbound.* r,' >>/etc/apparmor.d/local/usr.sbin.unbound
+    ! command -v apparmor_parser >/dev/null || apparmor_parser -r /etc/apparmor.d/usr.sbin.unbound || true
+fi

@@ -14,7 +14,6 @@ from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, vif
 from netnsmgr.features.acl import filter as acl
@@ -54,9 +53,11 @@ def helper_user() -> str:
     return "root"
 
 
-def _nat64(instance: NetworkInstance) -> dict[str, str]:
-    """Return who translates for an instance that has only IPv6, and who makes up addresses for names of IPv4."""
-    return {} if instance.nat64_prefix is None else {"nat64": nat64.NAME, "dns64": dns64.NAME}
+def _nat64(scope: InstanceScope) -> dict[str, str]:
+    """Return who translates for an instance that has only IPv6, makes up addresses for names of IPv4, and tells the prefix."""
+    if scope.instance.nat64_prefix is None:
+        return {}
+    return {"nat64": nat64.NAME, "dns64": dns64.NAME} | ({"pref64": "radvd"} if scope.pref64 else {})
 
 
 def helper_group(user: str) -> str:
@@ -216,7 +217,7 @@ class InstanceRole:
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
             "link": {"outer": str(scope.outer), "inner": str(scope.inner)},
-            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"} | _nat64(instance),
+            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"} | _nat64(scope),
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
             "uplinkItems": self._uplink_items,

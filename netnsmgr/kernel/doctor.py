@@ -153,6 +153,27 @@ def judge_dnsmasq(version: str) -> str:
     return ""
 
 
+def _unbound_profile() -> Iterator[Check]:
+    """Debian's AppArmor profile lets unbound read nothing outside of /etc/unbound."""
+    try:
+        enforced = "\nunbound (enforce)" in "\n" + Path("/sys/kernel/security/apparmor/profiles").read_text()
+    except OSError:
+        return
+    local = Path("/etc/apparmor.d/local/usr.sbin.unbound")
+    rule = "/run/netnsmgr/instances/*/etc/unbound.* r,"
+    if enforced:
+        ok = local.is_file() and rule in local.read_text()
+        yield Check(
+            "programs",
+            "AppArmor profile of unbound",
+            ok,
+            f"{local} {'lets' if ok else 'does not let'} it read what the daemon writes",
+            False,
+            "no names of IPv4 hosts in instances with 'nat64'",
+            _unless(ok, f"echo '{rule}' >>{local}; apparmor_parser -r /etc/apparmor.d/usr.sbin.unbound"),
+        )
+
+
 def _programs() -> Iterator[Check]:
     yield _program(
         "dnsmasq",
@@ -167,6 +188,9 @@ def _programs() -> Iterator[Check]:
     yield _program("radvd", "radvd", "applications find no IPv6 router and make no IPv6 addresses")
     yield _program("udhcpc", "udhcpc", "no ports with 'dhcp: true'; no demo")
     yield _program("dhcpcd", "dhcpcd-base", "no ports with 'dhcp6: true', no delegated IPv6 prefixes")
+    yield _program("tayga", "tayga", "no instances with 'nat64'")
+    yield _program("unbound", "unbound", "no names of IPv4 hosts in instances with 'nat64'")
+    yield from _unbound_profile()
     yield _program("ip", "iproute2", "operators lose 'ip netns exec'; no demo and no kernel tests")
     yield _program("nft", "nftables", "operators cannot list an instance's rules; no kernel tests")
     yield _program("dot", "graphviz", "no 'netnsmgr graph --format svg'")
