@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from netnsmgr.core.agreed import INDEX_MASK
@@ -26,6 +26,8 @@ FIRST, LAST = 16, INDEX_MASK
 EPOCHS = 2**12 - 1
 RETIRED = 64
 """How many replaced lists are remembered, for the flows that they decided."""
+HELD = 4096
+"""How many addresses are remembered that somebody held; of IPv6 an application has new ones every day."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Numbers:
             for group, block in self.blocks.items()
             if group in lists and block.digest == lists[group][0]
         }
-        gone = tuple(block for group, block in self.blocks.items() if group not in blocks)
-        retired = (self.retired + gone)[-RETIRED:]
+        replaced = tuple(block for group, block in self.blocks.items() if group not in blocks)
+        retired = (self.retired + replaced)[-RETIRED:]
         for group in sorted(lists.keys() - blocks.keys()):
             digest, ids = lists[group]
             size = len(ids) + 1
@@ -99,10 +101,15 @@ class Numbers:
         holding = {str(address): group for address, group in (holders or {}).items()}
         # A flow to the address goes to somebody else now, whose list has not been asked.
         moved = any(self.held.get(address, group) != group for address, group in holding.items())
+        # In the order in which they were held last.
+        gone = {address: group for address, group in self.held.items() if address not in holding}
+        # Half of them at once: who takes ever new addresses shall not have all flows decided again each time.
+        forgotten = len(gone) - HELD // 2 if len(gone) > HELD else 0
+        held = dict(islice(gone.items(), forgotten, None)) | holding
         epoch = self.epoch
-        if asked != self.asked or moved or not epoch:
+        # Of what is forgotten nobody could say that it moves: flows to there are decided again now.
+        if asked != self.asked or moved or forgotten or not epoch:
             epoch = epoch % EPOCHS + 1
-        held = {**self.held, **holding}
         return Numbers(vifs, blocks, retired, epoch, asked, last, held)
 
     def record(self) -> dict[str, Any]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netnsmgr.features.acl.numbers import EPOCHS, FIRST, Numbers
+
+HELD = 64
+"""Instead of thousands."""
 
 Lists = dict[str, tuple[str, tuple[int | None, ...]]]
 
@@ -89,3 +93,19 @@ def test_the_epoch_changes_when_an_address_moves_and_not_before() -> None:
     moved = gone.assign(lists, {one: "app2/eth0", two: "app2/eth0"})
     assert moved.epoch == first.epoch + 1
     assert moved.assign(lists, {one: "app2/eth0", two: "app2/eth0"}) == moved
+
+
+def test_addresses_that_were_left_are_forgotten_some_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go, and all flows are decided again: of what is forgotten nobody would notice that it moves."""
+    monkeypatch.setattr("netnsmgr.features.acl.numbers.HELD", HELD)
+    lists = {"app1/eth0": ("digest", (1,))}
+    numbers = Numbers.none().assign(lists)
+    epochs = []
+    for number in range(2 * HELD):
+        numbers = numbers.assign(lists, {IPv6Address(number): "app1/eth0"})
+        epochs.append(numbers.epoch)
+    assert len(numbers.held) <= HELD + 1
+    assert str(IPv6Address(2 * HELD - 1)) in numbers.held
+    assert str(IPv6Address(0)) not in numbers.held
+    assert epochs[HELD - 1] == epochs[0]
+    assert epochs[-1] - epochs[0] == 2
