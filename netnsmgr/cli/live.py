@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from netnsmgr.cli.inside import Inside
 from netnsmgr.cli.place import NETNS_DIR, Place
-from netnsmgr.core.protocols import ICMP, PROTOCOLS
+from netnsmgr.core.ip import endpoint
+from netnsmgr.core.protocols import FAMILY_OF, PROTOCOLS
 from netnsmgr.errors import KernelError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Answer = Mapping[str, Any]
 TIMEOUT = 1.5
 """Seconds to wait for an answer to the packet."""
 PATIENCE = 10.0
-SENDABLE = ("tcp", "udp", "icmp")
+SENDABLE = ("tcp", "udp", "icmp", "icmpv6")
 
 
 def prove(place: Place, site: Site, inside: Inside, answer: Answer) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def _prove(place: Place, site: Site, inside: Inside, answer: Answer) -> dict[str
         "lists": [said for each in judged.values() for said in each["lists"]],
         "differs": "",
     }
-    what = f"{flow['protocol']} from {flow['src']}" + (f":{number}" if flow["protocol"] != "icmp" else "")
+    seen_from = endpoint(flow["src"], number) if "dport" in flow else flow["src"]
+    what = f"{flow['protocol']} from {seen_from}"
     if not arrived:
         result["said"] = f"{what} did not reach {networks[0]}: {said} (does anybody there have the address?)"
         return result
@@ -133,12 +135,14 @@ def _packet(site: Site, answer: Answer) -> dict[str, Any]:
 def _matches(site: Site, answer: Answer, first: bool, number: int) -> dict[str, list[str]]:
     """Return what tells the packet from all others, for the bridge and for what comes over the link."""
     flow, protocol = answer["flow"], PROTOCOLS[answer["flow"]["protocol"]]
-    own = f"icmp type echo-request icmp id {number}" if protocol == ICMP else f"th sport {number}"
+    icmp = {4: "icmp", 6: "icmpv6"}.get(FAMILY_OF.get(protocol, 0))
+    own = f"{icmp} type echo-request {icmp} id {number}" if icmp else f"th sport {number}"
     own = f"meta l4proto {protocol} {own}"
     bridge = []
     if first and answer["sender"] == "application":
         vif = site.app_row(answer["network"], answer["app"], answer["interface"]).get("vif")
         if not vif:
             raise KernelError(f"{answer['app']}/{answer['interface']} is not attached")
-        bridge = [f'iifname "{vif}" ip saddr {flow["src"]} ip daddr {flow["dst"]} {own}']
+        ip = "ip6" if ":" in flow["dst"] else "ip"
+        bridge = [f'iifname "{vif}" {ip} saddr {flow["src"]} {ip} daddr {flow["dst"]} {own}']
     return {"bridge": bridge, "inet": [f'iifname "uplink" {own}']}

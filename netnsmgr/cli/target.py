@@ -10,8 +10,7 @@ import click
 
 Address = IPv4Address | IPv6Address
 
-ICMP_ECHO = 8
-TARGETS = "github.com:443, 10.10.1.51:80/tcp, app2:53/udp, [2001:db8::1]:443, 1.2.3.4/icmp (an echo request)"
+TARGETS = "github.com:443, 10.10.1.51:80/tcp, app2:53/udp, [2001:db8::1]:443, 1.2.3.4/icmp or [2001:db8::1]/icmp (an echo request)"
 PORTS = "80, 80/tcp, 53/udp, icmp"
 FAMILIAR = {"http": 80, "https": 443, "ssh": 22, "domain": 53, "dns": 53}
 _TARGET = re.compile(
@@ -20,7 +19,10 @@ _TARGET = re.compile(
 
 
 class Target(NamedTuple):
-    """A host (or its address), a protocol by number, and a port; of ICMP the port is type << 8."""
+    """A host (or its address), a protocol by number, and a port; of ICMP the port is type << 8.
+
+    Of a name that is asked for by ICMP, the protocol is that of the version that is not said otherwise: IPv4's.
+    """
 
     host: str
     address: Address | None
@@ -31,6 +33,9 @@ class Target(NamedTuple):
 
 def target(text: str) -> Target:
     """Read ``host-or-address[:port][/protocol]``; raises UsageError with examples."""
+    written, slash, proto = text.strip().partition("/")
+    if ":" in written and _address(written) is not None and slash:
+        text = f"[{written}]/{proto}"  # without a port the brackets may be missing
     match = _TARGET.fullmatch(text.strip())
     bare = _address(text.strip())
     if match is None and bare is None:
@@ -53,10 +58,12 @@ def target(text: str) -> Target:
 
 def sender(text: str) -> tuple[str, int | None]:
     """Read ``host-or-address[:port]``."""
+    if _address(text.strip()) is not None:
+        return text.strip(), None
     match = _TARGET.fullmatch(text.strip())
     if match is None or match["proto"]:
         raise click.UsageError(
-            f"{text!r} is no sender; write it like 192.168.0.9, 192.168.0.9:5000, app2 or device"
+            f"{text!r} is no sender; write it like 192.168.0.9, 192.168.0.9:5000, 2001:db8::9, [2001:db8::9]:5000, app2 or device"
         )
     return match["six"] or match["host"], None if match["port"] is None else _port(text, match["port"])
 
@@ -73,7 +80,7 @@ def _what(
     text: str, port: str | None, proto: str | None, address: Address | None, examples: str
 ) -> tuple[int, int]:
     from netnsmgr.config.acl_values import protocol
-    from netnsmgr.core.protocols import ICMP, ICMPV6, TCP, WITH_PORTS
+    from netnsmgr.core.protocols import ECHO_REQUEST, ICMP, ICMPV6, TCP, WITH_PORTS
 
     try:
         number = protocol(proto) if proto is not None else TCP
@@ -82,8 +89,10 @@ def _what(
     if number in {ICMP, ICMPV6}:
         if port is not None:
             raise click.UsageError(f"{text!r}: ICMP has no ports; write it like 1.2.3.4/icmp")
+        if number == ICMPV6 and address is not None and address.version == 4:
+            raise click.UsageError(f"{text!r}: icmpv6 is IPv6's; write {address}/icmp")
         six = number == ICMPV6 or (address is not None and address.version == 6)
-        return (ICMPV6, 128 << 8) if six else (ICMP, ICMP_ECHO << 8)
+        return ECHO_REQUEST[6 if six else 4]
     if number not in WITH_PORTS:
         if port is not None:
             raise click.UsageError(f"{text!r}: {proto} has no ports; leave the port out")
@@ -102,6 +111,8 @@ def _port(text: str, word: str) -> int:
 
 
 def _address(text: str) -> Address | None:
+    if "%" in text:
+        raise click.UsageError(f"{text!r}: leave the zone out; --interface NAME says which link is meant")
     try:
         return ip_address(text)
     except ValueError:

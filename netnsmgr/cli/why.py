@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +12,17 @@ from netnsmgr.cli import output
 from netnsmgr.cli import target as read
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.inside import Inside, search_list
-from netnsmgr.cli.kinds import APP
+from netnsmgr.cli.kinds import APP, INSTANCE
 from netnsmgr.cli.objects import TABLES, complete_apps, known
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.errors import KernelError
+from netnsmgr.pubsub.tables import link_status
 
 if TYPE_CHECKING:
     from netnsmgr.config.app import App, AppInterface
     from netnsmgr.features.acl.why import Known
     from netnsmgr.supervisor.site import Site
+    from netnsmgr.supervisor.why_answer import Asked
 
 Member = tuple["App", "AppInterface"]
 ALLOWED, DENIED = 0, 1
@@ -60,11 +62,12 @@ def command(
     \b
     netnsmgr why app1 --to github.com:443
     netnsmgr why app1 --to 1.2.3.4/icmp
+    netnsmgr why app1 --to '[2001:db8::1]:443'
     netnsmgr why app2 --from 192.168.0.9 --to-port 80/tcp
 
-    HOST is a name or an address; the protocol is tcp if none is named; icmp is an echo request. Names are resolved by the
-    instance's own DNS server, as the application would, which needs root. Exits with 0 if the flow is allowed and leads
-    somewhere (over one of the interfaces shown), with 1 if not.
+    HOST is a name or an address; the protocol is tcp if none is named; icmp is an echo request, by the IP version of HOST.
+    Names are resolved by the instance's own DNS server, as the application would, which needs root. Exits with 0 if the
+    flow is allowed and leads somewhere (over one of the interfaces shown), with 1 if not.
     """
     if (to is None) == (sender is None):
         raise click.UsageError(
@@ -78,6 +81,10 @@ def command(
     )
     with Daemon(place) as daemon:
         rows = daemon.rows(*TABLES)
+        # What is delegated to an instance stands nowhere else.
+        rows |= daemon.rows(
+            *(link_status(name) for name, row in rows[INSTANCE.config].items() if _delegated(row))
+        )
     known(APP, app, rows)
     from netnsmgr.supervisor.site import Site
 
@@ -107,6 +114,11 @@ def command(
     return ALLOWED if any(_passes(answer) for answer in found) else DENIED
 
 
+def _delegated(instance: Mapping[str, Any]) -> bool:
+    spec: Mapping[str, Any] = instance["spec"].get("ipv6") or {}
+    return spec.get("uplink") in {"delegated", "npt"}
+
+
 def _passes(answer: Mapping[str, Any]) -> bool:
     """Whether a flow passes; where the kernel was asked, it knows best."""
     seen = (answer.get("live") or {}).get("allowed")
@@ -130,7 +142,7 @@ def _members(site: Site, app: str, interface: str | None) -> list[Member]:
 
 class _Question:
     def __init__(self, site: Site, inside: Inside, source_port: int | None) -> None:
-        from netnsmgr.supervisor.why import SOURCE_PORT
+        from netnsmgr.supervisor.why_answer import SOURCE_PORT
 
         self._site, self._inside = site, inside
         self._source_port = source_port or SOURCE_PORT
@@ -138,6 +150,7 @@ class _Question:
     def outbound(self, members: list[Member], target: read.Target) -> list[dict[str, Any]]:
         """Answer for each interface over which the target can be reached; for all if none can."""
         from netnsmgr.supervisor import why
+        from netnsmgr.supervisor.why_answer import NOBODY4, Asked
 
         near = [
             m
@@ -153,8 +166,8 @@ class _Question:
                 continue
             name = "" if target.address is not None else target.host
             answered = []
-            for address in addresses or [why.NOBODY4]:
-                asked = why.Asked(address, target.protocol, target.port, self._source_port, name)
+            for address in why.in_order(self._site, member, addresses or [NOBODY4]):
+                asked = Asked(address, target.protocol, target.port, self._source_port, name).to(address)
                 knowledge = self._known(member, name, placeholder=addresses is None, notes=notes)
                 answered.append(why.outbound(self._site, member, asked, knowledge))
             first, *others = answered
@@ -174,27 +187,36 @@ class _Question:
         self, members: list[Member], origin: tuple[str, int | None, int, int]
     ) -> list[dict[str, Any]]:
         """Answer for each interface at which the flow can arrive; for all if there is none."""
-        from netnsmgr.supervisor import why
+        from netnsmgr.supervisor.why_answer import Asked
 
         host, port, protocol, number = origin
+        address = _literal(host)
         answers = []
         for member in members:
             scope = self._site.scope(member[1].network)
-            knowledge = self._known(member, "", placeholder=False, notes=[])
-            asked = why.Asked(scope.nets[0].gateway, protocol, number, port or self._source_port)
-            address, peer = _literal(host), self._peer(host, member)
-            if host == DEVICE or address == scope.outer:
-                answers.append(why.from_device(self._site, member, asked))
-            elif peer is not None:
-                answers.append(why.between(self._site, peer, member, asked, knowledge))
-            elif address is not None:
-                answers.append(why.inbound(self._site, member, asked, address, knowledge))
-            else:
-                there = ", ".join(self._site.config.apps)
-                raise click.UsageError(
-                    f"{host!r} is neither an address nor an application; applications: {there}; the device itself: device"
-                )
+            nets = [net for net in scope.nets if address is None or net.version == address.version]
+            # Of an address the version is known, be it one that the network has not.
+            for asks in [net.gateway for net in nets] or [address or scope.inner]:
+                asked = Asked(asks, protocol, number, port or self._source_port).to(asks)
+                answers.append(self._from(member, host, asked))
         return [answer for answer in answers if not answer["reason"]] or answers
+
+    def _from(self, member: Member, host: str, asked: Asked) -> dict[str, Any]:
+        from netnsmgr.supervisor import why_in
+
+        scope = self._site.scope(member[1].network)
+        address, peer = _literal(host), self._peer(host, member)
+        if host == DEVICE or address in {ends.outer for ends in scope.links}:
+            return why_in.from_device(self._site, member, asked)
+        knowledge = self._known(member, "", placeholder=False, notes=[])
+        if peer is not None:
+            return why_in.between(self._site, peer, member, asked, knowledge)
+        if address is not None:
+            return why_in.inbound(self._site, member, asked, address, knowledge)
+        there = ", ".join(self._site.config.apps)
+        raise click.UsageError(
+            f"{host!r} is neither an address nor an application; applications: {there}; the device itself: device"
+        )
 
     def _addresses(
         self, member: Member, target: read.Target
@@ -213,7 +235,8 @@ class _Question:
                 f"{target.host} was not resolved and is compared with host rules by its name: {reason}"
             ]
         try:
-            said = self._inside.ask(network, {"names": names, "server": str(scope.nets[0].gateway)})
+            server = next((str(net.gateway) for net in scope.nets), "")
+            said = self._inside.ask(network, {"names": names, "server": server})
         except KernelError as error:
             return None, [
                 f"{target.host} was not resolved and is compared with host rules by its name: {error}"
@@ -252,25 +275,21 @@ class _Question:
 
     def _peer(self, host: str, member: Member) -> Member | None:
         """Return the application that a sender is: by its name, or by its address in the member's network."""
-        from netnsmgr.features.acl.why import owners
+        from netnsmgr.supervisor.why import holder
 
         scope = self._site.scope(member[1].network)
         address = _literal(host)
         if address is not None:
-            return owners(scope).get(address)
-        document = self._site.config.apps.get(host)
-        if document is None:
+            return holder(scope, address)
+        if (document := self._site.config.apps.get(host)) is None:
             return None
         there = self._site.interfaces(document)
         near = [each for each in there if each.network == member[1].network]
         return (document, (near or there)[0]) if there else None
 
 
-def _literal(host: str) -> IPv4Address | None:
+def _literal(host: str) -> read.Address | None:
     try:
-        found = ip_address(host)
+        return ip_address(host)
     except ValueError:
         return None
-    if not isinstance(found, IPv4Address):
-        raise click.UsageError(f"{host}: instances have no IPv6; name an IPv4 address")
-    return found

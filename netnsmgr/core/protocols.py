@@ -28,3 +28,6 @@ WITH_PORTS = {PROTOCOLS[name]: name for name in ("tcp", "udp", "sctp", "dccp", "
 
 FAMILY_OF = {ICMP: 4, ICMPV6: 6}
 """Those that belong to one version of IP."""
+
+ECHO_REQUEST = {4: (ICMP, 8 << 8), 6: (ICMPV6, 128 << 8)}
+"""By version of IP: protocol, and type << 8 | code, of what ping sends (RFC 792, RFC 4443)."""

@@ -48,20 +48,21 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def resolve(names: Sequence[str], server: str) -> list[str] | None:
-    """Return the IPv4 addresses of the first of these names that has any; None if all are unknown or have none.
+    """Return the addresses of the first of these names that has any, IPv4 first; None if all are unknown or have none.
 
     Raises ``NetnsmgrError`` when the server does not answer or fails.
     """
     for name in names:
-        if found := _ask(name, server):
+        if found := [*_ask(name, server, "A"), *_ask(name, server, "AAAA")]:
             return found
     return None
 
 
-def _ask(name: str, server: str) -> list[str]:
-    question = DNSRecord.question(name, "A")
+def _ask(name: str, server: str, kind: str) -> list[str]:
+    question = DNSRecord.question(name, kind)
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
     for _ in range(TRIES):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        with socket.socket(family, socket.SOCK_DGRAM) as door:
             door.settimeout(TIMEOUT)
             try:
                 door.connect((server, 53))
@@ -76,8 +77,8 @@ def _ask(name: str, server: str) -> list[str]:
                 f"the instance's DNS server {server} could not find out about {name} (code {said.header.rcode}); "
                 "does it reach its own servers?"
             )
-        found = [str(each.rdata) for each in said.rr if each.rtype == QTYPE.A]
-        return [str(ip_address(each)) for each in found]
+        wanted = getattr(QTYPE, kind)
+        return [str(ip_address(str(each.rdata))) for each in said.rr if each.rtype == wanted]
     raise NetnsmgrError(f"the instance's DNS server {server} does not answer")
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from netnsmgr.core.protocols import ICMP, TCP, UDP
+from netnsmgr.core.protocols import ICMP, ICMPV6, TCP, UDP
 from netnsmgr.kernel.inside import answer, asked, serve
 
 
@@ -42,23 +42,36 @@ def main(netns: str) -> None:
 
 def _open(what: dict[str, Any]) -> tuple[socket.socket, int]:
     """Return the socket, bound to the interface, with the port or identifier that tells its packets from others."""
-    kind = {TCP: socket.SOCK_STREAM, UDP: socket.SOCK_DGRAM, ICMP: socket.SOCK_RAW}[what["protocol"]]
-    door = socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP if what["protocol"] == ICMP else 0)
+    protocol = what["protocol"]
+    kind = {TCP: socket.SOCK_STREAM, UDP: socket.SOCK_DGRAM}.get(protocol, socket.SOCK_RAW)
+    raw = kind == socket.SOCK_RAW
+    family = socket.AF_INET6 if ":" in what["dst"] else socket.AF_INET
+    door = socket.socket(family, kind, protocol if raw else 0)
     try:
         if what["interface"]:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, what["interface"].encode())
-        door.bind((what["source"] or "0.0.0.0", 0 if what["protocol"] == ICMP else what["port"] or 0))
-        number = os.getpid() & 0xFFFF if what["protocol"] == ICMP else door.getsockname()[1]
+        anything = "::" if family == socket.AF_INET6 else "0.0.0.0"
+        port = 0 if raw else what["port"] or 0
+        door.bind(_end(what, what["source"] or anything, port))
+        number = os.getpid() & 0xFFFF if raw else door.getsockname()[1]
         return door, number
     except OSError:
         door.close()
         raise
 
 
+def _end(what: dict[str, Any], address: str, port: int) -> tuple[Any, ...]:
+    """Return an address as sockets want it: a link-local one of IPv6 with its link."""
+    if ":" not in address:
+        return address, port
+    local = address.lower().startswith("fe80:") and what["interface"]
+    return address, port, 0, socket.if_nametoindex(what["interface"]) if local else 0
+
+
 def _tcp(door: socket.socket, what: dict[str, Any], number: int) -> str:
     door.settimeout(what["timeout"])
     try:
-        door.connect((what["dst"], what["dport"]))
+        door.connect(_end(what, what["dst"], what["dport"]))
     except TimeoutError:
         return "no answer"
     except ConnectionRefusedError:
@@ -68,7 +81,7 @@ def _tcp(door: socket.socket, what: dict[str, Any], number: int) -> str:
 
 def _udp(door: socket.socket, what: dict[str, Any], number: int) -> str:
     door.settimeout(what["timeout"] / 2)
-    door.connect((what["dst"], what["dport"]))
+    door.connect(_end(what, what["dst"], what["dport"]))
     door.send(b"")
     try:
         door.recv(2048)
@@ -80,23 +93,35 @@ def _udp(door: socket.socket, what: dict[str, Any], number: int) -> str:
 
 
 def _icmp(door: socket.socket, what: dict[str, Any], number: int) -> str:
-    body = struct.pack("!BBHHH", 8, 0, 0, number, 1)
+    six = what["protocol"] == ICMPV6
+    # Of ICMPv6 the kernel writes the checksum (RFC 3542, 3.1).
+    request, reply, unreachable = (128, 129, 1) if six else (8, 0, 3)
+    body = struct.pack("!BBHHH", request, 0, 0, number, 1)
     checksum = sum(struct.unpack("!4H", body))
     checksum = ~((checksum >> 16) + (checksum & 0xFFFF)) & 0xFFFF
-    door.sendto(struct.pack("!BBHHH", 8, 0, checksum, number, 1), (what["dst"], 0))
+    door.sendto(
+        struct.pack("!BBHHH", request, 0, 0 if six else checksum, number, 1), _end(what, what["dst"], 0)
+    )
     end = time.monotonic() + what["timeout"]
     while (left := end - time.monotonic()) > 0 and select.select([door], [], [], left)[0]:
         data = door.recv(2048)
-        start = (data[0] & 0xF) * 4
+        start = 0 if six else (data[0] & 0xF) * 4
         kind, _, _, ident, _ = struct.unpack_from("!BBHHH", data, start)
-        if kind == 0 and ident == number:
+        if kind == reply and ident == number:
             return "answered"
-        if kind == 3 and data[start + 28 : start + 36][4:6] == struct.pack("!H", number):
+        # Behind the error's header the packet that it is about, whose own header is 20 or 40 bytes.
+        asked = data[start + 8 + (40 if six else 20) :]
+        if kind == unreachable and asked[4:6] == struct.pack("!H", number):
             return "unreachable (ICMP came back)"
     return "no answer"
 
 
-SENDERS: dict[int, Callable[[socket.socket, dict[str, Any], int], str]] = {TCP: _tcp, UDP: _udp, ICMP: _icmp}
+SENDERS: dict[int, Callable[[socket.socket, dict[str, Any], int], str]] = {
+    TCP: _tcp,
+    UDP: _udp,
+    ICMP: _icmp,
+    ICMPV6: _icmp,
+}
 
 
 if __name__ == "__main__":

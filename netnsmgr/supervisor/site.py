@@ -15,7 +15,7 @@ from netnsmgr.features.nets import Learned
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
 from netnsmgr.items.lease import Lease
-from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT
+from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT, link_status
 from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
 
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -44,7 +44,7 @@ class Site:
         if network not in self._scopes:
             scope = instance_scope(
                 self._slices[network],
-                LinkFacts.of(None),
+                self._link(network),
                 run_dir=self._run_dir,
                 state_dir="",
                 netns_inode=0,
@@ -67,7 +67,13 @@ class Site:
         told = {port["name"]: port for port in status.get("ports") or ()}
         ports = device.spec.ports if device is not None else ()
         facts = [_facts(port.name, port.ifname, told.get(port.name, {})) for port in ports]
-        return uplink_scope(device, facts, map(linked_instance, row["instances"]), self._run_dir, 0)
+        instances = map(linked_instance, row["instances"])
+        told_ = (replace(each, delegated=self._link(each.instance.name).delegated) for each in instances)
+        return uplink_scope(device, facts, told_, self._run_dir, 0)
+
+    def _link(self, network: str) -> LinkFacts:
+        told = self._status.get(link_status(network), {}).get("link")
+        return LinkFacts.of(dict(told) if told is not None else None)
 
     def app_row(self, network: str, app: str, interface: str) -> Mapping[str, Any]:
         """Return the status of an interface; empty if there is none."""

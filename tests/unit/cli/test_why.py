@@ -83,7 +83,9 @@ def test_from_outside_nothing_leads_in(site: Machine) -> None:
         (["app1", "--to", "github.com"], "names no port; write it like github.com:443"),
         (["app1", "--to", "1.1.1.1:1", "--interface", "eth7"], "has no interface 'eth7'; it has: eth0"),
         (["app1", "--from", "nobody", "--to-port", "80"], "neither an address nor an application"),
-        (["app1", "--from", "fe80::1", "--to-port", "80"], "is no sender"),
+        (["app1", "--from", "fe80::1%eth0", "--to-port", "80"], "leave the zone out"),
+        (["app1", "--to", "1.1.1.1/icmpv6"], "icmpv6 is IPv6's; write 1.1.1.1/icmp"),
+        (["app1", "--to", "2001:db8::1"], "names no port; write it like [2001:db8::1]:443"),
     ],
 )
 def test_input_errors(site: Machine, arguments: list[str], said: str) -> None:

@@ -10,7 +10,9 @@ import pytest
 from netnsmgr.features.acl.why import Known
 from netnsmgr.pubsub import tables
 from netnsmgr.supervisor.site import Site
-from netnsmgr.supervisor.why import Asked, between, from_device, inbound, outbound
+from netnsmgr.supervisor.why import outbound
+from netnsmgr.supervisor.why_answer import Asked
+from netnsmgr.supervisor.why_in import between, from_device, inbound
 
 Document = dict[str, Any]
 WEB = {"match": {"eidset": True, "protocol": "tcp", "fport": 80}}
