@@ -108,7 +108,9 @@ def _follow(
     *,
     dns: bool,
 ) -> None:
-    widths, headings = (QUESTION_WIDTHS, QUESTIONS) if dns else (FLOW_WIDTHS, FLOWS)
+    headings = QUESTIONS if dns else FLOWS
+    # They grow with what comes, as an address of IPv6 may be three times as long as one of IPv4.
+    widths = list(QUESTION_WIDTHS if dns else FLOW_WIDTHS)
     line = _question if dns else _flow
 
     def show(records: Sequence[Record]) -> None:
@@ -186,6 +188,8 @@ def _moment(record: Record) -> float:
 
 def _flow(record: Record) -> list[str]:
     src, dst = _end(record, "src", "sport"), _end(record, "dst", "dport")
+    if record.get("nat64"):
+        dst = f"{dst} ({record['nat64']})"
     if peer := record.get("peer"):
         named = peer if peer.startswith("(") else f"({peer})"
         src, dst = (f"{src} {named}", dst) if record["direction"] == "in" else (src, f"{dst} {named}")
@@ -237,5 +241,7 @@ def _clock(epoch: float) -> str:
     return text[11:] if abs(time.time() - epoch) < 86400 else text
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _padded(cells: Sequence[str], widths: list[int]) -> str:
+    """Return a line of these columns, which become as wide as they have to be; the last one stays."""
+    widths[:-1] = map(max, widths[:-1], map(len, cells))
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -6,8 +6,10 @@ import hashlib
 import json
 
 from netnsmgr import __version__
+from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import names
+from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vif import group, vif_name
 from netnsmgr.items.file import Directory, File
@@ -58,11 +60,22 @@ def items(scope: InstanceScope) -> list[Item]:
     return found
 
 
+def _known(scope: InstanceScope, app: App, interface: AppInterface) -> list[str]:
+    # Leases of IPv4 it reads itself: dnsmasq's file names them by MAC, those of IPv6 by nothing that it knows.
+    fixed = [] if interface.address is None else [interface.address]
+    own = group(app, interface)
+    return [
+        *map(str, fixed),
+        *sorted(str(a) for a, owner in holders(scope).items() if a.version == 6 and owner == own),
+    ]
+
+
 def _scope(scope: InstanceScope) -> str:
     return _text(
         {
             "log": scope.instance.spec.flow_log,
-            "gateway": str(scope.nets[0].gateway),
+            "gateways": [str(net.gateway) for net in scope.nets],
+            "nat64": str(scope.instance.nat64_prefix or ""),
             "leases": scope.lease_file if scope.instance.spec.dhcp is not None else "",
             "interfaces": [
                 {
@@ -71,7 +84,7 @@ def _scope(scope: InstanceScope) -> str:
                     "number": scope.numbers.vifs[group(app, interface)],
                     "link": vif_name(app, interface),
                     "mac": interface.mac_for(app.name),
-                    "address": str(interface.address or ""),
+                    "addresses": _known(scope, app, interface),
                 }
                 for app, interface in scope.interfaces
             ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from socket import AF_INET6, inet_ntop
 from typing import Any, NamedTuple
 
 from dnslib import QTYPE, DNSRecord
@@ -91,12 +92,19 @@ def observation(vif: int, client: str, message: bytes) -> Observation | None:
             return None
         name = str(parsed.q.qname).rstrip(".").lower()
         answers = tuple(
-            Answer(_type(answer.rtype), str(answer.rdata), max(0, answer.ttl)) for answer in parsed.rr
+            Answer(_type(answer.rtype), _data(answer), max(0, answer.ttl)) for answer in parsed.rr
         )
         return Observation(vif, client, name, _type(parsed.q.qtype), _status(parsed.header.rcode), answers)
     except Exception as error:
         # dnslib refuses what it cannot read in any of a dozen ways, and others choose what it reads.
         raise Incomplete from error
+
+
+def _data(answer: Any) -> str:
+    """Return an answer's data as text; dnslib does not write IPv6 addresses as everybody else does (RFC 5952)."""
+    if answer.rtype == QTYPE.AAAA:
+        return inet_ntop(AF_INET6, bytes(answer.rdata.data))
+    return str(answer.rdata)
 
 
 def record(seen: Observation, interface: str, now: float) -> dict[str, Any]:

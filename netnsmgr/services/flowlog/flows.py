@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
 
-from netnsmgr.core.agreed import DEVICE, INDEX_MASK, METADATA, Action
+from netnsmgr.core.agreed import DEVICE, INDEX_MASK, METADATA, METADATA6, Action
 from netnsmgr.core.protocols import ICMP, ICMPV6, PROTOCOLS, SCTP, TCP, UDP
 from netnsmgr.kernel.conntrack import DST_NAT, Flow, Tuple
 from netnsmgr.kernel.nflog import Packet, five_tuple
@@ -55,6 +56,8 @@ class Flows:
         record = _record(flow, now)
         if service := _service(flow.original, scope):
             record["service"] = service
+        if target := _stands_for(flow.original.dst, scope.nat64):
+            record["nat64"] = target
         first = scope.rules.decision(flow.mark)
         second = scope.rules.decision(inward) if inward is not None else None
         ident = ("flow", flow.id, flow.original)
@@ -122,6 +125,8 @@ class Drops:
             "packets": [1, 0],
             "bytes": [size, 0],
         }
+        if stands_for := _stands_for(flow.dst, scope.nat64):
+            record["nat64"] = stands_for
         peer = other.app if other is not None and not _is(other, decision) else ""
         entry = _entry(("drop", flow, decision, now), record, direction, decision, peer=peer)
         self._open[key] = _Drop(entry, now, 1, size, now)
@@ -172,11 +177,20 @@ def _plain(flow: Tuple) -> Tuple:
 
 
 def _service(flow: Tuple, scope: Scope) -> str:
-    if flow.protocol in (TCP, UDP) and flow.dport == 53 and flow.dst == scope.gateway:
+    if flow.protocol in (TCP, UDP) and flow.dport == 53 and flow.dst in scope.gateways:
         return "dns"
-    if flow.protocol == UDP and flow.dport == 67:
+    if flow.protocol == UDP and flow.dport in (67, 547):
         return "dhcp"
-    return "metadata" if flow.protocol == TCP and (flow.dst, flow.dport) == (METADATA, 80) else ""
+    metadata = flow.protocol == TCP and flow.dport == 80 and flow.dst in (METADATA, *METADATA6)
+    return "metadata" if metadata else ""
+
+
+def _stands_for(address: str, prefix: str) -> str:
+    """Return the IPv4 address that one of the NAT64 prefix (a /96) stands for, else nothing."""
+    if not prefix or ":" not in address:
+        return ""
+    packed, network = inet_pton(AF_INET6, address), inet_pton(AF_INET6, prefix.partition("/")[0])
+    return inet_ntop(AF_INET, packed[12:]) if packed[:12] == network[:12] else ""
 
 
 def _ends(flow: Tuple) -> Record:

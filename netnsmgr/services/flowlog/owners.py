@@ -29,7 +29,7 @@ class Owners:
         return self._ports[index]
 
     def address(self, address: str) -> Vif | None:
-        """Return whose address it is: configured, or leased by dnsmasq."""
+        """Return whose address it is: configured, learned, or leased by dnsmasq."""
         try:
             state: object = os.stat(self._scope.leases).st_mtime_ns if self._scope.leases else 0
         except OSError:
@@ -46,4 +46,4 @@ class Owners:
                 words = line.split()
                 if len(words) >= 3 and (vif := self._scope.by_mac.get(words[1])) is not None:
                     found[words[2]] = vif
-        return found | {vif.address: vif for vif in self._scope.vifs if vif.address}
+        return found | {address: vif for vif in self._scope.vifs for address in vif.addresses}

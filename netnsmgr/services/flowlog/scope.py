@@ -54,14 +54,17 @@ class Rules:
 
 
 class Vif(NamedTuple):
-    """An application's interface; ``link`` is its bridge port, ``address`` the configured one or empty."""
+    """An application's interface; ``link`` is its bridge port.
+
+    ``addresses`` are those that are known beside the leases of IPv4: the configured one, and all of IPv6.
+    """
 
     app: str
     interface: str
     number: int
     link: str
     mac: str
-    address: str
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,10 @@ class Scope:
     """The instance as the flow log sees it."""
 
     log: bool = False
-    gateway: str = ""
+    gateways: tuple[str, ...] = ()
+    """The instance's own addresses, where its DNS answers."""
+    nat64: str = ""
+    """The prefix whose addresses stand for those of IPv4, or empty."""
     vifs: tuple[Vif, ...] = ()
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Domain of a host rule → ``set`` (its name's middle) and ``static`` (addresses that need no DNS)."""
@@ -82,10 +88,13 @@ class Scope:
     @classmethod
     def of(cls, content: Mapping[str, Any], rules: Mapping[str, Any]) -> Scope:
         """Read the two files' content."""
-        vifs = tuple(Vif(**vif) for vif in content.get("interfaces", ()))
+        vifs = tuple(
+            Vif(**vif | {"addresses": tuple(vif["addresses"])}) for vif in content.get("interfaces", ())
+        )
         return cls(
             bool(content.get("log")),
-            str(content.get("gateway", "")),
+            tuple(content.get("gateways", ())),
+            str(content.get("nat64", "")),
             vifs,
             content.get("hosts", {}),
             str(content.get("leases", "")),

@@ -12,8 +12,8 @@ from netnsmgr.services.flowlog.flows import WINDOW, Drops, Flows
 from netnsmgr.services.flowlog.scope import Scope, Vif
 
 VIFS = [
-    {"app": "app1", "interface": "eth0", "number": 1, "link": "app1.eth0", "mac": "02:00:00:00:00:01", "address": "10.10.1.10"},
-    {"app": "app2", "interface": "eth0", "number": 2, "link": "app2.eth0", "mac": "02:00:00:00:00:02", "address": "10.10.1.11"},
+    {"app": "app1", "interface": "eth0", "number": 1, "link": "app1.eth0", "mac": "02:00:00:00:00:01", "addresses": ["10.10.1.10", "fd00::10"]},
+    {"app": "app2", "interface": "eth0", "number": 2, "link": "app2.eth0", "mac": "02:00:00:00:00:02", "addresses": ["10.10.1.11"]},
 ]  # fmt: skip
 RULES = {
     "blocks": [
@@ -21,8 +21,10 @@ RULES = {
         {"base": 32, "app": "app2", "interface": "eth0", "ids": [7]},
     ]
 }
-SCOPE = Scope.of({"log": True, "gateway": "10.10.1.1", "interfaces": VIFS}, RULES)
-OWNERS = {vif.address: vif for vif in SCOPE.vifs}
+SCOPE = Scope.of(
+    {"log": True, "gateways": ["10.10.1.1", "fd00::1"], "nat64": "fd6e:6d64::/96", "interfaces": VIFS}, RULES
+)
+OWNERS = {address: vif for vif in SCOPE.vifs for address in vif.addresses}
 PORTS: dict[int, Vif] = dict(enumerate(SCOPE.vifs, 10))
 OUTSIDE = "192.0.2.80"
 
@@ -140,6 +142,29 @@ def test_flows_that_no_list_decides() -> None:
     assert "translated" not in record
     upstream = flow(Tuple(17, "169.254.100.1", 5, OUTSIDE, 53), Tuple(17, OUTSIDE, 53, "169.254.100.1", 5), 0)
     assert records(upstream) == []
+
+
+def test_flows_of_ipv6() -> None:
+    """Services by either version; of a target that stands for one of IPv4 that one is told."""
+    dns = flow(Tuple(17, "fd00::10", 5, "fd00::1", 53), Tuple(17, "fd00::1", 53, "fd00::10", 5), 0)
+    assert [(app, r["service"]) for app, r in records(dns)] == [("app1", "dns")]
+    metadata = flow(
+        Tuple(6, "fd00::10", 5, "fd00:ec2::254", 80), Tuple(6, "fd00:ec2::254", 80, "fd00::10", 5), 0
+    )
+    assert [(app, r["service"]) for app, r in records(metadata)] == [("app1", "metadata")]
+    to, sender = "fd6e:6d64::c000:250", "fd6e:6d64:0:1::6"
+    nat64 = flow(Tuple(6, "fd00::10", 5, to, 80), Tuple(6, to, 80, sender, 5), 17)
+    ((app, record),) = records(nat64)
+    assert (app, record["nat64"], record["direction"]) == ("app1", "192.0.2.80", "out")
+    behind = flow(Tuple(6, "192.0.0.6", 5, OUTSIDE, 80), Tuple(6, OUTSIDE, 80, "169.254.100.1", 5), 0)
+    assert records(behind) == [], "the other half is nobody's"
+    ping = flow(
+        Tuple(58, "fd00::10", 5, "2001:db8::1", 128 << 8),
+        Tuple(58, "2001:db8::1", 5, "fd00::10", 129 << 8),
+        17,
+    )
+    ((_, record),) = records(ping)
+    assert (record["protocol"], record["icmpType"], "translated" in record) == ("icmpv6", 128, False)
 
 
 def dropped(drops: Drops, logged: Packet, now: float) -> list[tuple[str, dict[str, Any]]]:
