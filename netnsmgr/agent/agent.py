@@ -81,8 +81,11 @@ class Agent:
         async def intend() -> Intent:
             if row["deleting"]:
                 return self._role.part()
-            rows = {table: dict(view.rows) for table, view in views.items()}
+            rows = {table: dict(view.rows) for table, view in views.items() if view.synchronized}
             found = await self._role.intend(row, rows, system)
+            for table in self._role.tables:
+                if table not in views:
+                    views[table] = self._subscribe(table)
             if self._role.ipv6:
                 system.rtnl.ipv6 = netlink.ipv6 = True
             return found

@@ -15,6 +15,7 @@ from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Ref
 from netnsmgr.features.delegation import ends, share_out
+from netnsmgr.features.egress6 import inner_address
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
 from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
@@ -54,8 +55,14 @@ class UplinkRole:
         if any(each.instance.spec.ipv6.uplink in PROXIED for each in linked):
             # Only now: everybody's addresses change often, and wake us.
             self.tables = (AGENT_STATUS, APP_STATUS)
+            told = views.get(APP_STATUS)
+            # Before anybody has told us they are those that we answered for before.
+            before = [each.address for each, ours in await system.rtnl.proxies() if ours and told is None]
             linked = [
-                replace(each, addresses6=_addresses6(each, views.get(APP_STATUS, {}))) for each in linked
+                replace(each, addresses6=_addresses6(each, told or {}, before))
+                if each.instance.spec.ipv6.uplink in PROXIED
+                else each
+                for each in linked
             ]
         self.ipv6 = any(each.instance.has_ipv6 for each in linked) or any(
             port.slaac or port.dhcp6 or any(each.version == 6 for each in port.addresses) for port in ports
@@ -208,21 +215,19 @@ class UplinkRole:
         }
 
 
-def _addresses6(linked: LinkedInstance, rows: dict[str, Any]) -> tuple[IPv6Address, ...]:
+def _addresses6(
+    linked: LinkedInstance, rows: dict[str, Any], before: list[IPv6Address]
+) -> tuple[IPv6Address, ...]:
     """Return the IPv6 addresses of an instance's applications, as its agent tells them."""
-    if linked.instance.spec.ipv6.uplink not in PROXIED:
-        return ()
-    return tuple(
-        sorted(
-            {
-                IPv6Address(entry["address"])
-                for key, row in rows.items()
-                if key.split("/")[0] == linked.instance.name
-                for entry in row.get("addresses", ())
-                if ":" in entry["address"]
-            }
-        )
-    )
+    told = [
+        IPv6Address(entry["address"])
+        for key, row in rows.items()
+        if key.split("/")[0] == linked.instance.name
+        for entry in row.get("addresses", ())
+        if ":" in entry["address"]
+    ]
+    known = (inner_address(linked, outer) for outer in before)
+    return tuple(sorted({*told, *(each for each in known if each is not None)}))
 
 
 def _port_row(port: Port, facts: PortFacts) -> dict[str, Any]:

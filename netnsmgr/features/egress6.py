@@ -178,6 +178,14 @@ def outer_address(linked: LinkedInstance, address: IPv6Address) -> IPv6Address |
     return prefixes[0][int(address) - int(subnet[0])]
 
 
+def inner_address(linked: LinkedInstance, address: IPv6Address) -> IPv6Address | None:
+    """Return the application's own address, given the one by which the outside knows it."""
+    subnet, prefixes = linked.instance.subnet6, outer_prefixes(linked)
+    if subnet is None or not prefixes or address not in prefixes[0]:
+        return None
+    return subnet[int(address) - int(prefixes[0][0])]
+
+
 def _sets(scope: UplinkScope, instances: tuple[LinkedInstance, ...]) -> list[NftSet]:
     """Return the sets: where packets to which outer prefix may come in, and which sources each link may have."""
     inside, sources = set(), set()
