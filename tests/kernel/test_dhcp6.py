@@ -219,3 +219,18 @@ async def test_a_prefix_that_comes_later() -> None:
         assert ask("app1")["new_ip6_address"].startswith("2001:db8:7::1")
         assert time.monotonic() - began < 5
         assert list(agent.system.processes.running()) == [before]
+
+
+@isolated
+async def test_both_versions_from_one_dnsmasq() -> None:
+    """Names of both, asked at either address, also by the instance itself; what an application has of each is found."""
+    async with stage(leases=read) as agent:
+        spec = {"subnets": ["10.10.1.0/24", f"{PREFIX}::/64"], **STATEFUL}
+        await begin(agent, "app1", interface={"address": "10.10.1.20"}, spec=spec)
+        address = ask("app1")["new_ip6_address"]
+        for server in ("10.10.1.1", f"{PREFIX}::1"):
+            assert lookup("app1.internal A", server) == {"10.10.1.20"}
+            assert lookup("app1.internal AAAA", server) == {address}
+        assert lookup("-x 10.10.1.20") == {"app1.internal."} == lookup(f"-x {address}")
+        (resolv,) = Path("/run/agent/etc").glob("resolv.conf")
+        assert resolv.read_text() == f"nameserver 10.10.1.1\nnameserver {PREFIX}::1\nsearch internal\n"
