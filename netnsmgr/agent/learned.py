@@ -128,7 +128,7 @@ class Book:
         entry = self._entries.get(address)
         if entry is not None and entry.vif == vif:
             return False  # not even confirmed: an announcement is not yet an answer, and costs who makes it nothing
-        if not self._allow(vif, now):
+        if self._ground.given.get(address) == vif or not self._allow(vif, now):
             return False
         if not self._ground.fits(vif, address):
             if self._ground.covers(address):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, IPv6Network
 
@@ -20,8 +20,8 @@ class Ground:
     prefixes: frozenset[IPv6Network] = frozenset()
     leaving: frozenset[IPv6Network] = frozenset()
     """Of the prefixes those that were replaced."""
-    given: frozenset[IPv6Address] = frozenset()
-    """The instance's own, fixed and leased addresses."""
+    given: Mapping[IPv6Address, int | None] = field(default_factory=dict)
+    """The instance's own (None), fixed and leased addresses, and who has them."""
     made: Mapping[IPv6Address, int] = field(default_factory=dict)
     """Those that hosts make of their MAC addresses, and whose they so are before anybody has taken them."""
 
@@ -38,25 +38,22 @@ def ground(scope: InstanceScope, present: Collection[str]) -> Ground | None:
     """Return the ground of an instance of which these links are there; None where there is no IPv6."""
     if not scope.instance.has_ipv6:
         return None
-    nobodys = replace(scope, learned=())
+    nobodys, numbers = replace(scope, learned=()), scope.numbers.vifs
     # Where the instance gives all others, only link-local ones are made.
     free = scope.instance.addressing != "stateful"
     return Ground(
         macs={
-            scope.numbers.vifs[vif.group(app, interface)]: interface.mac_for(app.name)
+            numbers[vif.group(app, interface)]: interface.mac_for(app.name)
             for app, interface in scope.interfaces
             if vif.vif_name(app, interface) in present
         },
         prefixes=frozenset(each for each in subnets(scope) if free and isinstance(each, IPv6Network)),
         leaving=frozenset(each.prefix for each in scope.old_prefixes),
-        given=frozenset(_only6((*holders(nobodys), *instances_own(scope)))),
-        made={
-            address: scope.numbers.vifs[group]
-            for address, group in made6(nobodys).items()
-            if isinstance(address, IPv6Address)
-        },
+        given=dict.fromkeys(each for each in instances_own(scope) if isinstance(each, IPv6Address))
+        | {address: numbers[group] for address, group in _only6(holders(nobodys)).items()},
+        made={address: numbers[group] for address, group in _only6(made6(nobodys)).items()},
     )
 
 
-def _only6(addresses: Iterable[IPAddress]) -> Iterator[IPv6Address]:
-    return (address for address in addresses if isinstance(address, IPv6Address))
+def _only6(found: Mapping[IPAddress, str]) -> dict[IPv6Address, str]:
+    return {address: group for address, group in found.items() if isinstance(address, IPv6Address)}

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.root
 MACS = {1: "02:00:00:00:00:01", 2: "02:00:00:00:00:02"}
 NET = IPv6Network("fd00:1::/64")
 GROUND = Ground(
-    MACS, frozenset({NET}), given=frozenset({NET[0], NET[1], mac_made(LINK, "02:00:00:00:00:99")})
+    MACS, frozenset({NET}), given=dict.fromkeys([NET[0], NET[1], mac_made(LINK, "02:00:00:00:00:99")])
 )
 PATH = Path("/run/learned.json")
 

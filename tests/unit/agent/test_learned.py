@@ -18,7 +18,7 @@ from netnsmgr.kernel.neighbours import Neighbour
 NET, OLD = IPv6Network("fd00:1::/64"), IPv6Network("fd00:2::/64")
 LOCAL = IPv6Address("fe80::7")
 MACS = {1: "02:00:00:00:00:01", 2: "02:00:00:00:00:02", 3: "02:00:00:00:00:03"}
-GROUND = Ground(MACS, frozenset({NET, OLD}), frozenset({OLD}), frozenset({NET[1], NET[7]}))
+GROUND = Ground(MACS, frozenset({NET, OLD}), frozenset({OLD}), {NET[1]: None, NET[7]: 2})
 A, B = NET[0xA], NET[0xB]
 
 
@@ -68,6 +68,12 @@ def test_what_is_nobodys_to_take(address: IPv6Address, told: bool) -> None:
     assert not it.announced(1, address, 0)
     assert it.holders == {}
     assert it.refusals() == ([Refusal(address, MACS[1], None)] if told else [])
+    assert it.refusals() == []
+
+
+def test_who_detects_duplicates_of_what_he_was_given_is_not_refused() -> None:
+    it = book()
+    assert not it.announced(2, NET[7], 0)
     assert it.refusals() == []
 
 
@@ -208,7 +214,7 @@ def test_what_there_is_no_ground_for_is_forgotten() -> None:
         it.announced(vif, address, 0)
     it.announced(1, B, 0)
     assert not it.restrict(GROUND)
-    assert it.restrict(Ground({2: MACS[2], 3: MACS[3]}, frozenset({NET}), given=frozenset({NET[0xC]})))
+    assert it.restrict(Ground({2: MACS[2], 3: MACS[3]}, frozenset({NET}), given={NET[0xC]: 2}))
     assert it.holders == {B: 2, LOCAL: 3}
     # The rival has left, too.
     now = silence(it, 0)

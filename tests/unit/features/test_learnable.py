@@ -72,8 +72,8 @@ def test_who_is_there_and_what_is_given() -> None:
     assert found is not None
     assert list(found.macs.values()) == [MACS["app1"]]
     assert found.prefixes == {NET}
-    assert {NET[1], NET[0x20]} < found.given
     (one,) = found.macs
+    assert (found.given[NET[1]], found.given[NET[0x20]]) == (None, one)
     assert not any(found.fits(one, address) for address in found.given)
     assert found.fits(one, NET[0x1005])
     assert found.fits(one, IPv6Address("fe80::1"))
