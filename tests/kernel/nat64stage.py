@@ -143,12 +143,12 @@ def app(command: str) -> str:
     return sh(f"ip netns exec app {command}")
 
 
-def ask(name: str, kind: str = "AAAA", *, status: bool = False) -> str:
-    """What the application's DNS server answers: addresses, or the status."""
-    dig = f"dig +tries=1 +time=2 @{GATEWAY} {name} {kind}"
+def ask(name: str, kind: str = "AAAA", *, status: bool = False, wait: int = 2) -> str:
+    """What the application's DNS server answers: addresses, or the status; nothing if it does not within seconds."""
+    dig = f"dig +tries=1 +time={wait} @{GATEWAY} {name} {kind}"
     if status:
         return app(f"sh -c '{dig} +noall +comments' | sed -n 's/.*status: \\([A-Z]*\\).*/\\1/p'")
-    return app(f"{dig} +short")
+    return app(f"sh -c '{dig} +short || :'")
 
 
 def ready() -> None:

@@ -201,3 +201,25 @@ async def test_helpers_have_no_privileges() -> None:
                     assert int(fields["CapEff"], 16) == 0
             plug()
             assert ask("only4.site") == MAPPED
+
+
+@pytest.mark.parametrize("link", ["site link set eth0", "device link set nm-agent"])
+@isolated
+async def test_names_are_back_after_an_outage(link: str) -> None:
+    """Where nobody answered for a while, questions are asked outside as soon as somebody does: nothing is taken for dead."""
+    with surroundings():
+        async with stage() as agent:
+            await agent.bring(*items(scope()))
+            plug()
+            ready()
+            assert ask("a.many.site") == MAPPED
+            sh(f"ip -n {link} down")
+            until = time.monotonic() + 8
+            number = 0
+            while time.monotonic() < until:
+                number += 1
+                ask(f"n{number}.many.site", wait=1)
+            sh(f"ip -n {link} up")
+            begin = time.monotonic()
+            while ask("b.many.site", wait=1) != MAPPED:
+                assert time.monotonic() < begin + 4
