@@ -5,15 +5,18 @@ Done once, where an instance's scope is made, so that lists, their reference, na
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from netnsmgr.config.acl import AclRule
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core import ip
+from netnsmgr.core.protocols import ICMP, ICMPV6
 
 Member = tuple[App, AppInterface]
+ECHO = {8: 128, 0: 129}
+"""Types of ICMP that can begin a flow, and what they are translated from (RFC 7915, 4.2)."""
 
 
 def instance(as_written: NetworkInstance) -> NetworkInstance:
@@ -44,17 +47,23 @@ def members(as_written: NetworkInstance, found: Iterable[Member]) -> tuple[Membe
 def _interface(prefix: IPv6Network, interface: AppInterface) -> AppInterface:
     if interface.acl is None:
         return interface
-    return interface.model_copy(update={"acl": tuple(_rule(prefix, rule) for rule in interface.acl)})
+    rules = tuple(each for rule in interface.acl for each in _rules(prefix, rule))
+    return interface.model_copy(update={"acl": rules})
 
 
-def _rule(prefix: IPv6Network, rule: AclRule) -> AclRule:
-    both = tuple(
-        each
-        for written in rule.match.ip
-        for each in (
-            (written, ip.mapped_network(prefix, written)) if isinstance(written, IPv4Network) else (written,)
-        )
-    )
-    if both == rule.match.ip:
-        return rule
-    return rule.model_copy(update={"match": rule.match.model_copy(update={"ip": both})})
+def _rules(prefix: IPv6Network, rule: AclRule) -> Iterator[AclRule]:
+    """Yield the rule with both prefixes for each of IPv4; and, if it is about ICMP, beside it that about ICMPv6."""
+    match = rule.match
+    four = [each for each in match.ip if isinstance(each, IPv4Network)]
+    beside = tuple(ip.mapped_network(prefix, each) for each in four)
+    if match.protocol != ICMP or match.eidset:
+        yield _with(rule, ip=(*match.ip, *beside))
+        return
+    yield rule
+    types = tuple(ECHO[number] for number in match.icmp if number in ECHO)
+    if bool(beside or not match.ip) and bool(types or not match.icmp):
+        yield _with(rule, ip=beside or (prefix,), protocol=ICMPV6, icmp=types)
+
+
+def _with(rule: AclRule, **match: object) -> AclRule:
+    return rule.model_copy(update={"match": rule.match.model_copy(update=match)})
