@@ -98,7 +98,7 @@ def test_a_router_s_addresses_are_told() -> None:
 
 @isolated
 def test_detections_are_told() -> None:
-    """Copies of honest ones, with who it was; none of an address that is another's, and not more than can be read."""
+    """Copies of honest ones, with who it was, also of an address that another is known to hold; not more than can be read."""
 
     async def run(bridge: Bridge) -> None:
         log = PacketLog(ND_GROUP, 128)
@@ -111,11 +111,31 @@ def test_detections_are_told() -> None:
         for case in cases:
             bridge.passes(1, case)
         bridge.passes(2, dad(FREE), to=1)
-        assert told() == [(1, FREE), (1, "fe80::77"), (1, ONE)]
+        # Who holds one may have gone; who came first a moment ago has not.
+        assert told() == [(1, FREE), (1, "fe80::77"), (1, ONE), (1, TWO), (1, GATEWAY)]
         for number in range(500):
             bridge.passes(1, dad(f"fd00:10:1::{number:x}:1"))
         assert 90 <= len(told()) < 200
         bridge.passes(2, dad("fd00:10:1::5"), to=1)
         assert told() == [(2, "fd00:10:1::5")]
+
+    on_a_bridge(run)
+
+
+@isolated
+def test_the_first_use_of_an_address_is_told() -> None:
+    """Once, where nobody announced it; not of one that is known, or another's."""
+
+    async def run(bridge: Bridge) -> None:
+        log = PacketLog(ND_GROUP, 128)
+
+        def told() -> list[tuple[int, str]]:
+            return [(each.mark, str(ip_address(each.payload[8:24]))) for each in log.receive()]
+
+        for source in (FREE, FREE, ONE, TWO, GATEWAY, "2001:db8::1"):
+            bridge.passes(1, packet(source, TWO, UDP, udp(1, 2)))
+        assert told() == [(1, FREE)]
+        assert not bridge.passes(2, packet(FREE, ONE, UDP, udp(1, 2)), to=1)
+        assert told() == []
 
     on_a_bridge(run)
