@@ -44,7 +44,9 @@ def inbound(site: Site, member: Member, asked: Asked, sender: IPAddress, known: 
         f"nothing leads in: no port map leads to {what} of {app.name}/{interface.name} (its port maps: {there}), "
         "and the device forwards nothing else to its instances"
     )
-    if sender in LINK_LOCAL:
+    if net_of(scope, version) is None:
+        answer.reason = lacks(scope, version)
+    elif sender in LINK_LOCAL:
         answer.reason = f"no application of {interface.network} is known to hold {sender}, and nobody else sends from there"
     return answer.record()
 

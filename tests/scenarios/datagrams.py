@@ -10,16 +10,16 @@ import sys
 import time
 from contextlib import suppress
 
-IP_TRANSPARENT = 19
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 PAUSE, GREETING, SILENCE = 0.02, 0.05, 0.5
 
 
 def serve(name: str, port: str) -> None:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("0.0.0.0", int(port)))
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)  # for both families
+    sock.bind(("::", int(port)))
     sock.settimeout(GREETING)
     print("listening", flush=True)
-    asker, known = None, set()
+    asker, who, known = None, "", set()
     while True:
         try:
             _, asker = sock.recvfrom(100)
@@ -28,16 +28,20 @@ def serve(name: str, port: str) -> None:
                 continue
         except OSError:  # an ICMP error of an earlier answer
             continue
-        if asker[0] not in known:
-            known.add(asker[0])
-            print(f"asked by {asker[0]}", flush=True)
+        who = asker[0].removeprefix("::ffff:")
+        if who not in known:
+            known.add(who)
+            print(f"asked by {who}", flush=True)
         with suppress(OSError):  # no address or no route at the moment
-            sock.sendto(f"{name} to {asker[0]}".encode(), asker)
+            sock.sendto(f"{name} to {who}".encode(), asker)
 
 
 def ask(address: str, port: str, source: str = "") -> None:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    if source:
+    six = ":" in address
+    sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    if source and six:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+    elif source:
         sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)  # any address, also of somebody else
     sock.bind((source, 0))
     sock.connect((address, int(port)))
