@@ -119,12 +119,13 @@ class PortWatch:
         if lease6 is not None and port.dhcp6:
             given = (interface(address, 128) for address, _ in lease6.addresses)
             addresses += tuple(each for each in given if each not in addresses)
+        if lease6 is not None and advertised(port):
             told6 += lease6.dns
         if self._advertisements is not None and advertised(port):
             told6 += self._advertisements.servers(port.ifname)
         dns = port.dns or (*(lease.dns if lease is not None else ()), *dict.fromkeys(told6))
         ntp: tuple[IPAddress, ...] = lease.ntp if lease is not None else ()
-        if lease6 is not None and port.dhcp6:
+        if lease6 is not None and advertised(port):
             ntp += lease6.ntp
         return PortFacts(
             port.name,
