@@ -80,8 +80,9 @@ def _dhcp_hosts(scope: InstanceScope) -> str:
         address6 = [f"[{interface.address6}]"] if interface.address6 is not None else []
         # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
         entry = [interface.mac_for(app.name), "id:*"]
-        if len(scope.nets) == 2 and (interface.address is None) != (interface.address6 is None):
-            # An entry with an address is none for a client of the other version; of two, the later one goes before.
+        if len(scope.nets) == 2 and (interface.address is None or interface.address6 is None):
+            # An entry with an address, be it taken from the file of hosts, is none for a client of the other version.
+            # Of two the later one goes before, and it alone takes that address.
             lines.append(",".join([*entry, name]) + "\n")
         if interface.address is not None:
             entry.append(str(interface.address))

@@ -61,6 +61,12 @@ def test_what_the_router_advertises(w: World, app1: AppHost) -> None:
     assert (stateless.address, stateless.dns) == (None, (IPv6Address(GATEWAY),))
 
 
+def test_a_lease_of_ipv4_after_all_that(w: World, app1: AppHost) -> None:
+    """Who has an IPv6 address, by whichever way, is known to the DHCP server of IPv4 as before."""
+    before = app1.leases["eth0"].address
+    assert app1.dhcp("eth0", timeout=3).address == before
+
+
 def test_neighbours_have_names_by_both_families(w: World, app1: AppHost) -> None:
     """A neighbour's A, AAAA and both PTR are what it has, asked of either address of the gateway."""
     app2 = w.lab.apps["app2"]

@@ -40,8 +40,8 @@ def forge(w: World, host: AppHost) -> list[Process]:
     host.run(
         ["sh", "-ec", f"""
         echo 1 >/proc/sys/net/ipv6/conf/eth0/forwarding
-        ip -6 address add {EVIL}1/64 dev eth0 nodad
-        ip address add 10.66.6.1/24 dev eth0; ip address add 10.10.1.66/24 dev eth0"""]
+        ip -6 address replace {EVIL}1/64 dev eth0 nodad
+        ip address replace 10.66.6.1/24 dev eth0; ip address replace 10.10.1.66/24 dev eth0"""]
     )  # fmt: skip
     dnsmasq = "dnsmasq -C /dev/null -d -i eth0 -z --user=root --pid-file= -l /run/lab/evil.leases -R --no-hosts --no-ping"
     ranges = f"-F 10.66.6.50,10.66.6.99 -F 10.10.1.60,10.10.1.65 -F {EVIL}1000,{EVIL}1fff,64 --dhcp-authoritative --enable-ra"
@@ -59,12 +59,17 @@ def test_nobody_hears_a_forged_router_or_server(w: World) -> None:
     app1, app2, evil = (w.lab.apps[name] for name in ("app1", "app2", "evil"))
     before = app1.addresses6("eth0")
     told = "icmp6 and ip6[40] = 134 or udp port 67 or udp port 547"
+    app2.wait_link("eth0")
+    app2.run(
+        ["sh", "-ec", "echo 0 >/proc/sys/net/ipv6/conf/eth0/autoconf; ip link set eth0 up"]
+    )  # for tcpdump
     with (
         app1.capture("eth0", told) as at1,
         app2.capture("eth0", told) as at2,
         evil.capture("eth0", f"ether src {evil.link('eth0')['address']}") as said,  # type: ignore[index]
     ):
         servers = forge(w, evil)
+        app2.run(["sh", "-ec", "ip link set eth0 down; echo 1 >/proc/sys/net/ipv6/conf/eth0/autoconf"])
         settled(w, "ni1", "app2")
         lease = app2.dhcp()
         six = app2.dhcp6(information=True)
