@@ -16,13 +16,20 @@ from netnsmgr.config.rules.acl import acl_rules
 from netnsmgr.config.rules.app import app_rules
 from netnsmgr.config.rules.device import device_rules
 from netnsmgr.config.rules.instance import instance_rules
+from netnsmgr.config.rules.outer6 import outer6_rules
 from netnsmgr.config.rules.scope import Scope
 from netnsmgr.config.whole import KINDS, TABLES, Config
 from netnsmgr.errors import Problem
 
 Value = Device | NetworkInstance | App
 
-RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (device_rules, instance_rules, app_rules, acl_rules)
+RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
+    device_rules,
+    instance_rules,
+    outer6_rules,
+    app_rules,
+    acl_rules,
+)
 
 
 def check(
