@@ -39,7 +39,8 @@ def main(
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Ctrl-C reaches the whole foreground group; the supervisor decides when an agent ends, and it kills:
         # an agent owns nothing that could be lost.
-        signal.signal(signum, signal.SIG_IGN)
+        # By a function and not SIG_IGN: that one helpers would inherit, and a shell could not undo it.
+        signal.signal(signum, _nothing)
     gc.enable()
     gc.set_threshold(20_000, 20, 20)  # an agent makes no cycles to speak of; looking for them costs more
     configure(log_level, log_format)
@@ -57,6 +58,10 @@ def main(
             f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error)
         )
         raise SystemExit(1) from error
+
+
+def _nothing(_signum: int, _frame: object) -> None:
+    return
 
 
 def _enter(name: str, directory: str) -> bool:

@@ -42,10 +42,12 @@ esac
 RUN = """#!/bin/sh
 # Runs dhcpcd.  It writes over its own argument vector, by which netnsmgr knows its helpers: this shell keeps one.
 trap 'kill "$client"; wait "$client"; exit' TERM
-setpriv --pdeathsig TERM -- {client} -6 -B -q -f {config} -c {hook} {interface} &
+# Of a shell that was killed one may be left.
+{client} -6 -q -x {interface} 2>/dev/null
+{client} -6 -q -B -f {config} -c {hook} {interface} &
 client=$!
 wait "$client"
-# It ended by itself: another one runs on this port, or the link went.  Not again and again at full speed.
+# It ended by itself.  Not again and again at full speed.
 sleep 5
 """
 CONFIG = """ipv6only

@@ -121,3 +121,64 @@ def test_too_little_is_delegated() -> None:
         assert subnet6(w) == had
         w.put(remove=[delegated()])
         w.until(lambda: subnet6(w, "ni2") == had, "ni2 has what ni1 had")
+
+
+def test_a_delegated_prefix_outside_alone() -> None:
+    """With npt and no prefix applications keep their own, and the outside knows them by the delegated one."""
+    with World(("eth0",), ipv6=True) as w:
+        w.lab.router6.advertise(Advertised("eth0"))
+        w.lab.router6.serve_dhcp6(Served("eth0", delegate=POOL, length=60))
+        one = w.lab.app("app1")
+        w.apply(device(port(dhcp6=True, dns=[])), dual(ipv6={"uplink": "npt"}), app("app1", "ni1"))
+        w.lab.router6.route(POOL, "eth0")
+        inner = settled(w, "ni1", "app1")
+        w.until(lambda: told(w)["dns"] == ["2001:db8::1"], "a DNS server")
+        seen = IPv6Address(fetched(one, "v6only.example", 6).removeprefix("you are "))
+        assert seen in IPv6Network(POOL)
+        assert int(seen) & 0xFFFFFFFFFFFFFFFF == int(inner) & 0xFFFFFFFFFFFFFFFF
+        server = one.serve_http()
+        assert w.lab.internet.http(f"http://[{seen}]").startswith("I am app1")
+        server.stop()
+        # No other address than DHCPv6's.
+        assert [a for a in told(w)["addresses"] if ":" in a and not a.endswith("/128")] == []
+
+
+def test_the_client_goes_on_without_its_agent_and_ends_with_its_port() -> None:
+    """A killed agent finds dhcpcd and the lease again and changes nothing; a port that wants none has no dhcpcd."""
+    with World(("eth0",), ipv6=True) as w:
+        w.lab.router6.advertise(Advertised("eth0"))
+        w.lab.router6.serve_dhcp6(Served("eth0", delegate=POOL, length=60))
+        w.apply(device(port(dhcp6=True)), delegated())
+        had, clients = subnet6(w), w.pids("^dhcpcd: eth0")
+        assert clients
+        since = w.mark()
+        w.kill_agent("uplink")
+        w.looked("uplink", since)
+        assert (w.operations(since), subnet6(w), w.pids("^dhcpcd: eth0")) == ([], had, clients)
+        (shell,) = w.pids("^sh /run/netnsmgr/instances/uplink/etc/dhcp6-eth0")
+        w.kill(shell)
+        w.eventually(lambda: (now := w.pids("^dhcpcd: eth0")) and now != clients, "another dhcpcd")
+        assert subnet6(w) == had
+        w.apply(device(port()), instance("ni1"))
+        w.eventually(lambda: not w.pids("^dhcpcd"), "dhcpcd has ended")
+        assert not any(":" in address for address in told(w)["addresses"])
+        assert "unreachable" not in w.sh("ip -6 route show table main")
+        # The same comes again.
+        w.apply(device(port(dhcp6=True)), delegated())
+        assert subnet6(w) == had
+
+
+def test_as_found() -> None:
+    """A port that the kernel has configured by advertisements goes on to hear them when the device forwards."""
+    with World(("eth0",), ipv6=True) as w:
+        w.lab.router6.advertise(Advertised("eth0"))
+        w.sh("ip link set eth0 up")
+        w.lab.device.wait_address6("eth0")
+        w.eventually(lambda: "fe80::1" in w.sh("ip -6 route show default"), "a router")
+        assert w.sh("cat /proc/sys/net/ipv6/conf/eth0/accept_ra").strip() == "1"
+        one = w.lab.app("app1")
+        w.apply(device({"name": "eth0", "dns": ["2001:db8::1"]}), dual(), app("app1", "ni1"))
+        assert w.sh("cat /proc/sys/net/ipv6/conf/all/forwarding").strip() == "1"
+        assert "fe80::1" in w.sh("ip -6 route show default")
+        settled(w, "ni1", "app1")
+        assert IPv6Address(fetched(one, "v6only.example", 6).removeprefix("you are ")) in SITE
