@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 import pytest
 
+from netnsmgr.config.instance import NAT64_PREFIX
 from tests.lab import AppHost, Host
 from tests.scenarios.documents import app, device
-from tests.scenarios.ipv6 import GITHUB, GITHUB6, NET6, by_hand, dual, port6
+from tests.scenarios.ipv6 import GITHUB, GITHUB6, NET6, by_hand, dual, only6, port6
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
@@ -122,3 +124,19 @@ def test_a_sender_outside_learns_what_the_instance_carries(w: World, app1: AppHo
     )
     assert len(app1.http(f"http://{HOST[family]}/bytes/1000000")) == BULK
     assert w.lab.internet.path_mtu(DEVICE[family]) == 1300
+
+
+def test_a_way_that_ends_in_ipv4(w: World) -> None:
+    """With NAT64 the router's word of IPv4 comes as one of IPv6, greater by what the header is longer; an upload arrives."""
+    w.lab.app("app2")
+    w.apply(only6("ni2", nat64={}, tcpMssClamp=False), app("app2", "ni2", address6=f"{NET6}::77"))
+    by_hand(w, "app2", f"{NET6}::77")
+    app2 = w.lab.apps["app2"]
+    target = str(NAT64_PREFIX[int(IPv4Address(GITHUB))])
+    w.eventually(lambda: app2.ping(target), "an answer by NAT64")
+    w.lab.narrow(1300)
+    post = ["curl", "-sS", "--max-time", "8", "-H", "Expect:", "--data-binary", "@-", f"http://[{target}]/"]
+    assert app2.run(post, text="." * BULK, timeout=15.0, check=False).stdout == "all of it\n"
+    assert app2.path_mtu(target) == 1320
+    assert too_big(app2, target, 1320 - 48 + 1)
+    w.lab.narrow(1500)
