@@ -39,7 +39,8 @@ def items(scope: InstanceScope) -> list[Item]:
     found += map(gateway_address, scope.nets)
     # Applications leave a prefix that was replaced while it still works.
     found += [
-        Address(BRIDGE, interface(instance.gateway_in(old.prefix), old.prefix.prefixlen))
+        # Deprecated, dnsmasq gives no addresses of it any more, and sends those who have one to the new.
+        Address(BRIDGE, interface(instance.gateway_in(old.prefix), old.prefix.prefixlen), deprecated=True)
         for old in scope.old_prefixes
     ]
     if instance.has_ipv6:

@@ -15,10 +15,12 @@ import hashlib
 from ipaddress import IPv6Network
 
 from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import interface as with_length
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import metadata, vif
 from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.bridge import BRIDGE, gateway_address
+from netnsmgr.features.dhcp6 import reserved
 from netnsmgr.features.names import forwarding
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import servers
@@ -72,15 +74,18 @@ def _hosts(scope: InstanceScope) -> str:
 
 
 def _dhcp_hosts(scope: InstanceScope) -> str:
-    """Return the host entry of each application interface: its name, and its addresses where those are fixed."""
+    """Return the host entry of each application interface: its name, and the addresses that are kept for it."""
     lines = []
+    kept = reserved(scope)
+    both = scope.instance.subnet4 is not None and scope.instance.has_ipv6
     for app, interface in scope.interfaces:
         # With the domain: alone, "ignore" and "infinite" are words of dnsmasq, and "1d" is the time of a lease.
         name = f"{scope.hostnames[app.name, interface.name]}.{scope.instance.domain}"
-        address6 = [f"[{interface.address6}]"] if interface.address6 is not None else []
+        own6 = interface.address6 or kept.get((app.name, interface.name))
+        address6 = [f"[{str(own6).removesuffix('/128')}]"] if own6 is not None else []
         # "id:*": a client identifier changes with the image that an application boots; its MAC does not.
         entry = [interface.mac_for(app.name), "id:*"]
-        if len(scope.nets) == 2 and (interface.address is None or interface.address6 is None):
+        if both and (interface.address is None or own6 is None):
             # An entry with an address, be it taken from the file of hosts, is none for a client of the other version.
             # Of two the later one goes before, and it alone takes that address.
             lines.append(",".join([*entry, name]) + "\n")
@@ -157,17 +162,15 @@ def _ranges(scope: InstanceScope) -> list[str]:
         ranges.append(f"dhcp-range={first},{last},{scope.net4.subnet.netmask},{instance.lease_seconds}")
     if instance.addressing not in ("stateful", "stateless"):
         return ranges
-    # "static" gives no address that is in no host entry: so it answers those who ask for options, and sends no router
-    # advertisements as "ra-stateless" would.
+    # "static" gives no address that is in no host entry.  It also answers those who ask for options alone, and sends no
+    # router advertisements as "ra-stateless" would.
     if instance.delegated:
-        given = "::1000,::1fff" if instance.addressing == "stateful" else "::,static"
-        return [*ranges, f"dhcp-range={given},constructor:{BRIDGE},64,{instance.lease_seconds}"]
+        return [*ranges, f"dhcp-range=::,static,constructor:{BRIDGE},64,{instance.lease_seconds}"]
     assert scope.net6 is not None
-    subnet = scope.net6.subnet
-    first6, last6 = instance.dhcp_range(subnet)
-    given = f"{first6},{last6}" if instance.addressing == "stateful" else f"{subnet.network_address},static"
     # dnsmasq knows no larger subnets than /64.
-    return [*ranges, f"dhcp-range={given},{max(64, subnet.prefixlen)},{instance.lease_seconds}"]
+    length = max(64, scope.net6.subnet.prefixlen)
+    near = with_length(scope.net6.gateway, length).network
+    return [*ranges, f"dhcp-range={near.network_address},static,{length},{instance.lease_seconds}"]
 
 
 def _options4(scope: InstanceScope) -> list[str]:

@@ -25,6 +25,8 @@ class Address(KernelItem):
     address: IPInterface
     dad: bool = field(default=False, compare=False)
     """Whether an IPv6 address is asked for on the link before it is used (RFC 4862, 5.4): where there may be others."""
+    deprecated: bool = False
+    """Whether it still works, and is chosen for nothing new (RFC 4862, 5.5.4)."""
 
     def key(self) -> str:
         return f"{self.address} dev {self.link}"
@@ -42,6 +44,12 @@ class Address(KernelItem):
 
     async def create(self, system: System) -> None:
         await system.rtnl.add_address(self)
+
+    def must_replace(self, old: Item) -> bool:
+        return False
+
+    async def modify(self, old: Item, system: System) -> None:
+        await self.create(system)
 
     async def delete(self, system: System) -> None:
         await system.rtnl.delete_address(self)

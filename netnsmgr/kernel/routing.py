@@ -55,7 +55,9 @@ class RoutingRequests(LinkRequests):
                 text = f"{message.get('local') or message.get('address')}/{message['prefixlen']}"
                 link = names.get(message["index"])
                 if link is not None:
-                    found.append((Address(link, ip_interface(text)), message.get("proto") == OWNER_PROTOCOL))
+                    old = bool((message.get("flags") or 0) & DEPRECATED)
+                    address = Address(link, ip_interface(text), deprecated=old)
+                    found.append((address, message.get("proto") == OWNER_PROTOCOL))
         return found
 
     async def add_address(self, address: Address) -> None:
@@ -70,6 +72,8 @@ class RoutingRequests(LinkRequests):
             more: dict[str, Any] = {"proto": OWNER_PROTOCOL} if command != "del" else {}
             if command != "del" and ip.version == 6 and not address.dad:
                 more["flags"] = NODAD
+            if command != "del" and address.deprecated:
+                more["preferred_lft"] = 0  # and valid for ever
             await self._ip.addr(
                 command,
                 index=index(address.link),

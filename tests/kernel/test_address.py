@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
+from dataclasses import replace
+from ipaddress import IPv4Interface, IPv6Interface
 
 from netnsmgr.core.item import Item
 from netnsmgr.items.address import Address
@@ -89,3 +90,20 @@ async def test_a_link_that_is_gone_takes_its_addresses_along() -> None:
         sh("ip link del eth0")
         await ours.delete(agent.system)
         assert str(await agent.plan(*PORT, ours)) == ""
+
+
+@isolated
+async def test_an_address_is_deprecated_and_used_again() -> None:
+    """It stays on its link all the time, and with it the route that came with it."""
+    port()
+    async with stage() as agent:
+        agent.system.rtnl.ipv6 = True
+        ours = Address("eth0", IPv6Interface("2001:db8::1/64"))
+        old = replace(ours, deprecated=True)
+        await agent.bring(*PORT, ours)
+        assert await agent.bring(*PORT, old) == [f"modify {ours.ref}"]
+        assert "nodad deprecated" in sh("ip address show dev eth0")
+        await agent.verbs(old, *PORT, old=ours)
+        await agent.bring(*PORT, old)
+        assert await agent.bring(*PORT, ours) == [f"modify {ours.ref}"]
+        assert "deprecated" not in sh("ip address show dev eth0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from ipaddress import IPv6Address
@@ -189,7 +190,10 @@ async def test_names_of_addresses_that_applications_made() -> None:
 
 @isolated
 async def test_another_delegated_prefix() -> None:
-    """dnsmasq stays the same process, answers at the new address, gives addresses of the new prefix and lets the old go."""
+    """dnsmasq stays the same process, answers at the new address, gives addresses of the new prefix and lets the old go.
+
+    The instance's own address of the old one is still there, so that applications that have not moved are answered.
+    """
     async with stage(leases=read) as agent:
         await begin(agent, "app1", spec=DELEGATED, delegated=(OLD,))
         (before,) = agent.system.processes.running()
@@ -234,3 +238,35 @@ async def test_both_versions_from_one_dnsmasq() -> None:
         assert lookup("-x 10.10.1.20") == {"app1.internal."} == lookup(f"-x {address}")
         (resolv,) = Path("/run/agent/etc").glob("resolv.conf")
         assert resolv.read_text() == f"nameserver 10.10.1.1\nnameserver {PREFIX}::1\nsearch internal\n"
+
+
+GREEDY = r"""
+import socket, struct, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 546)); s.settimeout(5)
+place = ("ff02::1:2", 547, 0, socket.if_nametoindex("eth0"))
+def option(code, body): return struct.pack("!HH", code, len(body)) + body
+def options(data):
+    while data:
+        code, length = struct.unpack("!HH", data[:4])
+        yield code, data[4 : 4 + length]
+        data = data[4 + length :]
+for n in range(40):
+    client = option(1, b"\0\4" + bytes([n % 2]) * 16)
+    s.sendto(b"\1\0\0\1" + client + option(3, struct.pack("!III", n, 0, 0)) + option(8, b"\0\0"), place)
+    said = dict(options(s.recv(2000)[4:]))
+    if 3 not in said or 5 not in dict(options(said[3][12:])): continue
+    s.sendto(b"\3\0\0\2" + client + option(2, said[2]) + option(3, said[3]) + option(8, b"\0\0"), place)
+    s.recv(2000)
+"""
+
+
+@isolated
+async def test_one_application_takes_the_addresses_of_none() -> None:
+    """Whoever asks again and again, as another client each time, gets the addresses that are kept for its interface."""
+    async with stage(leases=read) as agent:
+        await begin(agent, "app1", "app2", spec=STATEFUL)
+        Path("/run/greedy.py").write_text(GREEDY)
+        sh(f"ip netns exec app1 {sys.executable} /run/greedy.py")
+        assert len(read()) == 4
+        assert ask("app2")["new_ip6_address"]
+        assert [lease.hostname for lease in read()].count("app2") == 1
