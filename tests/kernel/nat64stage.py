@@ -41,7 +41,7 @@ cname=alias.site,only4.site
 ptr-record=9.9.9.9.in-addr.arpa,public.example
 address=/many.site/{SERVER}
 """
-# Answers a number with so many bytes that may not be fragmented; says "too long" where the path is known to be short.
+# Answers a number with so many bytes that may not be fragmented, or with an error's number; anything else with itself.
 SIZES = """
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -49,9 +49,10 @@ s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
 s.bind(("203.0.113.80", 7000))
 print("listening", flush=True)
 while True:
-    data, peer = s.recvfrom(2000)
+    data, peer = s.recvfrom(65535)
+    s.setsockopt(socket.IPPROTO_IP, 10, 2 if data.isdigit() else 0)
     try:
-        s.sendto(b"x" * int(data), peer)
+        s.sendto(b"x" * int(data) if data.isdigit() else data, peer)
     except OSError as error:
         s.sendto(b"%d" % error.errno, peer)
 """

@@ -1,6 +1,7 @@
 """Asks a DNS server for names, one question every 5 ms, until SIGINT: ``asker.py SERVER NAME …`` (python -I -S).
 
-It does not wait for an answer before it asks again; at the end it waits for what is missing, a second at most.
+A server with an IPv6 address is asked for AAAA instead of A; ``%`` in a name is the number of the question, so that no cache
+knows it.  It does not wait for an answer before it asks again; at the end it waits for what is missing, a second at most.
 Prints ``asked N unanswered N refused N``; refused are answers without an address.
 """
 
@@ -14,9 +15,9 @@ import time
 PAUSE = 0.005
 
 
-def question(number: int, name: str) -> bytes:
+def question(number: int, name: str, kind: int) -> bytes:
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1)
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", kind, 1)
 
 
 def main() -> None:
@@ -28,7 +29,8 @@ def main() -> None:
         ended = True
 
     signal.signal(signal.SIGINT, end)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    family, kind = (socket.AF_INET6, 28) if ":" in server else (socket.AF_INET, 1)
+    sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.connect((server, 53))
     print("asking", flush=True)
     asked = refused = 0
@@ -43,7 +45,8 @@ def main() -> None:
             due += PAUSE
             number = asked % 65536
             try:
-                sock.send(question(number, names[asked % len(names)]))
+                name = names[asked % len(names)].replace("%", str(asked))
+                sock.send(question(number, name, kind))
             except ConnectionRefusedError:  # of an earlier question, which stays unanswered
                 pass
             waiting.add(number)
