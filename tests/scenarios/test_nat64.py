@@ -169,3 +169,10 @@ def test_without_it_nothing_is_left(w: World, app1: AppHost) -> None:
     ]
     assert app1.resolve(NAME, GATEWAY, kind="AAAA") == []
     assert fetched(app1, "github.com", 6) == "you are 2001:db8::2"
+
+
+def test_deleted_with_its_instance(w: World, app1: AppHost) -> None:
+    """An instance that goes takes all of it along."""
+    w.put(remove=documents()[1:])
+    w.until(lambda: not w.instance("ni1"), "ni1 is gone")
+    assert w.pids("^tayga |^unbound |^dnsmasq .*/ni1/") == []
