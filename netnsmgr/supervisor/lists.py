@@ -28,12 +28,12 @@ def access_list(
     base = next((block["base"] for block in numbers.get("blocks") or () if block["group"] == group), None)
     counted = _by_index(hits) if hits is not None and base is not None else None
 
-    def count(position: int) -> dict[str, Any]:
+    def count(*positions: int) -> dict[str, Any]:
         if counted is None:
             return {"packets": None, "bytes": None}
         assert base is not None
-        packets, size = counted.get(base + position, (0, 0))
-        return {"packets": packets, "bytes": size}
+        found = [counted.get(base + position, (0, 0)) for position in positions]
+        return {"packets": sum(packets for packets, _ in found), "bytes": sum(size for _, size in found)}
 
     rules = interface.acl
     if rules is None:
@@ -48,18 +48,22 @@ def access_list(
         ]
     scope = site.scope(interface.network)
     hosts = {rule.match.host for rule in rules if rule.match.host is not None}
-    never = covered(rules, {host: static_addresses(scope, host) for host in hosts})
+    # With NAT64 a written rule may be two.
+    told = next(i.acl for a, i in scope.interfaces if (a.name, i.name) == (app.name, interface.name)) or ()
+    never = covered(told, {host: static_addresses(scope, host) for host in hosts})
     found = []
-    for position, rule in enumerate(rules, 1):
+    for rule in rules:
+        positions = [position for position, each in enumerate(told, 1) if each.id == rule.id]
         row = {
             "rule": rule.id,
             "match": match_words(rule),
             "action": action_words(rule),
             "direction": direction_words(rule),
-            **count(position),
+            **count(*positions),
         }
-        if position in never:
-            row["covered"] = [rules[other - 1].id for other in never[position]]
+        if never.keys() >= set(positions):
+            others = dict.fromkeys(told[other - 1].id for position in positions for other in never[position])
+            row["covered"] = list(others)
         found.append(row)
     return [
         *found,
