@@ -108,7 +108,7 @@ def _compiled(
         number,
         block.base,
         block.digest,
-        *sorted((host, *sorted(found)) for host, found in static.items()),
+        *sorted((host, *sorted(map(str, found))) for host, found in static.items()),
     )
     if key not in _COMPILED:
         if len(_COMPILED) >= COMPILED:
