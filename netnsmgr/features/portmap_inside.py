@@ -105,10 +105,29 @@ def chain(scope: InstanceScope) -> str:
     iifname "{UPLINK}" {IP[ends.version]} daddr {ends.inner} meta l4proto {{ tcp, udp }} dnat {IP[ends.version]} to meta l4proto . th dport map @{named("portmap", ends.version)}"""
         for ends in scope.links
     )
-    return f"""{maps}
+    text = f"""{maps}
 chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;{leading}
 }}"""
+    if (own := _device(scope)) is not None and scope.net6 is not None:
+        # Before all other translations of the source: the first that does any is the only one.
+        text += f"""
+{own.declaration()}
+chain to_device {{
+    type nat hook postrouting priority srcnat - 1; policy accept;
+    oifname "{UPLINK}" ip6 daddr @{own.name} snat ip6 to {scope.net6.inner}
+}}"""
+    return text
+
+
+def _device(scope: InstanceScope) -> NftSet | None:
+    """Return the addresses of the device to which an application that has an own address outside comes by its link: no
+    route in the device's root namespace leads answers of port maps to it, as the way there is the site's.
+    """
+    if scope.net6 is None or scope.instance.spec.ipv6.uplink == "nat66":
+        return None
+    elements = frozenset(str(address) for address in scope.link.addresses if address.version == 6)
+    return NftSet("inet", TABLE, "device6", "type ipv6_addr", elements)
 
 
 def items(scope: InstanceScope) -> list[Item]:
@@ -137,7 +156,12 @@ def items(scope: InstanceScope) -> list[Item]:
         for lead in led.values()
         if lead.address is not None
     )
-    return [*maps, MappedFlows(flows, after=frozenset({NAT, *(each.ref for each in maps)}))]
+    own = _device(scope)
+    return [
+        *maps,
+        *([own] if own is not None else []),
+        MappedFlows(flows, after=frozenset({NAT, *(each.ref for each in maps)})),
+    ]
 
 
 def rows(scope: InstanceScope, app: App, interface: AppInterface) -> list[dict[str, Any]]:

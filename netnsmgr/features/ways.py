@@ -58,17 +58,20 @@ def outer_address(scope: InstanceScope, own: IPAddress | None) -> IPAddress | No
     return IPv6Address(int(outer[0]) | int(own) & int(outer.hostmask))
 
 
-def source(scope: InstanceScope, net: Net, own: IPAddress | None) -> IPAddress | None:
-    """Return the source address that an application's packet has on the link; None where that is not known."""
-    nat = net.version == 4 or scope.instance.spec.ipv6.uplink == "nat66"
+def source(scope: InstanceScope, net: Net, own: IPAddress | None, *, device: bool) -> IPAddress | None:
+    """Return the source address that an application's packet has on the link; None where that is not known.
+
+    ``device``: it is for an address that the device has at one of the instance's ports.
+    """
+    nat = net.version == 4 or scope.instance.spec.ipv6.uplink == "nat66" or device
     return net.inner if nat else outer_address(scope, own)
 
 
-def leaves(scope: InstanceScope, net: Net, own: IPAddress | None) -> Hop:
-    """Return the step from the bridge to the link, with what becomes of the source address ``own``."""
+def leaves(scope: InstanceScope, net: Net, own: IPAddress | None, *, device: bool) -> Hop:
+    """Return the step from the bridge to the link, with what becomes of the source address ``own``; see ``source``."""
     kind = "nat66" if net.version == 4 else scope.instance.spec.ipv6.uplink
-    seen = source(scope, net, own)
-    if kind == "nat66":
+    seen = source(scope, net, own, device=device)
+    if seen == net.inner:
         becomes = f"source address becomes {net.inner}"
     elif kind == "npt":
         outer = next(iter(outer_prefixes(scope)), "the one that the port gets by delegation")

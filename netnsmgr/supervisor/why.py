@@ -78,15 +78,16 @@ def _leave(
 ) -> None:
     """Go out over the link: as IPv4 where the address stands for one of that version."""
     sender: IPAddress | None = scope.inner
+    linked = site.linked(scope.instance.name)
     if (target := ways.stands_for(scope, asked.address)) is not None:
         answer.go(ways.by_nat64(scope, asked.address, target))
         asked = asked.to(target)
     else:
         net = net_of(scope, asked.address.version)
         assert net is not None
-        answer.go(ways.leaves(scope, net, own))
-        sender = ways.source(scope, net, own)
-    linked = site.linked(scope.instance.name)
+        device = asked.address in ways.doors(site.uplink, linked)
+        answer.go(ways.leaves(scope, net, own, device=device))
+        sender = ways.source(scope, net, own, device=device)
     way = ways.through_device(site.uplink, linked, sender, asked.address, asked.protocol, asked.port)
     follow(site, answer, way, asked, known)
 

@@ -1,4 +1,4 @@
-"""UDP that goes on (python -I -S): ``serve NAME PORT`` answers with its name and who asked, and greets that one again
+"""UDP that goes on (python -I -S): ``serve NAME PORT [ADDRESS]`` answers with its name and who asked, and greets that one again
 every 50 ms, and says ``asked by ADDRESS`` once for each; ``ask ADDRESS PORT [SOURCE]`` asks every 20 ms from one port, and says ``#N heard ANSWER`` or ``#N silence``
 when that changes.
 
@@ -14,12 +14,13 @@ IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 PAUSE, GREETING, SILENCE = 0.02, 0.05, 0.5
 
 
-def serve(name: str, port: str) -> None:
-    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)  # for both families
-    sock.bind(("::", int(port)))
+def serve(name: str, port: str, address: str = "0.0.0.0") -> None:
+    # Of one that is bound to no address the answers are not from the one that was asked.
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, int(port)))
     sock.settimeout(GREETING)
     print("listening", flush=True)
-    asker, who, known = None, "", set()
+    asker, known = None, set()
     while True:
         try:
             _, asker = sock.recvfrom(100)
@@ -28,12 +29,11 @@ def serve(name: str, port: str) -> None:
                 continue
         except OSError:  # an ICMP error of an earlier answer
             continue
-        who = asker[0].removeprefix("::ffff:")
-        if who not in known:
-            known.add(who)
-            print(f"asked by {who}", flush=True)
+        if asker[0] not in known:
+            known.add(asker[0])
+            print(f"asked by {asker[0]}", flush=True)
         with suppress(OSError):  # no address or no route at the moment
-            sock.sendto(f"{name} to {who}".encode(), asker)
+            sock.sendto(f"{name} to {asker[0]}".encode(), asker)
 
 
 def ask(address: str, port: str, source: str = "") -> None:

@@ -34,8 +34,9 @@ def led(w: World, *, state: str = "ready") -> None:
     w.until(lambda: {lead["state"] for lead in leads(w)} == {state}, f"app2's port maps are {state}")
 
 
-def serve(host: Host, number: int) -> Process:
-    server = host.popen([sys.executable, "-I", "-S", str(DATAGRAMS), "serve", host.name, str(number)])
+def serve(host: Host, number: int, address: str = "0.0.0.0") -> Process:
+    words = ["serve", host.name, str(number), address]
+    server = host.popen([sys.executable, "-I", "-S", str(DATAGRAMS), *words])
     server.wait_line("listening")
     return server
 

@@ -81,6 +81,8 @@ def served(w: World, *rules: dict[str, Any], **network: Any) -> AppHost:
         device(port6(0), port6(1)), dual("ni2", "192.168.1", INSIDE, **network), app2(*rules, address6=APP2)
     )
     static(two, APP2)
+    for link in ("eth0", "eth1"):
+        w.lab.device.wait_address6(link)  # asked for duplicates
     w.until(lambda: all(lead["state"] == "ready" for lead in leads(w)), "the port maps are ready")
     return two
 
@@ -117,7 +119,7 @@ def test_flows_end_with_their_map() -> None:
     reset.  The map brings the flow back."""
     with World(ipv6=True) as w:
         two = served(w, port_map(5000, 5001, "udp"), port_map())
-        servers = [two.serve_http(80), serve(two, 5001)]
+        servers = [two.serve_http(80), serve(two, 5001, APP2)]
         talk = Talk(w.lab.gw, "2001:db8::2", 5000)
         assert talk.next() == "heard app2 to 2001:db8::1"
         sender = w.lab.gw.popen(["bash", "-c", ASK_SLOWLY.replace("192.168.0.2", "2001:db8::2")])
@@ -141,7 +143,7 @@ def test_the_device_does_not_believe_its_own_addresses() -> None:
     nothing that listens on the device, and no map from that port's own side."""
     with World(ipv6=True) as w:
         two = served(w, port_map(5000, 5000, "udp"))
-        application, own = serve(two, 5000), serve(w.lab.device, 5001)
+        application, own = serve(two, 5000, APP2), serve(w.lab.device, 5001, DEVICE[0])
         honest = Talk(w.lab.gw, "2001:db8::2", 5001)
         assert honest.next() == "heard device to 2001:db8::1"
         forged = [
@@ -167,5 +169,5 @@ def test_into_instances_with_addresses_of_their_own(uplink: dict[str, Any]) -> N
         two = served(w, port_map(), ipv6=uplink)
         server = two.serve_http(80)
         assert w.lab.gw.http(URLS[0]) == "I am app2, you are 2001:db8::1\n"
-        assert two.http(URLS[0]).startswith("I am app2, you are ")
+        assert two.http(URLS[0]) == "I am app2, you are fd6e:6d00::\n"
         server.stop()
