@@ -132,9 +132,7 @@ def _members(site: Site, app: str, interface: str | None) -> list[Member]:
     there = [each.name for each in document.spec.interfaces]
     if interface is not None and interface not in there:
         raise click.UsageError(f"app {app!r} has no interface {interface!r}; it has: {', '.join(there)}")
-    found = [
-        (document, each) for each in site.interfaces(document) if interface is None or each.name == interface
-    ]
+    found = [each for each in site.members(document) if interface is None or each[1].name == interface]
     if not found:
         raise click.UsageError(f"app {app!r} is in no network that exists: netnsmgr describe app {app}")
     return found
@@ -236,7 +234,8 @@ class _Question:
             ]
         try:
             server = next((str(net.gateway) for net in scope.nets), "")
-            said = self._inside.ask(network, {"names": names, "server": server})
+            types = [{4: "A", 6: "AAAA"}[net.version] for net in scope.nets]
+            said = self._inside.ask(network, {"names": names, "server": server, "types": types})
         except KernelError as error:
             return None, [
                 f"{target.host} was not resolved and is compared with host rules by its name: {error}"
@@ -283,9 +282,9 @@ class _Question:
             return holder(scope, address)
         if (document := self._site.config.apps.get(host)) is None:
             return None
-        there = self._site.interfaces(document)
-        near = [each for each in there if each.network == member[1].network]
-        return (document, (near or there)[0]) if there else None
+        there = self._site.members(document)
+        near = [each for each in there if each[1].network == member[1].network]
+        return (near or there)[0] if there else None
 
 
 def _literal(host: str) -> read.Address | None:

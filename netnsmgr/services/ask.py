@@ -40,21 +40,29 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "names" in question:
         # Before the sets are read: the servers put into them what they answer.
-        found["addresses"] = resolve(question["names"], question["server"])
+        found["addresses"] = resolve(question["names"], question["server"], question.get("types", ["A"]))
     if "sets" in question:
         # A set that is not there yet is empty.
         found["sets"] = {name: read("inet", FILTER, name) or {} for name in question["sets"]}
     return found
 
 
-def resolve(names: Sequence[str], server: str) -> list[str] | None:
-    """Return the addresses of the first of these names that has any, IPv4 first; None if all are unknown or have none.
+def resolve(names: Sequence[str], server: str, types: Sequence[str] = ("A",)) -> list[str] | None:
+    """Return the addresses of the first of these names that has any, by record types (A, AAAA); None if none has.
 
-    Raises ``NetnsmgrError`` when the server does not answer or fails.
+    Raises ``NetnsmgrError`` when the server does not answer or fails, for all types: some know but one.
     """
     for name in names:
-        if found := [*_ask(name, server, "A"), *_ask(name, server, "AAAA")]:
+        found, failed = [], None
+        for kind in types:
+            try:
+                found += _ask(name, server, kind)
+            except NetnsmgrError as error:
+                failed = error
+        if found:
             return found
+        if failed is not None:
+            raise failed
     return None
 
 

@@ -39,6 +39,15 @@ class Site:
         """Return the application's interfaces whose networks exist."""
         return [interface for interface in app.spec.interfaces if interface.network in self._slices]
 
+    def members(self, app: App) -> list[tuple[App, AppInterface]]:
+        """Return the same with their lists as the instances have them: with NAT64 there are more rules than written."""
+        return [
+            member
+            for network in dict.fromkeys(each.network for each in self.interfaces(app))
+            for member in self.scope(network).interfaces
+            if member[0].name == app.name
+        ]
+
     def scope(self, network: str) -> InstanceScope:
         """Return an instance with its applications and the addresses that they are said to hold."""
         if network not in self._scopes:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from netnsmgr.core.agreed import METADATA, METADATA6
-from netnsmgr.core.ip import LINK_LOCAL, ULA, IPAddress
+from netnsmgr.core.ip import LINK_LOCAL, ULA, IPAddress, mapped
 from netnsmgr.features import ways
 from netnsmgr.features.acl.verdict import Flow
 from netnsmgr.features.acl.why import Known, Member, ask, owners
@@ -37,11 +37,16 @@ def in_order(site: Site, member: Member, addresses: Sequence[IPAddress]) -> list
 def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str, Any]:
     """Explain a flow that an application begins on one of its interfaces."""
     scope = site.scope(member[1].network)
+    prefix, written = scope.instance.nat64_prefix, asked.address
+    if prefix is not None and isinstance(written, IPv4Address) and not known.placeholder:
+        asked = asked.to(mapped(prefix, written))
     to, version = asked.address, asked.address.version
     own = _source(scope, member, to)
     flow = Flow(own or nobody(version), to, asked.protocol, asked.source_port, asked.port)
     answer = Answer(member, flow, asked.name, "out")
     network = scope.instance.name
+    if to != written:
+        answer.notes.append(f"{network} has only IPv6: there {to} stands for {written} (NAT64)")
     answer.traced.append(network)
     peer = holder(scope, to)
     if own is not None and (to == own or peer == member):

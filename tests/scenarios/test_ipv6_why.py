@@ -26,6 +26,7 @@ ONE = [
     {"id": 6, "match": {"ip": "fe80::/10", "protocol": "tcp", "fport": 80}},
 ]
 TWO = [{"id": 7, "match": {"eidset": True, "protocol": "tcp", "fport": 80}}, port_map(), PING]
+FIVE = [{"id": 1, "match": {"ip": "203.0.113.10"}}, {"id": 2, "match": {"ip": "192.168.0.0/24"}}]
 APP1, APP2, APP5, APP6 = "fd00:10:1::10", "fd00:10:1::20", "fd00:10:5::50", "2001:db8:6::60"
 DOORS = "2001:db8::2", "2001:db8:1::2"
 
@@ -44,7 +45,7 @@ def w() -> Iterator[World]:
             app("app1", "ni1", address6=APP1, acl=ONE),
             app("app2", "ni1", address6=APP2, acl=TWO),
             app("app4", "ni4"),
-            app("app5", "ni5", address6=APP5),
+            app("app5", "ni5", address6=APP5, acl=FIVE),
             app(
                 "app6",
                 "ni6",
@@ -91,7 +92,7 @@ def rules(answer: Mapping[str, Any]) -> list[tuple[str, str, int | None, str]]:
             "connected",
             [("app1", "out", 3, "allow"), ("app2", "in", 8080, "allow")],
         ),
-        (["app5", "--to", "[fd6e:6d64::c0a8:1]:53/tcp"], 0, "connected", [("app5", "out", None, "allow")]),
+        (["app5", "--to", "[fd6e:6d64::c0a8:1]:53/tcp"], 0, "connected", [("app5", "out", 2, "allow")]),
         (["app2", "--from", "device", "--to-port", "80", "--interface", "eth0"], 0, "connected", []),
         (["app6", "--to", "[2001:db8::1]:81"], 0, "refused", [("app6", "out", 2, "allow")]),
     ],
@@ -142,6 +143,9 @@ def test_the_ways_out(w: World) -> None:
     assert "by port eth0, via 2001:db8::1; masqueraded as 2001:db8::2" in hidden[2]["what"]
     translated = one(w, "app5", "--to", "[fd6e:6d64::cb00:710a]:80", code=0)["path"]
     assert "stands for 203.0.113.10; goes on as IPv4" in translated[1]["what"]
+    written = one(w, "app5", "--to", "203.0.113.10:80", code=0)
+    assert (written["flow"]["dst"], rules(written)) == ("fd6e:6d64::cb00:710a", [("app5", "out", 1, "allow")])
+    assert written["path"] == translated
     assert "via 192.168.0.1; masqueraded as 192.168.0.2" in translated[2]["what"]
     routed = one(w, "app6", "--to", "[2001:db8:ffff::81]:80", code=0)["path"]
     assert "source address stays as it is (routed)" in routed[1]["what"]
