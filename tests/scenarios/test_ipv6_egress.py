@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address, IPv6Network
-from typing import Any
 
 import pytest
 
@@ -16,11 +15,6 @@ pytestmark = pytest.mark.root
 
 OUTER = "2001:db8:5::/64"
 INTERNET6 = "2001:db8:ffff::86"
-
-
-def open_to_all() -> dict[str, Any]:
-    """An access list that lets everybody in and out."""
-    return {}
 
 
 def mapped(address: IPv6Address, prefix: str) -> IPv6Address:
@@ -124,3 +118,27 @@ def test_two_ports_with_the_same_prefix_behind_them() -> None:
             assert fetched(host, "v6only.example", 6) == f"you are {address}"
         for server in servers:
             server.stop()
+
+
+def test_no_open_router() -> None:
+    """Forwarding is on for the instances: nothing goes from port to port, nor to an instance behind an address of the
+    device, and an instance may only ping the device."""
+    with World(("eth0", "eth1"), ipv6=True) as w:
+        one = w.lab.app("app1")
+        w.apply(device(port6(), port6(1)), dual(), app("app1", "ni1"))
+        address = settled(w, "ni1", "app1")
+        beyond = "2001:db8:77::1"
+        w.lab.router6.route("2001:db8:77::/64", "eth0")
+        w.lab.router6.route(f"{NET6}::/64", "eth0")
+        w.sh("ip -6 route add 2001:db8:77::/64 via 2001:db8:1::1 dev eth1")
+        server, own = one.serve_http(), w.lab.device.serve_http(8080)
+        with w.lab.gw.capture("eth1", f"ip6 and dst host {beyond}") as seen:
+            assert not w.lab.internet.ping(beyond, timeout=1)
+        assert seen.stop() == []
+        with pytest.raises(HttpFailed):
+            w.lab.internet.http(f"http://[{address}]", timeout=1.0)
+        with pytest.raises(HttpFailed):
+            w.lab.instance("ni1").http("http://[fd6e:6d00::]:8080", timeout=1.0)
+        assert w.lab.instance("ni1").ping("fd6e:6d00::")
+        for each in (server, own):
+            each.stop()
