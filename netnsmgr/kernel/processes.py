@@ -110,6 +110,7 @@ class KernelProcesses:
     async def stop(self, name: str, *, linger: float = 0.0) -> None:
         """End a helper and wait for it; one that lingers is forgotten now and ended later, or when we end."""
         helper = self._known.get(name)
+        self._started.pop(name, None)
         if helper is None:
             return
         if linger:

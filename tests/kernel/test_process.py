@@ -201,6 +201,20 @@ async def test_one_that_stays_and_ends_at_once_is_said_to_fail() -> None:
 
 
 @isolated
+async def test_one_that_was_ended_is_not_said_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is replaced soon after its start has not failed: nobody waits to see whether its successor does."""
+    monkeypatch.setattr(processes, "BRIEF", 600.0)
+    Path(ETC).mkdir(parents=True)
+    script = f"{ETC}/client.{inode()}.0.sh"
+    Path(script).write_text("sleep 60; :\n")
+    client = Process("client", ("/bin/sh", script), stays=True)
+    async with stage() as agent:
+        for _ in range(2):
+            assert await once(agent, client) == [f"create {client.ref}"]
+            assert await once(agent) == [f"delete {client.ref}"]
+
+
+@isolated
 async def test_a_helper_knows_nothing_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
     """What systemd tells the daemon is the daemon's: unbound, for one, would say in its name that it is ready."""
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
