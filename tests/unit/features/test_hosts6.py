@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from netnsmgr.core.item import Ref
 from netnsmgr.features import dnsmasq, leases, metadata, radvd
 from netnsmgr.features.bridge import bridge_mac
+from netnsmgr.features.dhcp6 import reserved
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import servers
 from netnsmgr.items.file import File
@@ -144,6 +145,40 @@ class TestLeases:
         given = self.lease(f"{PREFIX}::1001", "gone")
         of = scope(spec={"ipv6": {"addressing": "slaac"}}, leases=(given,))
         assert leases.items(of) == [given]
+
+
+class TestKeptAddresses:
+    def test_four_for_each(self) -> None:
+        """Of the range, nobody's twice, and the same each time; none where the address is fixed."""
+        apps = [app(f"app{n}") for n in range(200)]
+        found = reserved(scope(*apps, app("fixed", address6=f"{PREFIX}::20"), spec=STATEFUL))
+        blocks = list(found.values())
+        assert len({*blocks}) == len(blocks) == 200
+        first, last = IPv6Address(f"{PREFIX}::1000"), IPv6Address(f"{PREFIX}::1fff")
+        assert all(block.prefixlen == 126 and first <= block[0] and block[3] <= last for block in blocks)
+        assert reserved(scope(*apps, spec=STATEFUL)) == found
+
+    def test_a_small_range(self) -> None:
+        """One for each; who comes last gets none."""
+        spec = {"subnets": [f"{PREFIX}::/124"], "dhcp": {"range6": f"{PREFIX}::5-{PREFIX}::6"}, **STATEFUL}
+        found = reserved(scope(*(app(f"app{n}") for n in range(3)), spec=spec))
+        assert sorted(map(str, found.values())) == [f"{PREFIX}::5/128", f"{PREFIX}::6/128"]
+        assert text(scope(app("app0"), spec=spec), dnsmasq, "dhcp-hosts").count("/128") == 0
+
+    def test_who_holds_one_stays(self) -> None:
+        """Also where another's turn would be first."""
+        free = reserved(scope(app("app1"), spec=STATEFUL))["app1", "eth0"]
+        line = f"1999999999 77 {free[1]} app2 {TestLeases.DUID}\n"
+        leases_now = tuple(parse(f"duid 00:01:aa\n{line}", "bn0", SERVER))
+        found = reserved(scope(app("app1"), app("app2"), spec=STATEFUL, leases=leases_now))
+        assert found["app2", "eth0"] == free != found["app1", "eth0"]
+
+    def test_of_a_prefix_that_may_change(self) -> None:
+        """The lower half of the addresses, whichever prefix it is."""
+        spec = DELEGATED | {"ipv6": {"uplink": "delegated", "addressing": "stateful"}}
+        waiting, there = (scope(app("app1"), spec=spec, delegated=each) for each in ((), (NEW, OLD)))
+        assert reserved(waiting) == reserved(there)
+        assert reserved(waiting)["app1", "eth0"].subnet_of(IPv6Network("::1000/116"))
 
 
 class TestNames:
