@@ -33,10 +33,15 @@ class Bridge:
     """``async with``.  Interface N is called ``vN``; what the test sends and hears there is at ``pN``."""
 
     def __init__(
-        self, held: Mapping[str, int] | None = None, *, given: bool = False, unguarded: int = 0
+        self,
+        held: Mapping[str, int] | None = None,
+        *,
+        given: bool = False,
+        unguarded: int = 0,
+        ipv6: bool = True,
     ) -> None:
         self.held = {ip_address(address): number for address, number in (held or {}).items()}
-        self.given, self.unguarded = given, unguarded
+        self.given, self.unguarded, self.ipv6 = given, unguarded, ipv6
         self._stack = AsyncExitStack()
         self.sockets: dict[int, socket.socket] = {}
 
@@ -74,18 +79,26 @@ class Bridge:
         made: dict[IPAddress, int] = {IPv6Address(address): number for number, address in LOCAL.items()}
         macs = {mac: number for number, mac in MACS.items() if number != self.unguarded}
         known = guard.Holding(
-            (4, 6), made | dict(held), OWN, macs, (IPv4Network("10.10.1.0/24"), NET, OLD), self.given
+            (4, 6) if self.ipv6 else (4,),
+            made | dict(held),
+            OWN,
+            macs,
+            (IPv4Network("10.10.1.0/24"), NET, OLD),
+            self.given,
         )
         items = [each for each in guard.items(known) if isinstance(each, NftTable | NftSet)]
         parts: list[NftPart] = [
-            guard.part(f"v{n}", n, mac, IPv4Network("10.10.1.0/24"), guarded=n != self.unguarded, ipv6=True)
+            guard.part(
+                f"v{n}", n, mac, IPv4Network("10.10.1.0/24"), guarded=n != self.unguarded, ipv6=self.ipv6
+            )
             for n, mac in MACS.items()
         ]
         await self.stage.bring(*items, *parts)
 
     def forget(self) -> None:
         """Have nobody come first."""
-        self.nft._run("".join(f"flush set bridge netnsmgr_vif {name}\n" for name in DYNAMIC))
+        if self.ipv6:
+            self.nft._run("".join(f"flush set bridge netnsmgr_vif {name}\n" for name in DYNAMIC))
 
     def send(self, number: int, *frames: bytes) -> None:
         for frame in frames:

@@ -248,3 +248,19 @@ def test_lies_are_not(lies: Callable[[], dict[str, bytes | list[bytes]]]) -> Non
         check(bridge, True, honest())
 
     isolated(on_a_bridge, timeout=120)(run)
+
+
+@isolated
+def test_without_ipv6_nobody_is_a_router_either() -> None:
+    """Applications of a network without IPv6 have link-local addresses, and would believe whoever gave them others."""
+
+    async def run(bridge: Bridge) -> None:
+        lies = {
+            name: case
+            for name, case in gateways().items()
+            if name.startswith(("router advertisement", "redirect", "server's answer"))
+        }
+        check(bridge, False, lies)
+        check(bridge, True, honest())
+
+    on_a_bridge(run, ipv6=False)

@@ -11,6 +11,8 @@ there are.  It marks the packet with the interface's id, and with `antiSpoofing`
 - to the interface: frames for its own MAC address, and what is for all.  A bridge hands a frame whose receiver it
   has not learned yet to all its ports.
 
+What is let pass of IPv6, where the instance has it, says `guard6`.
+
 Nobody sends anything but IPv4, ARP and IPv6: what else a bridge carries (VLAN tags, say) would pass by the access lists.
 A port without a part passes nothing: a link comes up by itself, and maybe before its part is here.
 """
@@ -201,10 +203,13 @@ def _not_another_s(field: str, number: int) -> str:
     meta mark != {number} drop"""
 
 
-_UNGUARDED6 = """
-chain @@_ip6 {
-    icmpv6 type { nd-router-advert, nd-redirect } drop
+_UNGUARDED6 = f"""
+chain @@_ip6 {{
+    icmpv6 type {{ nd-router-advert, nd-redirect }} drop
     udp sport 547 drop
+    frag nexthdr {{ {guard6.EXTENSIONS} }} drop
+    meta l4proto ah @th,0,8 {{ {guard6.EXTENSIONS}, 58 }} drop
     accept
-}"""
-"""Where the instance has no IPv6, applications have link-local addresses, which nobody else believes in."""
+}}"""
+"""Where the instance has no IPv6, applications have link-local addresses, which nobody else believes in.  They would
+believe whoever gave them others, also behind headers where no rule sees it."""

@@ -37,7 +37,7 @@ ND = "nd6"
 _SOURCE, _TARGET = "@nh,64", "@th,64"
 """Where the header has its source, and a solicitation or advertisement its target."""
 _IS_LINK_LOCAL = f"{int(LINK_LOCAL.network_address) >> 118:#x}"
-_EXTENSIONS = "0, 43, 44, 51, 59, 60, 135, 139, 140"
+EXTENSIONS = "0, 43, 44, 51, 59, 60, 135, 139, 140"
 """Headers that are followed by others (IANA's ipv6-parameters).  The kernel looks behind all but authentication's (51)."""
 _CLAIMS = "limit rate over 10/second burst 100 packets"
 """New addresses of an interface; one with more of them is nobody's friend."""
@@ -80,7 +80,7 @@ chain {ENTRY} {{
     drop
 }}
 chain fragment6 {{
-    frag nexthdr {{ {_EXTENSIONS} }} drop
+    frag nexthdr {{ {EXTENSIONS} }} drop
     frag nexthdr != ipv6-icmp goto other6
     frag frag-off != 0 goto sender6
     icmpv6 type {{ echo-request, echo-reply }} goto sender6
@@ -89,7 +89,7 @@ chain fragment6 {{
 chain other6 {{
     udp sport 547 drop
     udp dport 547 goto dhcp6
-    meta l4proto ah @th,0,8 {{ {_EXTENSIONS}, 58 }} drop
+    meta l4proto ah @th,0,8 {{ {EXTENSIONS}, 58 }} drop
     goto sender6
 }}
 chain dhcp6 {{
