@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from netnsmgr.config.acl import AclRule, Portmap
@@ -15,6 +15,8 @@ from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.ip import IPAddress, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.core.protocols import WITH_PORTS
+from netnsmgr.features.acl.guard6 import mac_made
+from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.features.link import NAT, UPLINK
 from netnsmgr.features.portmap import IP, TYPE, named
@@ -59,7 +61,10 @@ def address_of(
     if held:
         # A client that came back as another one may hold two; 0 is a lease without an end.
         return max(held, key=lambda lease: lease.expires or float("inf")).address
-    own = [address for address in learned(scope, app, interface) if any(address in s for s in subnets)]
+    if version == 4 or not scope.learned:
+        return None
+    whose, mine = holders(scope), group(app, interface)
+    own = [address for address in learned(scope, app, interface) if whose.get(address) == mine]
     # The others may be temporary ones (RFC 8981), which last a day.
     return next((address for address in own if made_of(address, mac)), own[0] if own else None)
 
@@ -71,9 +76,8 @@ def learned(scope: InstanceScope, app: App, interface: AppInterface) -> list[IPv
 
 
 def made_of(address: IPAddress, mac: str) -> bool:
-    """Say whether the last 64 bits of an address are those that a MAC address makes (RFC 4291, appendix A)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    return address.packed[8:] == bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    """Say whether an address is the one that a host makes of its link's."""
+    return address == mac_made(IPv6Network((int(address) >> 64 << 64, 64)), mac)
 
 
 def leads(scope: InstanceScope, app: App, interface: AppInterface) -> Iterator[Lead]:

@@ -9,9 +9,9 @@ from typing import Any
 from netnsmgr.core.agreed import METADATA, METADATA6
 from netnsmgr.core.ip import LINK_LOCAL, ULA, IPAddress, mapped
 from netnsmgr.features import ways
+from netnsmgr.features.acl.lists import instances_own
 from netnsmgr.features.acl.verdict import Flow
 from netnsmgr.features.acl.why import Known, Member, ask, owners
-from netnsmgr.features.bridge import bridge_mac
 from netnsmgr.features.portmap_inside import address_of, learned, made_of
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.ways import Hop, Way
@@ -136,10 +136,8 @@ def holder(scope: InstanceScope, address: IPAddress) -> Member | None:
 
 
 def _is_instance(scope: InstanceScope, to: IPAddress) -> bool:
-    own = {*(net.gateway for net in scope.nets), *(ends.inner for ends in scope.links)}
-    if to in LINK_LOCAL and made_of(to, bridge_mac(scope.instance.name)):
-        return True
-    return to in own or str(to) in {METADATA, *METADATA6}
+    ends = {each.inner for each in scope.links}
+    return to in ends or to in instances_own(scope) or str(to) in {METADATA, *METADATA6}
 
 
 def follow(site: Site, answer: Answer, way: Way, asked: Asked, known: Known) -> None:

@@ -43,13 +43,17 @@ def app(name: str, **interface: object) -> dict[str, object]:
 
 
 def scope(
-    *apps: dict[str, object], leases: Iterable[Lease] = (), link: LinkFacts | None = None
+    *apps: dict[str, object],
+    leases: Iterable[Lease] = (),
+    link: LinkFacts | None = None,
+    six: bool = False,
 ) -> InstanceScope:
+    subnets = ["10.10.1.0/24", "fd00:10:1::/64"] if six else ["10.10.1.0/24"]
     row = {
-        "instance": instance(dhcp={}),
+        "instance": instance(dhcp={}, subnets=subnets),
         "apps": list(apps),
         "number": 0,
-        "links": [["169.254.100.0", "169.254.100.1"]],
+        "links": [["169.254.100.0", "169.254.100.1"], *([["fd6e:6d00::", "fd6e:6d00::1"]] if six else [])],
         "hostnames": [[App.model_validate(a).name, "eth0", App.model_validate(a).name] for a in apps],
     }
     return instance_scope(

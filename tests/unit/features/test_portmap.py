@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, ip_network
 from typing import Any, ClassVar
 
 import pytest
 
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.core.ip import IPInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features import portmap
-from netnsmgr.features.nets import LinkEnds
+from netnsmgr.features.nets import Learned, LinkEnds
 from netnsmgr.features.portmap_inside import address_of, rows
 from netnsmgr.features.rows import uplink_scope
 from netnsmgr.features.scope import LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope, senders
@@ -24,23 +26,33 @@ from tests.unit.features.test_intent import app, scope
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
 
 
-def linked(number: int, *maps: PortMap, ports: tuple[str, ...] = ("eth0",)) -> LinkedInstance:
-    spec = {"subnets": [f"10.0.{number}.0/24"], "ports": list(ports)}
+def linked(
+    number: int, *maps: PortMap, ports: tuple[str, ...] = ("eth0",), six: bool = False
+) -> LinkedInstance:
+    subnets = [f"10.0.{number}.0/24", *(["fd00::/64"] if six else [])]
+    spec = {"subnets": subnets, "ports": list(ports)}
     instance = NetworkInstance.model_validate(
         HEAD | {"kind": "NetworkInstance", "metadata": {"name": f"ni{number}"}, "spec": spec}
     )
     outer = IPv4Address("169.254.100.0") + 2 * number
-    return LinkedInstance(instance, number, (LinkEnds(outer, outer + 1),), 1, maps)
+    outer6 = IPv6Address("fd6e:6d00::") + 2 * number
+    links = (LinkEnds(outer, outer + 1), *([LinkEnds(outer6, outer6 + 1)] if six else []))
+    return LinkedInstance(instance, number, links, 1, maps)
 
 
-def device(*instances: LinkedInstance, twins: bool = False) -> UplinkScope:
-    """Two ports, of which eth1 has a label; ``twins``: with the same address, each in a site of its own."""
+def device(*instances: LinkedInstance, twins: bool = False, six: bool = False) -> UplinkScope:
+    """Two ports, of which eth1 has a label; ``twins``: with the same address, each in a site of its own; ``six``: eth0
+    has an IPv6 address, too.
+    """
+    own: list[IPInterface] = [IPv4Interface("192.168.0.2/24")]
+    if six:
+        own.append(IPv6Interface("2001:db8::2/64"))
     ports = [{"name": "eth0"}, {"name": "eth1", "labels": ["wan"]}, {"name": "eth2"}]
     found = Device.model_validate(
         HEAD | {"kind": "Device", "metadata": {"name": "d"}, "spec": {"ports": ports}}
     )
     facts = [
-        PortFacts("eth0", "eth0", present=True, addresses=(IPv4Interface("192.168.0.2/24"),)),
+        PortFacts("eth0", "eth0", present=True, addresses=tuple(own)),
         PortFacts(
             "eth1",
             "eth1",
@@ -118,6 +130,51 @@ class TestInTheRootNamespace:
             "45 from all fwmark 0x6e000001 lookup 501",
         ]
 
+    def test_both_versions_by_one_rule(self) -> None:
+        """Each version has its sets and rules where an instance and a port have it; prefixes are for their own."""
+        narrow = PortMap("udp", 81, senders=senders([ip_network("2001:db8::/32")]))
+        made = device(
+            linked(0, PortMap("tcp", 80), narrow, six=True),
+            linked(1, PortMap("tcp", 82), ports=("eth1",)),
+            six=True,
+        )
+        assert [(m.port, on) for m, on in portmap.exposed(made)["ni0"]] == [
+            (80, ["192.168.0.2", "2001:db8::2", "192.168.1.2"]),
+            (81, ["2001:db8::2"]),
+        ]
+        items = portmap.items(made)
+        assert elements(items, "portmap_0_6") == {
+            "tcp . 80 . ::/0 : fd6e:6d00::1 . 80",
+            "udp . 81 . 2001:db8::/32 : fd6e:6d00::1 . 81",
+        }
+        assert elements(items, "portmap_1_6") == set()
+        assert "udp . 81" not in str(elements(items, "portmap_0"))
+        assert elements(items, "doors6") == {
+            f"{link} . 2001:db8::2 : goto port_0" for link in ("eth0", "lo", "nm-ni0")
+        }
+        assert elements(items, "near6") == {"nm-ni0 . fd00::/64", "nm-ni0 . fd6e:6d00::1"}
+        assert elements(items, "own6") == {f"2001:db8::2 : {portmap.MARK}"}
+        rules = [item.key() for item in items if isinstance(item, Rule) and item.version == 6]
+        assert rules == [
+            "-6 40 from all to fd6e:6d00::/112 lookup 255",
+            "-6 41 from all to fd6e:6d00::/112 lookup 254",
+            "-6 45 from all fwmark 0x6e000000 lookup 500",
+        ]
+        (flows,) = [item for item in items if isinstance(item, MappedFlows)]
+        assert {(m.protocol, m.port) for m in flows.maps if m.address.version == 6} == {
+            ("tcp", 80),
+            ("udp", 81),
+        }
+
+    def test_without_an_instance_of_ipv6_nothing_of_it_is_there(self) -> None:
+        """Also where the ports have addresses of it."""
+        with_, without = (
+            device(linked(0, PortMap("tcp", 80)), six=True),
+            device(linked(0, PortMap("tcp", 80))),
+        )
+        assert portmap.items(with_) == portmap.items(without)
+        assert portmap.chains(with_) == portmap.chains(without)
+
     @pytest.mark.parametrize(
         ("written", "read"),
         [
@@ -188,6 +245,35 @@ class TestInTheInstance:
             "on": ["192.168.0.2"],
             "state": "ready",
         }
+
+    def test_in_both_versions(self) -> None:
+        """The address is the fixed one, that of a lease, one that the MAC makes, or another that was taken; a map is told as
+        open where the application has an address, and nothing of senders that it is not for."""
+        mac = "02:16:3e:00:00:01"
+        made_of = IPv6Address("fd00:10:1::16:3eff:fe00:1")
+        six = self.MAP | {"id": 2, "match": {"protocol": "tcp", "lport": 81, "ip": "2001:db8::/32"}}
+        first = scope(app("x", mac=mac, acl=[self.MAP, six]), six=True)
+        number = first.numbers.vifs["x/eth0"]
+        open_ = ("192.168.0.2", "2001:db8::2")
+        link = LinkFacts(port_maps=(("tcp", 8080, open_), ("tcp", 81, open_[1:])))
+
+        def told(*learned: str, leases: tuple[Lease, ...] = ()) -> tuple[str | None, list[dict[str, Any]]]:
+            taken = tuple(Learned(number, IPv6Address(each)) for each in learned)
+            found = replace(first, learned=taken, leases_now=leases, link=link)
+            address = address_of(found, *found.interfaces[0], 6)
+            return str(address) if address else None, rows(found, *found.interfaces[0])
+
+        address, (both, only6) = told()
+        assert (address, both["state"], only6["state"]) == (None, "pending", "pending")
+        address, (both, only6) = told("fe80::1", "fd00:10:1::77", str(made_of))
+        assert (address, both["on"], both["state"]) == (str(made_of), ["2001:db8::2"], "ready")
+        assert (only6["on"], only6["state"]) == (["2001:db8::2"], "ready")
+        assert told("fd00:10:1::77", "fd00:10:1::78")[0] == "fd00:10:1::77"
+        lease6 = Lease(mac, IPv6Address("fd00:10:1::1000"), expires=5)
+        assert told(str(made_of), leases=(lease6,))[0] == "fd00:10:1::1000"
+        address, (both, only6) = told(leases=(self.lease("10.10.1.51", mac),))
+        assert (address, both["on"]) == (None, ["192.168.0.2"])
+        assert only6["reason"] == "pending: IPv6 address of x"
 
 
 DEVICE, APP, OTHER, ASKER = (IPv4Address(f"192.0.2.{n}") for n in (1, 2, 3, 4))

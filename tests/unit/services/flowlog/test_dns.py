@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import struct
 from contextlib import suppress
+from ipaddress import IPv6Address
 
 import pytest
-from dnslib import CNAME, QTYPE, RR, A, DNSRecord
+from dnslib import AAAA, CNAME, QTYPE, RR, A, DNSRecord
 
 from netnsmgr.kernel.nflog import Packet
 from netnsmgr.pubsub.row import MAX_ROW, dump
@@ -67,6 +69,32 @@ def test_an_answer_is_whose_question_it_was() -> None:
     unmarked = talk(Conversations(), 0)
     assert unmarked is not None
     assert unmarked.vif == 0
+
+
+def test_over_ipv6_and_of_aaaa() -> None:
+    """The asker is told by the question over IPv6, too; addresses are written as everybody writes them (RFC 5952)."""
+    asked = DNSRecord.question("api.github.com", "AAAA")
+    answer = asked.reply()
+    for data in ("2001:db8:0:0:1:0:0:0", "2001:db8::9"):
+        answer.add_answer(RR("api.github.com", QTYPE.AAAA, rdata=AAAA(data), ttl=60))
+
+    def over6(message: bytes, ports: tuple[int, int], link: int, mark: int = 0) -> Packet:
+        addresses = (IPv6Address("fd00::10"), IPv6Address("fd00::1"))[:: 1 if ports[1] == 53 else -1]
+        head = struct.pack("!IHBB", 6 << 28, 8 + len(message), 17, 64) + b"".join(a.packed for a in addresses)
+        return Packet(
+            2, "", mark, link, 0, 0, 0, head + struct.pack("!HHHH", *ports, 8 + len(message), 0) + message
+        )
+
+    talks = Conversations()
+    assert talks.packet(over6(asked.pack(), (4444, 53), 3, 7)) is None
+    seen = talks.packet(over6(answer.pack(), (53, 4444), 0))
+    assert seen is not None
+    assert (seen.vif, seen.client, seen.type) == (7, "fd00::10", "AAAA")
+    assert [each.data for each in seen.answers] == ["2001:db8:0:0:1::", "2001:db8::9"]
+    static = HOSTS | {"api.github.com": {"set": "bb", "static": ["2001:db8:0:0:1::"]}}
+    found = HostSets().elements(seen, static, 0.0)
+    assert {name for name, _ in found} == {"host_aa_6", "past_aa_6", "host_bb_6", "past_bb_6"}
+    assert ("host_bb_6", "2001:db8:0:0:1::") not in found
 
 
 def test_over_tcp_a_whole_answer_is_read_and_half_a_one_is_said() -> None:
