@@ -82,12 +82,12 @@ def made_of(address: IPAddress, mac: str) -> bool:
 
 def leads(scope: InstanceScope, app: App, interface: AppInterface) -> Iterator[Lead]:
     """Yield the port maps of an interface, rule by rule, for each version of IP that leads into the network."""
-    versions = [ends.version for ends in scope.links]
+    held: dict[Version, IPAddress | None] = {}
     for rule in interface.acl or ():
         if isinstance(rule.action, Portmap):
+            held = held or {e.version: address_of(scope, app, interface, e.version) for e in scope.links}
             given, to = senders(rule.match.ip), rule.action.portmap
-            for version in versions:
-                address = address_of(scope, app, interface, version)
+            for version, address in held.items():
                 yield Lead(rule.id, version, *_asked(rule), to, senders_of(given, version), address)
 
 
