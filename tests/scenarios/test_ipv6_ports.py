@@ -182,3 +182,18 @@ def test_as_found() -> None:
         assert "fe80::1" in w.sh("ip -6 route show default")
         settled(w, "ni1", "app1")
         assert IPv6Address(fetched(one, "v6only.example", 6).removeprefix("you are ")) in SITE
+
+
+def test_a_prefix_is_wanted_later() -> None:
+    """A port that has its address already gets a prefix, too, as soon as an instance wants one."""
+    with World(("eth0",), ipv6=True) as w:
+        w.lab.router6.advertise(Advertised("eth0"))
+        w.lab.router6.serve_dhcp6(Served("eth0", delegate=POOL, length=60))
+        w.apply(device(port(dhcp6=True)), dual())
+        w.until(lambda: any(":" in a for a in told(w)["addresses"]), "an address")
+        had = told(w)["addresses"]
+        w.apply(dual(subnets=["10.10.1.0/24"], ipv6={"uplink": "delegated"}))
+        found = subnet6(w)
+        assert found is not None
+        assert found.subnet_of(IPv6Network(POOL))
+        assert told(w)["addresses"] == had
