@@ -17,6 +17,7 @@ from netnsmgr.items.sysctl import Sysctl
 PORT_TABLE = 500
 PORT_PRIORITY = 60
 DEFAULT_METRIC = 1000
+IPV6_METRIC = 1024
 
 
 def items(scope: UplinkScope) -> list[Item]:
@@ -54,16 +55,28 @@ def routes_over(
         after = needs | _after(port, facts, address)
         # The metric tells apart two ports that were found with the same address, each in a site of its own.
         host, source = host_network(address.ip), _source(address)
-        found.append(Route(host, table, metric, facts.interface, type="local", src=source, after=after))
+        found.append(
+            Route(
+                host,
+                table,
+                ranked(address.version, metric),
+                facts.interface,
+                type="local",
+                src=source,
+                after=after,
+            )
+        )
         told = address.version == 6 and facts.onlink is not None and not given_to(port, address)
         if address.network != host and address.network not in networks and not told:
             networks.add(address.network)
-            found.append(Route(address.network, table, metric, facts.interface, src=source, after=after))
+            rank = ranked(address.version, metric)
+            found.append(Route(address.network, table, rank, facts.interface, src=source, after=after))
     if 6 in versions:
         # An address says nothing of the network around it (RFC 5942): who is on the link is told by the routers.
         up = needs | {LinkUp(facts.interface).ref}
         others = [network for network in facts.onlink or () if network not in networks]
-        found += [Route(network, table, metric, facts.interface, after=up) for network in others]
+        rank = ranked(6, metric)
+        found += [Route(network, table, rank, facts.interface, after=up) for network in others]
     for version in versions:
         for first in facts.addresses_of(version)[:1]:
             after = needs | _after(port, facts, first)
@@ -71,7 +84,7 @@ def routes_over(
                 Route(
                     any_network(version),
                     table,
-                    metric + extra,
+                    ranked(version, metric + extra),
                     facts.interface,
                     gateway,
                     src=_source(first),
@@ -80,6 +93,14 @@ def routes_over(
                 for extra, gateway in enumerate(facts.gateways_of(version))
             ]
     return found
+
+
+def ranked(version: Version, metric: int) -> int:
+    """Return the metric that ranks a route among those of its version.
+
+    Of IPv6 the kernel makes 1024 of none (``IP6_RT_PRIO_USER``), which would come after 1: there they go on from 1024.
+    """
+    return metric if version == 4 or not metric else IPV6_METRIC + metric
 
 
 def _source(address: IPInterface) -> IPAddress | None:

@@ -9,7 +9,7 @@ from netnsmgr.core.item import Item
 from netnsmgr.features.egress6 import delegating_first
 from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.ports import routes_over
+from netnsmgr.features.ports import ranked, routes_over
 from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.link import ExternalLink, ExternalNetns, LinkUp, Veth, link_ref
@@ -91,7 +91,14 @@ def _servers(table: int, facts: PortFacts, metric: int, versions: Collection[Ver
         return []
     networks = [*(address.network for address in facts.addresses), *(facts.onlink or ())]
     return [
-        Route(host_network(server), table, metric, facts.interface, gateway, after=needs)
+        Route(
+            host_network(server),
+            table,
+            ranked(server.version, metric),
+            facts.interface,
+            gateway,
+            after=needs,
+        )
         for server in dict.fromkeys(facts.dns)
         if server.version in versions and not any(server in network for network in networks)
         for gateway in facts.gateways_of(server.version)[:1]

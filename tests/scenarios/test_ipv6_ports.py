@@ -197,3 +197,32 @@ def test_a_prefix_is_wanted_later() -> None:
         assert found is not None
         assert found.subnet_of(IPv6Network(POOL))
         assert told(w)["addresses"] == had
+
+
+def test_by_the_port_that_gave_the_prefix() -> None:
+    """Of two ports an instance leaves by the first one; with a delegated prefix, by the one whose network gave it.  A link
+    that is away for a moment changes no prefix."""
+    with World(ipv6=True) as w:
+        w.lab.router6.advertise("eth0", "eth1")
+        w.lab.router6.serve_dhcp6(Served("eth1", delegate=POOL, length=60))
+        one, two = w.lab.app("app1"), w.lab.app("app2")
+        both = {"ports": ["eth0", "eth1"]}
+        w.apply(
+            device(port(slaac=True), port(1, slaac=True)),
+            delegated(**both),
+            dual("ni2", "10.10.2", **both),
+            app("app1", "ni1"),
+            app("app2", "ni2"),
+        )
+        w.lab.router6.route(POOL, "eth1")
+        address = settled(w, "ni1", "app1")
+        with w.lab.gw.capture("eth1", f"ip6 and src host {address}") as seen:
+            assert one.ping(GITHUB6)
+        assert seen.stop()
+        settled(w, "ni2", "app2")
+        assert IPv6Address(fetched(two, "v6only.example", 6).removeprefix("you are ")) in SITE
+        w.lab.gw.run(["ip", "link", "set", "eth1", "down"])
+        w.until(lambda: told(w, 1)["state"] == "down", "the link is away")
+        w.lab.gw.run(["ip", "link", "set", "eth1", "up"])
+        w.eventually(lambda: one.ping(GITHUB6, timeout=1), "the way is back", 30)
+        assert address in (subnet6(w) or SITE)
