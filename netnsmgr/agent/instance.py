@@ -119,8 +119,10 @@ class InstanceRole:
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
     ) -> Intent:
-        link = self._link.facts(views[link_status(self._name)].get("link"))
-        self._uplink_items = (views[link_status(self._name)].get("link") or {}).get("items", [])
+        # Not there yet, if this agent is younger than what it is told of its link.
+        told = views.get(link_status(self._name), {}).get("link")
+        link = self._link.facts(told)
+        self._uplink_items = (told or {}).get("items", [])
         leases = self._leases = self._read_leases()
         helpers = tuple(
             sorted(info for info in system.processes.running() if info.name.startswith(f"{names.NAME}-"))
