@@ -105,9 +105,7 @@ def both(w: World) -> dict[str, object]:
     """What could be left behind, of IPv6, too."""
     rules = w.sh("ip -6 rule").splitlines()
     # The kernel's own come when it has found no duplicates of an address.
-    routes = [
-        r for r in w.sh("ip -6 route show table all").splitlines() if "proto kernel" not in r
-    ]
+    routes = [r for r in w.sh("ip -6 route show table all").splitlines() if "proto kernel" not in r]
     return inventory(w) | {"rules6": rules, "routes6": routes}
 
 
