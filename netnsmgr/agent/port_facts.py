@@ -87,7 +87,7 @@ class PortWatch:
     def _ask(self, port: Port, link: LinkInfo | None, found: Found, system: KernelSystem, now: float) -> None:
         """Ask for a router where none is known: the kernel may have done so before it listened to the answer."""
         known = any(gateway.version == 6 for gateway in found.gateways.get(port.ifname, ()))
-        if link is None or not link.carrier or known or _accept_ra(port, system) != 2:
+        if link is None or not link.carrier or known or _conf6(port, "accept_ra", system) != 2:
             self._asked.pop(port.name, None)
             if known:
                 self._asked[port.name] = SOLICITATIONS, now
@@ -139,7 +139,8 @@ class PortWatch:
             dns=dns,
             ntp=port.ntp or ntp,
             onlink=_onlink(port, found) if ipv6 and _takes_found(port, 6) else None,
-            accept_ra=_accept_ra(port, system) if ipv6 else 0,
+            accept_ra=_conf6(port, "accept_ra", system) if ipv6 else 0,
+            addr_gen_mode=_conf6(port, "addr_gen_mode", system) if ipv6 else 0,
             delegated=lease6.prefixes if lease6 is not None else None,
         )
 
@@ -159,8 +160,8 @@ def _onlink(port: Port, found: Found) -> tuple[IPv6Network, ...]:
     return tuple(each for each in here if each.prefixlen < 128 and not each.subnet_of(LINK_LOCAL))
 
 
-def _accept_ra(port: Port, system: KernelSystem) -> int:
-    text = system.files.read(f"/proc/sys/net/ipv6/conf/{port.ifname}/accept_ra")
+def _conf6(port: Port, parameter: str, system: KernelSystem) -> int:
+    text = system.files.read(f"/proc/sys/net/ipv6/conf/{port.ifname}/{parameter}")
     return int(text) if text else 0
 
 

@@ -20,10 +20,11 @@ from zlib import crc32
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
 from netnsmgr.features.nets import Delegated
-from netnsmgr.features.scope import UplinkScope
+from netnsmgr.features.scope import PortFacts, UplinkScope
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import LinkUp, link_ref
 from netnsmgr.items.process import Process
+from netnsmgr.items.sysctl import Sysctl
 
 CLIENT = "dhcpcd"
 HOOK = """#!/bin/sh
@@ -61,6 +62,7 @@ interface {interface}
 """
 INFINITE = 0xFFFFFFFF
 """A lifetime without end (RFC 8415, 7.7)."""
+EUI64, NONE = 0, 1  # IN6_ADDR_GEN_MODE_…, linux/if_link.h
 FEW = 16
 HINTS = 60, 56
 """Length of the prefix that is asked for: room for ``FEW`` instances, or for 256.  The network gives what it likes."""
@@ -95,10 +97,10 @@ def items(scope: UplinkScope) -> list[Item]:
     """Return a DHCPv6 client for each port that wants an address, or whose instances want prefixes."""
     clients = [
         item
-        for port, _ in scope.ports
+        for port, facts in scope.ports
         for wants in [wanting(scope, port)]
         if port.dhcp6 or wants
-        for item in _client(scope, port, wants)
+        for item in [*_client(scope, port, wants), _link_local(port, facts)]
     ]
     return [Directory(scope.etc), *clients] if clients else []
 
@@ -133,6 +135,15 @@ def _client(scope: UplinkScope, port: Port, wants: list[str]) -> list[Item]:
     run = _file(scope, name, "sh", command)
     needs = frozenset({hook.ref, config.ref, run.ref, link_ref(port.ifname), LinkUp(port.ifname).ref})
     return [hook, config, run, Process(name, ("sh", run.path), needs, stays=True, program=CLIENT)]
+
+
+def _link_local(port: Port, facts: PortFacts) -> Item:
+    """Return that the kernel makes the port's link-local address when the link comes up again.
+
+    The one thing that dhcpcd changes all the same: it takes that over, and does not do it (``noconfigure``).
+    """
+    mode = facts.addr_gen_mode if facts.addr_gen_mode != NONE else EUI64
+    return Sysctl(f"net/ipv6/conf/{port.ifname}/addr_gen_mode", str(mode), port.ifname)
 
 
 def _file(scope: UplinkScope, name: str, ending: str, text: str) -> File:

@@ -75,6 +75,8 @@ class PortFacts:
     """The IPv6 networks on its link, as its routers say; None where its addresses tell."""
     accept_ra: int = 0
     """Whether the kernel listens to routers: 0 never, 1 while it is none itself, 2 always (``accept_ra``, ip-sysctl)."""
+    addr_gen_mode: int = 0
+    """How the kernel makes the link-local address; 1: not at all (ip-sysctl)."""
     delegated: tuple[Delegated, ...] | None = None
     """What its network has delegated to it; None while nobody has answered."""
 
