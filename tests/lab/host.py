@@ -86,8 +86,14 @@ class Host:
         return result.stdout.split()
 
     def ping(self, address: str, *, count: int = 1, interface: str | None = None, timeout: int = 2) -> bool:
-        """Whether all of ``count`` pings are answered."""
+        """Whether all of ``count`` pings are answered; of IPv6 a single one may be repeated for two seconds more.
+
+        A new address hears neighbour solicitations when one of the kernel's few workers has joined its group, which on a
+        busy machine takes longer than the three that are sent for the first packet.
+        """
         choice = [] if interface is None else ["-I", interface]
+        if ":" in address and count == 1:
+            choice += ["-w", str(timeout + 2)]
         argv = ["ping", "-n", "-q", "-i", "0.2", "-c", str(count), "-W", str(timeout), *choice, address]
         said = self.run(argv, timeout=count + timeout + 5.0, check=False).stdout
         return f" {count} received" in said
