@@ -79,11 +79,15 @@ chain arrivals6 {{
     return text
 
 
-def forward_rules() -> str:
-    """Return the rules of the chain ``forward``: who may send from a link, and what may come to one."""
+def forward_rules(pool: IPv6Network) -> str:
+    """Return the rules of the chain ``forward``: who may send from a link, and what may come to one.
+
+    The addresses of the links (``pool``) are nobody's outside; instances take who has the one of theirs for the device.
+    """
     links = f'"{LINK_PREFIX}*"'
     return f"""
     iifname {links} iifname . ip6 saddr != @{SOURCES} drop
+    iifname != {links} oifname {links} ip6 saddr {pool} drop
     iifname != {links} oifname {links} iifname . ip6 daddr @{INSIDE} accept"""
 
 

@@ -38,7 +38,11 @@ def items(scope: UplinkScope) -> list[Item]:
     links = f'"{LINK_PREFIX}*"'
     ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
     # Forwarding is switched on for the instances; it shall not make the device a router between its networks.
-    between = f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state new drop" if ports else ""
+    between = (
+        f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state != {{ established, related }} drop"
+        if ports
+        else ""
+    )
     masquerade6 = f"\n    ip6 saddr {link_pool6(scope)} oifname != {links} masquerade" if scope.ipv6 else ""
     icmpv6 = "\n    meta l4proto icmpv6 accept" if scope.ipv6 else ""
     # An address of the port that can be used may be missing for a second, while it is asked for duplicates; then
@@ -57,7 +61,7 @@ chain untranslated {{
         f"\n    ip6 saddr != {LINK_LOCAL} meta pkttype host fib saddr type local drop" if scope.ipv6 else ""
     )
     carried6 = egress6.chains(scope) if scope.ipv6 else ""
-    forward6 = egress6.forward_rules() if scope.ipv6 else ""
+    forward6 = egress6.forward_rules(link_pool6(scope)) if scope.ipv6 else ""
     body = f"""{portmap.chains(scope)}{carried6}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;

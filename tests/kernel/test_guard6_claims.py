@@ -21,7 +21,7 @@ from tests.kernel.frames6 import (
     udp,
 )
 from tests.kernel.guardstage import GATEWAY, MACS, Bridge
-from tests.kernel.test_guard6 import FREE, HIM, LEFT, ME, ONE, TWO, dad, nd, on_a_bridge
+from tests.kernel.test_guard6 import FREE, HIM, LEFT, LOCAL, ME, ONE, TWO, dad, nd, on_a_bridge
 from tests.lab import isolated
 
 
@@ -39,11 +39,29 @@ def test_who_comes_first_is_served() -> None:
             bridge.forget()
             assert bridge.passes(1, take(1), to=2)
             # Whoever holds an address answers a detection: so that is to be heard, and the answer of others is not.
-            assert bridge.passes(2, steal(2), to=1) == (then == "detection")
+            # While he is asking himself, he would not answer but give it up.
+            heard = then == "detection" and take is not uses["detection"]
+            assert bridge.passes(2, steal(2), to=1) == heard
             assert bridge.passes(1, nd(FREE, advertise(FREE, option(TLLAO, ME)), ALL_NODES))
             assert bridge.passes(1, packet(FREE, TWO, UDP, udp(1, 2)))
             assert not bridge.passes(2, packet(FREE, ONE, UDP, udp(1, 2)), to=1)
             assert not bridge.passes(2, nd(TWO, advertise(FREE, option(TLLAO, HIM)), ALL_NODES), to=1)
+
+    on_a_bridge(run)
+
+
+@isolated
+def test_nobody_disturbs_a_detection() -> None:
+    """Who asks for an address that another is just asking for, or makes of his MAC address, is not heard."""
+
+    async def run(bridge: Bridge) -> None:
+        assert not bridge.passes(2, dad(LOCAL[1]), to=1)
+        for address in (FREE, "fe80::77", ONE):
+            assert bridge.passes(1, dad(address), to=2)
+            assert not bridge.passes(2, dad(address, option(NONCE, b"123456")), to=1)
+        bridge.nft._run("flush set bridge netnsmgr_vif asking6\n")
+        for address in (FREE, "fe80::77", ONE):
+            assert bridge.passes(2, dad(address), to=1)
 
     on_a_bridge(run)
 

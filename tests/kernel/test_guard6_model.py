@@ -80,6 +80,7 @@ class Rules:
     """What the guard knows, and what it says of a packet."""
 
     first: dict[str, int] = field(default_factory=dict)
+    asking: set[str] = field(default_factory=set)
     given: frozenset[int] = frozenset()
 
     def passes(self, said: Said) -> bool:
@@ -109,9 +110,13 @@ class Rules:
             if said.kind == NS:
                 nonce = [kind for kind, _ in said.options]
                 right = said.many and nonce in ([], [NONCE])
-                if right and self._may(said.sender, said.target):
-                    self.first.setdefault(said.target, said.sender)
-                return right
+                if not right:
+                    return False
+                if self._may(said.sender, said.target):
+                    self._take(said.sender, said.target)
+                    self.asking.add(said.target)
+                    return True
+                return said.target not in self.asking and said.target not in LOCAL.values()
             return said.kind == RS and not said.options
         own = (TLLAO if said.kind == NA else SLLAO, said.sender)
         if said.options not in {(), (own,)}:

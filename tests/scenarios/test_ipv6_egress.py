@@ -6,8 +6,10 @@ from ipaddress import IPv6Address, IPv6Network
 
 import pytest
 
+from tests.kernel.frames6 import ICMP6, UDP, ethernet, icmp, packet, udp
 from tests.lab import HttpFailed
 from tests.scenarios.documents import app, device
+from tests.scenarios.frames import mac, send
 from tests.scenarios.ipv6 import GITHUB6, NET6, dual, fetched, port6, settled
 from tests.scenarios.world import World
 
@@ -142,3 +144,35 @@ def test_no_open_router() -> None:
         assert w.lab.instance("ni1").ping("fd6e:6d00::")
         for each in (server, own):
             each.stop()
+
+
+def test_nobody_outside_is_inside() -> None:
+    """A neighbour of the port writes addresses of the device's links, and of applications, as its own: the lists do not
+    take it for these.  What conntrack takes for no beginning of a flow goes from port to port as little."""
+    with World(("eth0", "eth1"), ipv6=True) as w:
+        one, two = w.lab.app("app1"), w.lab.app("app2")
+        rules = [{"id": 1, "match": {"eidset": True}}, {"id": 2, "match": {"ip": "2001:db8:66::1"}}]
+        w.apply(
+            device(port6(), port6(1)),
+            dual(ipv6={"uplink": "routed"}),
+            app("app1", "ni1", acl=rules),
+            app("app2", "ni1"),
+        )
+        address, other = settled(w, "ni1", "app1"), settled(w, "ni1", "app2")
+        link = mac(w.lab.device, "eth0"), mac(w.lab.gw, "eth0")
+
+        def sent(source: object, target: object, last: int, payload: bytes) -> None:
+            send(w.lab.gw, ethernet(*link, packet(str(source), str(target), last, payload, hops=64)))
+
+        with one.capture("eth0", "udp port 5001") as heard:
+            for source in ("fd6e:6d00::", "fd6e:6d00::1", other, f"{NET6}::1"):
+                sent(source, address, UDP, udp(5000, 5001, b"forged"))
+            sent("2001:db8:66::1", address, UDP, udp(5000, 5001, b"honest"))
+            assert one.eventually(lambda: b"honest" in heard.file.read_bytes())
+        assert b"forged" not in heard.file.read_bytes()
+        with w.lab.gw.capture("eth1", "src host 2001:db8::1") as seen:
+            for kind in (1, 129, 130, 133, 135, 137, 200):
+                sent("2001:db8::1", "2001:db8:1::1", ICMP6, icmp(kind, bytes(56)))
+            assert w.lab.device.ping("2001:db8:1::1")
+        assert seen.stop() == []
+        assert two.ping(str(address))

@@ -44,8 +44,9 @@ def items(scope: InstanceScope) -> list[Item]:
     ]
     deciders = _deciders(scope)
     translator = nat64.LINK if scope.instance.nat64_prefix is not None else ""
+    leaving = [old.prefix for old in scope.old_prefixes]
     declared = "\n".join(each.declaration() for each in (*vif_of, deciders))
-    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator)}"
+    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator, leaving)}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),

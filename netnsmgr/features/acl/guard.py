@@ -103,12 +103,24 @@ def items(known: Holding) -> list[Item]:
             _settled("settled6", given, own),
             # After the other, as well: who holds an address shall not lose it to himself.
             NftSet(FAMILY, TABLE.name, "held6", guard6.TYPE, held6, after=frozenset({own.ref})),
+            # Nobody else makes these, so that nobody else need ask whether they are free.
+            NftSet(FAMILY, TABLE.name, "made6", guard6.TYPE, _made(owners, known.macs)),
             guard6.lladdr(known.macs, FAMILY, TABLE.name),
         ]
         sets += asked
         body += guard6.body(asked, (each for each in known.subnets if isinstance(each, IPv6Network)))
     macs = NftSet(FAMILY, TABLE.name, "macs", "type ether_addr", frozenset(known.macs))
     return [NftTable.of(FAMILY, NAME, body, carries=True), *sets, macs]
+
+
+def _made(owners: Mapping[IPAddress, int], macs: Mapping[str, int]) -> frozenset[str]:
+    """Return those of the addresses that their interfaces make of their MAC addresses."""
+    return frozenset(
+        guard6.number(address)
+        for address, vif in owners.items()
+        for mac, owner in macs.items()
+        if owner == vif and address == guard6.mac_made(IPv6Network((int(address) >> 64 << 64, 64)), mac)
+    )
 
 
 def _pairs(owners: Mapping[Any, int], between: str) -> frozenset[str]:

@@ -41,6 +41,9 @@ EXTENSIONS = "0, 43, 44, 51, 59, 60, 135, 139, 140"
 """Headers that are followed by others (IANA's ipv6-parameters).  The kernel looks behind all but authentication's (51)."""
 _CLAIMS = "limit rate over 10/second burst 100 packets"
 """New addresses of an interface; one with more of them is nobody's friend."""
+_ASKING = "4s"
+"""For how long an address is tentative after a solicitation for it: whose detection meets another's loses it (RFC 4862,
+5.4.3), so nobody else's is passed on meanwhile."""
 _DYNAMIC = "size 65536; flags dynamic,timeout; timeout 1m"
 
 
@@ -70,6 +73,7 @@ set first6 {{ {TYPE} . meta mark; {_DYNAMIC}; }}
 set taken6 {{ {TYPE}; {_DYNAMIC}; }}
 set claims6 {{ type mark; {_DYNAMIC}; }}
 set told6 {{ type mark; {_DYNAMIC}; }}
+set asking6 {{ {TYPE}; size 65536; flags dynamic,timeout; timeout {_ASKING}; }}
 
 chain {ENTRY} {{
     exthdr frag exists goto fragment6
@@ -94,7 +98,7 @@ chain other6 {{
 }}
 chain dhcp6 {{
     exthdr frag exists drop
-    @th,64,8 {{ 12, 13 }} drop
+    @th,64,8 {{ 8, 9, 12, 13 }} drop
     ip6 saddr {LINK_LOCAL} goto sender6
     drop
 }}
@@ -134,6 +138,15 @@ chain dad6 {{
     ip6 length 32 @th,192,16 0x0e01 goto taking6
     drop
 }}
+chain asks6 {{
+    update @asking6 {{ {_TARGET},128 }}
+    goto tell6
+}}
+chain others6 {{
+    {_TARGET},128 @asking6 drop
+    {_TARGET},128 @made6 drop
+    goto tell6
+}}
 chain tell6 {{
     update @told6 {{ meta mark {_CLAIMS} }} accept
     log prefix "nd" group {ND_GROUP} snaplen 72
@@ -145,21 +158,30 @@ chain used6 {{
 }}
 {_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", new="jump used6")}
 {_claim("target6", _TARGET, "goto sender6", "drop")}
-{_claim("taking6", _TARGET, "goto tell6", "accept", held="goto tell6")}"""
+{_claim("taking6", _TARGET, "goto asks6", "accept", held="goto others6", another="@asking6 drop")}"""
 
 
 def _claim(
-    name: str, field: str, his: str, other: str, *, held: str = "", outside: str = "", new: str = ""
+    name: str,
+    field: str,
+    his: str,
+    other: str,
+    *,
+    held: str = "",
+    another: str = "",
+    outside: str = "",
+    new: str = "",
 ) -> str:
     """Return the chain that tells whether an address is the sender's: what then, and what if it is another's.
 
-    ``held``: what if another is known to hold it, if not the same; ``new``: what comes first where it was nobody's.
+    ``held``: what if another is known to hold it, if not the same; ``another``: what comes before that for who took it lately; ``new``: what comes first where it was nobody's.
     """
     address = f"{field},128"
     return f"""chain {name} {{
     {address} . meta mark @own6 {his}
     {address} @held6 {held or other}
     {address} . meta mark @first6 goto {name}_his
+    {f"{address} {another}" if another else ""}
     {address} @taken6 {other}
     {outside}
     {field},10 != {_IS_LINK_LOCAL} meta mark @settled6 {other}

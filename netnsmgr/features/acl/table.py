@@ -29,6 +29,7 @@ on many kernels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ipaddress import IPv6Network
 
 from netnsmgr.core.agreed import (
     ACTION_MASK,
@@ -54,11 +55,16 @@ HEADER: dict[Version, str] = {4: "ip", 6: "ip6"}
 
 
 def frame(
-    bridge: str, uplink: str, nets: Sequence[Net], links: Sequence[LinkEnds], translator: str = ""
+    bridge: str,
+    uplink: str,
+    nets: Sequence[Net],
+    links: Sequence[LinkEnds],
+    translator: str = "",
+    leaving: Sequence[IPv6Network] = (),
 ) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance with these nets, and with these links outside.
 
-    ``translator`` is the link to NAT64, if it has it.
+    ``translator`` is the link to NAT64, if it has it; ``leaving`` are prefixes that applications are about to leave.
     """
     to_ipv4, from_ipv4 = _translated(uplink, translator) if translator else ("", "")
     ipv6 = any(link.version == 6 for link in links)
@@ -88,6 +94,9 @@ def frame(
     from_link = [f"{each} accept" for each in device]
     if ipv6:
         from_link.append("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept")
+    # Outside nobody has an address of the applications' own, but may write it as the sender's.
+    inside = [f"ip6 saddr {each}" for each in (*(net.subnet for net in nets if net.version == 6), *leaving)]
+    forged = "".join(f'\n    iifname "{uplink}" {each} drop' for each in inside)
     return f"""
 map out_lists {{ type mark : verdict; }}
 map in_lists {{ type mark : verdict; }}
@@ -141,7 +150,7 @@ chain from_uplink {{
 
 chain question {{
     ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
-    iifname "{bridge}" goto from_app
+    iifname "{bridge}" goto from_app{forged}
     ct status dnat goto to_app
     {_lines(f"{each} goto from_device" for each in device)}
     goto to_app
