@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.lab.host import Host
 from tests.lab.process import LabError, Process
+from tests.lab.site6 import HASTE
 
 SCRIPT6 = Path(__file__).with_name("dhclient6.sh")
 RESOLV = Path(__file__).with_name("resolv.sh")
@@ -102,11 +103,11 @@ class App6(Host):
     ) -> IPv6Address:
         """Wait until the kernel has made itself an address (in ``prefix``), which nobody else has, and a default route.
 
-        Takes the name servers of the advertisement, as systemd-networkd would.  About three seconds: the kernel asks
-        for duplicates of the link-local address, then for routers, then for duplicates of the new address.
+        Takes the name servers of the advertisement, as systemd-networkd would.  It takes some tenths of a second: the
+        kernel asks for duplicates of the link-local address, then for routers, then for duplicates of the new address.
         """
         self.wait_link(interface, timeout=timeout)
-        self._ip("link", "set", "dev", interface, "up")
+        self._up(interface)
         wanted = IPv6Network(prefix) if prefix else None
 
         def seen() -> list[IPv6Address]:
@@ -124,6 +125,11 @@ class App6(Host):
         self.holder.path(f"/run/lab/leases/{self.name}.{interface}.ra").write_text(lines)
         self._resolv()
         return addresses[0]
+
+    def _up(self, interface: str) -> None:
+        """Set a link up, on which the kernel asks as always, but waits for answers for tenths of seconds."""
+        self.run(["sh", "-c", HASTE.format(interface)], check=False)
+        self._ip("link", "set", "dev", interface, "up")
 
     def advertised(self, interface: str = "eth0", *, timeout: int = 3) -> Advertisement:
         """Ask for routers and read what the first one says (``rdisc6``); LabError if none answers."""
@@ -151,7 +157,7 @@ class App6(Host):
         and renews.  NoLease6 if no server answers within ``timeout`` seconds.
         """
         self.wait_link(interface, timeout=timeout)
-        self._ip("link", "set", "dev", interface, "up")
+        self._up(interface)
         self.wait_address6(interface, scope="link", timeout=timeout)  # its sender's address
         base = f"/run/lab/leases/.{self.name}.{interface}"  # no name that resolv.sh takes for a lease
         place = self.holder.path(f"/run/lab/leases/{self.name}.{interface}.6")

@@ -102,6 +102,7 @@ touch /run/lab/gw /run/lab/internet"""
                 f"unshare --net=/run/lab/gw {forward} <<E\n" + "\n".join(router) + "\nE",
                 "nsenter --net=/run/lab/internet ip -batch - <<E\n" + "\n".join(internet) + "\nE",
                 "ip -batch - <<E\n" + "\n".join(device) + "\nE",
+                *(f"({site6.HASTE.format(port)})" for port in self.ports if self.ipv6),
             )
         )
 

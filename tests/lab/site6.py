@@ -27,6 +27,12 @@ def subnet(number: int) -> IPv6Network:
     return IPv6Network(f"2001:db8:{number:x}::/64")
 
 
+HASTE = (
+    "cd /proc/sys/net/ipv6; echo 100 >neigh/{0}/retrans_time_ms; echo 0 >conf/{0}/router_solicitation_delay"
+)
+"""How long a link waits for an answer in duplicate address detection, and before it asks for routers: a second otherwise."""
+
+
 def internet() -> list[str]:
     return [
         *(f"address add {address}/64 dev eth0 nodad" for address in NAMES6.values()),

@@ -43,7 +43,7 @@ _CLAIMS = "limit rate over 10/second burst 100 packets"
 """New addresses of an interface; one with more of them is nobody's friend."""
 _ASKING = "4s"
 """For how long an address is tentative after a solicitation for it: whose detection meets another's loses it (RFC 4862,
-5.4.3), so nobody else's is passed on meanwhile."""
+5.4.3), so nobody else's is passed on meanwhile; but told, as who asked first may have left."""
 _DYNAMIC = "size 65536; flags dynamic,timeout; timeout 1m"
 
 
@@ -143,22 +143,25 @@ chain asks6 {{
     goto tell6
 }}
 chain others6 {{
-    {_TARGET},128 @asking6 drop
+    {_TARGET},128 @asking6 goto quiet6
     {_TARGET},128 @made6 drop
     goto tell6
 }}
 chain tell6 {{
-    update @told6 {{ meta mark {_CLAIMS} }} accept
-    log prefix "nd" group {ND_GROUP} snaplen 72
+    jump copy6
     accept
 }}
-chain used6 {{
+chain quiet6 {{
+    jump copy6
+    drop
+}}
+chain copy6 {{
     update @told6 {{ meta mark {_CLAIMS} }} return
     log prefix "nd" group {ND_GROUP} snaplen 72
 }}
-{_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", new="jump used6")}
+{_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", new="jump copy6")}
 {_claim("target6", _TARGET, "goto sender6", "drop")}
-{_claim("taking6", _TARGET, "goto asks6", "accept", held="goto others6", another="@asking6 drop")}"""
+{_claim("taking6", _TARGET, "goto asks6", "accept", held="goto others6", another="@asking6 goto quiet6")}"""
 
 
 def _claim(
@@ -174,16 +177,17 @@ def _claim(
 ) -> str:
     """Return the chain that tells whether an address is the sender's: what then, and what if it is another's.
 
-    ``held``: what if another is known to hold it, if not the same; ``another``: what comes before that for who took it lately; ``new``: what comes first where it was nobody's.
+    ``held``: what if another is known to hold it, if not the same; ``another``: what comes before that for who took it
+    lately; ``new``: what comes first where it was nobody's.
     """
     address = f"{field},128"
     return f"""chain {name} {{
     {address} . meta mark @own6 {his}
     {address} @held6 {held or other}
+    {outside}
     {address} . meta mark @first6 goto {name}_his
     {f"{address} {another}" if another else ""}
     {address} @taken6 {other}
-    {outside}
     {field},10 != {_IS_LINK_LOCAL} meta mark @settled6 {other}
     update @claims6 {{ meta mark {_CLAIMS} }} {other}
     {new}
