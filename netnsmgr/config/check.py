@@ -16,6 +16,7 @@ from netnsmgr.config.rules.acl import acl_rules
 from netnsmgr.config.rules.app import app_rules
 from netnsmgr.config.rules.device import device_rules
 from netnsmgr.config.rules.instance import instance_rules
+from netnsmgr.config.rules.onlink6 import onlink6_rules
 from netnsmgr.config.rules.outer6 import outer6_rules
 from netnsmgr.config.rules.scope import Scope
 from netnsmgr.config.whole import KINDS, TABLES, Config
@@ -26,6 +27,7 @@ Value = Device | NetworkInstance | App
 RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     device_rules,
     instance_rules,
+    onlink6_rules,
     outer6_rules,
     app_rules,
     acl_rules,

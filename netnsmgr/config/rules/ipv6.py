@@ -9,6 +9,8 @@ from netnsmgr.config.instance import SLAAC_LENGTH, NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
 from netnsmgr.errors import Problem
 
+_UNHIDDEN = frozenset({"npt", "routed", "ndpProxy"})
+
 
 def ipv6_rules(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
     """Yield what is wrong with an instance's IPv6."""
@@ -35,6 +37,9 @@ def _uplink(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
         yield scope.problem(_subnet_spot(ni), what)
     if ni.delegated and ni.air_gapped:
         what = "'delegated' needs a port whose network gives the prefix; add 'ports', or write a subnet"
+        yield scope.problem(at_uplink, what)
+    if subnet is not None and ipv6.uplink in _UNHIDDEN and ni.air_gapped:
+        what = f"'{ipv6.uplink}' needs a port to the outside; add 'ports', or leave 'uplink' out"
         yield scope.problem(at_uplink, what)
     if subnet is None and not ni.delegated and "ipv6" in ni.spec.model_fields_set:
         what = "the instance has no subnet of IPv6; add one to 'subnets', such as fd00:10:1::/64"

@@ -79,12 +79,19 @@ SIX = "fd00:10:1::/64"
             "ipv6.uplink: 'delegated' needs a port whose network gives the prefix; add 'ports', or write a subnet",
         ),
         (
-            {"subnets": [SIX], "ipv6": {"uplink": "npt", "prefix": "2001:db8::/56"}},
+            {"ports": ["eth0"], "subnets": [SIX], "ipv6": {"uplink": "npt", "prefix": "2001:db8::/56"}},
             "ipv6.prefix: prefix 2001:db8::/56 must be as long as the subnet fd00:10:1::/64: /64",
         ),
         (
             {"subnets": [SIX], "ipv6": {"prefix": "2001:db8::/64"}},
             "ipv6.prefix: only 'uplink: npt' has a prefix outside; set that, or leave 'prefix' out",
+        ),
+        *(
+            (
+                {"subnets": [SIX], "ipv6": {"uplink": uplink}},
+                f"ipv6.uplink: '{uplink}' needs a port to the outside; add 'ports', or leave 'uplink' out",
+            )
+            for uplink in ("routed", "npt", "ndpProxy")
         ),
         (
             {"ipv6": {"addressing": "slaac"}},
