@@ -82,6 +82,6 @@ def _note(row: Mapping[str, Any]) -> str:
     if "covered" not in row:
         return ""
     if not row["covered"]:
-        return "  never reached"
+        return f"  matches nothing: {row['nothing']}" if "nothing" in row else "  never reached"
     plural = "s" if len(row["covered"]) > 1 else ""
     return f"  never reached: covered by rule{plural} {', '.join(map(str, row['covered']))}"

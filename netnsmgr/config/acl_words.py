@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 
 from netnsmgr.config.acl import AclRule, Limit, Portmap
 from netnsmgr.config.acl_values import ICMP_TYPES, ICMPV6_TYPES
-from netnsmgr.core.protocols import ICMP, ICMPV6, PROTOCOLS
+from netnsmgr.core.protocols import FAMILY_OF, ICMP, ICMPV6, PROTOCOLS
 
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 _TYPE_NAMES = {
@@ -64,6 +65,21 @@ def rule_words(rule: AclRule) -> str:
     return f"{match_words(rule)}: {action_words(rule)}{only}"
 
 
+def contradiction(rule: AclRule) -> str:
+    """Return why a rule matches nothing: its protocol is of one version of IP, and its prefixes are all of the other.
+
+    Empty where that is not so.  With NAT64 a prefix of IPv4 stands for one of IPv6 too, which is not looked at here.
+    """
+    match = rule.match
+    family = FAMILY_OF.get(match.protocol if match.protocol is not None else -1)
+    if family is None or not match.ip or any(prefix.version == family for prefix in match.ip):
+        return ""
+    first = _some(match.ip[:1])
+    what = first if len(match.ip) == 1 else f"all of ip ({first} …)"
+    name = protocol_name(match.protocol or 0)
+    return f"'{name}' is of IPv{family}, and {what} is IPv{match.ip[0].version}"
+
+
 def protocol_name(number: int) -> str:
     """Return a protocol's name, or its number where it has none here."""
     return _PROTOCOL_NAMES.get(number, f"protocol {number}")
@@ -75,6 +91,12 @@ def icmp_name(protocol: int, number: int) -> str:
 
 
 def _some(values: Iterable[object]) -> str:
-    found = [str(value).removesuffix("/32").removesuffix("/128") for value in values]
+    found = list(map(_short, values))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(found[:SHOWN]) + more
+
+
+def _short(value: object) -> str:
+    if isinstance(value, IPv4Network | IPv6Network) and value.prefixlen == value.max_prefixlen:
+        return str(value.network_address)
+    return str(value)

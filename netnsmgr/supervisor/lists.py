@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netnsmgr.config.acl_words import action_words, direction_words, match_words
+from netnsmgr.config.acl_words import action_words, contradiction, direction_words, match_words
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import INDEX_MASK
 from netnsmgr.features.acl.covered import covered
@@ -22,7 +22,7 @@ def access_list(
     """Return the rules in order, and the default at the end (rule 0); without a list, the one that stands for it (None).
 
     ``packets`` and ``bytes`` are None where nobody could look.  ``covered`` are the rules because of which one is never
-    reached; an empty list means that it matches nothing at all.
+    reached; an empty list means that it matches nothing at all, and ``nothing`` says why, where that can be said.
     """
     group = f"{app.name}/{interface.name}"
     base = next((block["base"] for block in numbers.get("blocks") or () if block["group"] == group), None)
@@ -64,6 +64,8 @@ def access_list(
         if never.keys() >= set(positions):
             others = dict.fromkeys(told[other - 1].id for position in positions for other in never[position])
             row["covered"] = list(others)
+            if not others and (why := contradiction(rule)):
+                row["nothing"] = why
         found.append(row)
     return [
         *found,

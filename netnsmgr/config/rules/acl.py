@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netnsmgr.config.acl import AclRule, Portmap
+from netnsmgr.config.acl_words import contradiction
 from netnsmgr.config.app import App
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
 from netnsmgr.config.whole import hostnames
-from netnsmgr.core.protocols import WITH_PORTS
+from netnsmgr.core.protocols import ICMP, WITH_PORTS
 from netnsmgr.errors import Problem
 
 
@@ -33,6 +34,7 @@ def acl_rules(scope: Scope) -> Iterator[Problem]:
                     what = f"id {rule.id} is already that of acl[{earlier}]; give each rule its own"
                     yield scope.problem(here.spot("id"), what)
                 yield from _without_value(scope, here, rule)
+                yield from _of_two_versions(scope, here, rule, ni)
                 if isinstance(rule.action, Portmap):
                     if ni is not None and ni.air_gapped:
                         yield scope.problem(
@@ -73,6 +75,19 @@ def _without_value(scope: Scope, here: _Here, rule: AclRule) -> Iterator[Problem
             yield scope.problem(here.spot("match", name), _NO_VALUE)
     if rule.direction is None and "direction" in rule.model_fields_set:
         yield scope.problem(here.spot("direction"), _NO_VALUE)
+
+
+def _of_two_versions(
+    scope: Scope, here: _Here, rule: AclRule, ni: NetworkInstance | None
+) -> Iterator[Problem]:
+    """Refuse a rule that no packet can match, because its protocol and its prefixes are of different versions of IP."""
+    if not (what := contradiction(rule)):
+        return
+    about4 = rule.match.protocol == ICMP
+    # Behind NAT64 a prefix of IPv4 is one of IPv6, too; and of a network that is not known nobody can tell.
+    if about4 or (ni is not None and ni.nat64_prefix is None):
+        other = "icmpv6" if about4 else "icmp"
+        yield scope.problem(here.spot("match", "protocol"), f"{what}; write protocol: {other}")
 
 
 _NO_VALUE = "has no value; give one, or leave the line out, which means any"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netnsmgr.cli import output
+from netnsmgr.cli import lists, output
 from netnsmgr.cli.changes import ABSENT, Field, deltas
 from netnsmgr.cli.get import _few
 from netnsmgr.cli.kinds import APP, DEVICE, INSTANCE
@@ -161,3 +161,20 @@ def test_user_data_is_not_shown() -> None:
 def test_few_addresses(found: list[str], text: str) -> None:
     rows = [dict(zip(("address", "source"), each.split(), strict=True)) for each in found]
     assert _few(rows) == text
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        ({}, ""),
+        ({"covered": [3, 4]}, "  never reached: covered by rules 3, 4"),
+        ({"covered": []}, "  never reached"),
+        (
+            {"covered": [], "nothing": "'icmp' is of IPv4, and fd00::/8 is IPv6"},
+            "  matches nothing: 'icmp' is of IPv4, and fd00::/8 is IPv6",
+        ),
+    ],
+)
+def test_a_rule_that_never_decides(row: dict[str, Any], note: str) -> None:
+    """Why, as far as it is known."""
+    assert lists._note(row) == note

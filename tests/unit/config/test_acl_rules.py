@@ -113,6 +113,40 @@ def test_unknown_host(network: Make, wan: Make, app: Make, faults: Faults) -> No
     assert "no address of 'app11' can become known" in fault
 
 
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (
+            {"ip": "2001:db8:ffff::/64", "protocol": "icmp"},
+            "'icmp' is of IPv4, and 2001:db8:ffff::/64 is IPv6; write protocol: icmpv6",
+        ),
+        (
+            {"ip": ["2001:db8::1", "fd00::/8"], "icmp": "echo-request"},
+            "'icmp' is of IPv4, and all of ip (2001:db8::1 …) is IPv6; write protocol: icmpv6",
+        ),
+        (
+            {"ip": "10.0.0.0/8", "protocol": 58},
+            "'icmpv6' is of IPv6, and 10.0.0.0/8 is IPv4; write protocol: icmp",
+        ),
+        ({"ip": ["10.0.0.0/8", "2001:db8::/32"], "protocol": "icmp"}, ""),
+        ({"ip": ["10.0.0.0/8", "2001:db8::/32"], "protocol": "icmpv6"}, ""),
+        ({"ip": "10.0.0.0/8", "protocol": "icmp"}, ""),
+        ({"ip": "2001:db8::/32", "protocol": 0}, ""),
+        ({"ip": "2001:db8::/32"}, ""),
+        ({"protocol": "icmpv6"}, ""),
+    ],
+)
+def test_a_protocol_and_prefixes_of_different_versions(
+    wan: Make, app: Make, faults: Faults, match: dict[str, Any], expected: str
+) -> None:
+    """Such a rule matches nothing; the other way round it does so behind NAT64, where IPv4 is addressed by IPv6."""
+    document = app("app1", listed({"id": 3, "match": match}))
+    said = [f"1 {ACL}[0].match.protocol: {expected}"] if expected else []
+    assert faults(wan(), document) == said
+    behind = wan(subnets=["fd00:10:1::/64"], nat64={})
+    assert faults(behind, document) == (said if "write protocol: icmpv6" in expected else [])
+
+
 TAKEN = "tcp port 80 of the device is already mapped by rule {} of app '{}' in network '{}'{}"
 
 

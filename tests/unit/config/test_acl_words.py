@@ -23,6 +23,7 @@ from netnsmgr.config.acl_words import rule_words
             {"match": {"ip": ["10.0.0.1", "2001:db8::1"], "protocol": 200}},
             "protocol 200, remote 10.0.0.1, 2001:db8::1: allow",
         ),
+        ({"match": {"ip": ["2001:db8::/32", "10.0.0.1/32"]}}, "remote 2001:db8::/32, 10.0.0.1: allow"),
         ({"match": {"icmp": ["echo-request", 42]}}, "icmp, echo-request, type 42: allow"),
         (
             {"match": {"ip": [f"10.{n}.0.0/16" for n in range(6)]}},

@@ -57,3 +57,17 @@ def test_what_is_never_reached() -> None:
     assert listed({}, icmp, hits={})[1]["covered"] == [1]
     only6 = {"match": {"protocol": "icmpv6"}}
     assert "covered" not in listed(only6, icmp, hits={})[1]
+
+
+def test_what_matches_nothing() -> None:
+    """A rule whose protocol and prefix are of different versions of IP, as older versions took it; behind NAT64 not
+    where the prefix is of IPv4.
+    """
+    icmp, icmp6 = (
+        {"match": {"protocol": "icmp", "ip": "2001:db8::/32"}},
+        {"match": {"protocol": "icmpv6", "ip": "192.0.2.0/24"}},
+    )
+    row, other, _ = listed(icmp, icmp6, hits={})
+    assert row["covered"] == []
+    assert row["nothing"] == "'icmp' is of IPv4, and 2001:db8::/32 is IPv6"
+    assert "covered" not in other
