@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, field_validator
 
 from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import (
@@ -111,10 +111,10 @@ class NetworkInstanceSpec(Model):
     DHCP and DNS work, and nothing leaves."""
 
     subnets: Annotated[tuple[Subnet, ...], Field(max_length=2)] = Field(
-        examples=[["10.10.1.0/24"], ["10.10.1.0/24", "fd00:10:1::/64"]]
+        default=(), examples=[["10.10.1.0/24"], ["10.10.1.0/24", "fd00:10:1::/64"]]
     )
     """The instance's subnet: one of IPv4 (/8 to /30), one of IPv6 (/48 to /126), or one of each.
-    They may equal those of another instance or of a port."""
+    They may equal those of another instance or of a port. Only with `ipv6: {uplink: delegated}` there may be none."""
 
     gateways: Annotated[tuple[Address, ...], Field(max_length=2)] = Field(
         default=(), examples=[["10.10.1.1"]]
@@ -144,6 +144,14 @@ class NetworkInstanceSpec(Model):
 
     flow_log: StrictBool = False
     """Report the applications' flows, their DNS queries and what the access lists dropped."""
+
+    @field_validator("subnets", mode="before")
+    @classmethod
+    def _has_value(cls, value: object) -> object:
+        # Not "or leave the line out", as of other fields: few instances may.
+        if value is None:
+            raise ValueError("has no value; give one, for example [10.10.1.0/24]")
+        return value
 
 
 class NetworkInstance(Document):

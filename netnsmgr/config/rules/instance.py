@@ -68,6 +68,8 @@ def _subnets(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
         seen.add(subnet.version)
     if not ni.spec.subnets and not ni.delegated:
         what = "is empty; give a subnet such as 10.10.1.0/24, fd00:10:1::/64, or one of each"
+        if "subnets" not in ni.spec.model_fields_set:
+            what = "required field 'subnets' is missing; for example subnets: [10.10.1.0/24] or [10.10.1.0/24, fd00:10:1::/64]"
         yield scope.problem(_spot(ni, "spec", "subnets"), what)
 
 

@@ -41,7 +41,7 @@ def _uplink(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
     if subnet is not None and ipv6.uplink in _UNHIDDEN and ni.air_gapped:
         what = f"'{ipv6.uplink}' needs a port to the outside; add 'ports', or leave 'uplink' out"
         yield scope.problem(at_uplink, what)
-    if subnet is None and not ni.delegated and "ipv6" in ni.spec.model_fields_set:
+    if ni.subnet4 is not None and subnet is None and not ni.delegated and "ipv6" in ni.spec.model_fields_set:
         what = "the instance has no subnet of IPv6; add one to 'subnets', such as fd00:10:1::/64"
         yield scope.problem(_spot(ni, "spec", "ipv6"), what)
     if ipv6.prefix is None:

@@ -56,6 +56,13 @@ def test_lists() -> None:
     assert page == explain("app.spec.interfaces")
 
 
+def test_subnets() -> None:
+    """Not required: with a delegated prefix there may be none."""
+    page = explain("ni.spec.subnets")
+    assert "FIELD:    NetworkInstance.spec.subnets <list of IP network>\n" in page
+    assert "Only with `ipv6: {uplink: delegated}` there may be none." in " ".join(page.split())
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

@@ -137,6 +137,23 @@ def test_an_instance_is_taken(network: Make, faults: Faults, spec: dict[str, Any
     assert faults(network(**spec)) == []
 
 
+def test_subnets_are_left_out_only_where_they_are_delegated(network: Make, faults: Faults) -> None:
+    """There is no subnet to write then; otherwise it is missing, and that is said once."""
+
+    def without(**spec: Any) -> dict[str, Any]:
+        document = network(ports=["eth0"], **spec)
+        del document["spec"]["subnets"]
+        return document
+
+    assert faults(without(ipv6={"uplink": "delegated"})) == []
+    missing = (
+        "0 spec.subnets: required field 'subnets' is missing; "
+        "for example subnets: [10.10.1.0/24] or [10.10.1.0/24, fd00:10:1::/64]"
+    )
+    assert faults(without()) == [missing]
+    assert faults(without(ipv6={"addressing": "slaac"})) == [missing]
+
+
 @pytest.mark.parametrize(
     ("interface", "expected"),
     [
