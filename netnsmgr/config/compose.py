@@ -20,6 +20,7 @@ from yaml import (
     SequenceStartEvent,
 )
 
+from netnsmgr.config import colons
 from netnsmgr.config.scalar import plain, tagged
 
 try:
@@ -240,6 +241,8 @@ class Composer:
         at = self._start + mark.index
         if problem == "found character that cannot start any token" and self._text[at : at + 1] == "\t":
             return "a tab; YAML is indented with spaces"
+        if address := colons.advice(self._text, at):
+            return address
         opened = ""
         if fault.context_mark is not None and fault.context_mark.line != mark.line:
             opened = f" ({fault.context} that began at line {fault.context_mark.line + self._line})"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from netnsmgr.config.colons import of_mapping
+
 
 def text(value: object, example: str) -> str:
     """Return ``value`` if it is text, otherwise raise ValueError with what to write."""
@@ -21,7 +23,7 @@ def text(value: object, example: str) -> str:
             written = str(value).lower() if isinstance(value, bool) else str(value)
             raise ValueError(f'must be text; {written} is a {_kind(value)} unless it is quoted: "{written}"')
         case _:
-            raise ValueError(f"must be text such as {example}, not a {_kind(value)}")
+            raise ValueError(of_mapping(value) or f"must be text such as {example}, not a {_kind(value)}")
 
 
 def _kind(value: object) -> str:
