@@ -160,9 +160,8 @@ def _why_not(ports: Sequence[str], offers: Offers, shares: Shares, name: str) ->
                 f"prefix of port {port} (delegated {offer.prefix} has room for {room} "
                 f"instance{'s' * (room > 1)}; {who})"
             )
-    where = " or ".join(ports)
-    return (
-        f"prefix of port {where} (none is delegated yet)"
-        if where
-        else "prefix (no port of the instance is there)"
-    )
+    if not ports:
+        return "prefix (no port of the instance is there)"
+    # Every port that an instance wants a prefix from asks for it, with 'dhcp6' or without.
+    answer = "the answer has none" if any(port in offers for port in ports) else "no answer yet"
+    return f"prefix of port {' or '.join(ports)} (asked for by DHCPv6; {answer})"

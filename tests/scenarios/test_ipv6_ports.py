@@ -108,7 +108,7 @@ def test_too_little_is_delegated() -> None:
     with World(("eth0",), ipv6=True) as w:
         w.lab.router6.advertise(Advertised("eth0"))
         w.put(device(port(dns=[])), delegated())
-        said = "pending: prefix of port eth0 (none is delegated yet)"
+        said = "pending: prefix of port eth0 (asked for by DHCPv6; no answer yet)"
         w.until(lambda: said in w.instance("ni1").get("reasons", ()), said)
         w.lab.router6.serve_dhcp6(Served("eth0", addresses=False, delegate="2001:db8:d000::/60", length=64))
         w.ready("ni1")

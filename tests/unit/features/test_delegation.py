@@ -59,6 +59,17 @@ def test_of_two_the_preferred_one() -> None:
     assert parts(found["a"]) == ["2001:db8:200::/64", "2001:db8:100::/64"]
 
 
+def test_what_is_said_to_those_who_have_none() -> None:
+    """Whether anybody has answered at all, by any of the ports."""
+    for ports, offers, expected in (
+        (["eth0", "eth1"], {}, " of port eth0 or eth1 (asked for by DHCPv6; no answer yet)"),
+        (["eth0"], {"eth0": []}, " of port eth0 (asked for by DHCPv6; the answer has none)"),
+        (["eth0"], {"eth1": [offer(SITE)]}, " of port eth0 (asked for by DHCPv6; no answer yet)"),
+        ([], {}, " (no port of the instance is there)"),
+    ):
+        assert share_out({}, {"a": ports}, offers, NOW) == ({}, {"a": f"prefix{expected}"})
+
+
 def test_nobody_answers() -> None:
     """A part goes on until its own end, and its number is kept: also over a reboot, which forgets the times."""
     found, _ = share_out({}, {"z": ["eth0"], "a": ["eth0"]}, {"eth0": [offer(SITE, 2000, 3000)]}, NOW)
@@ -66,7 +77,7 @@ def test_nobody_answers() -> None:
     assert (kept["a"], said) == (found["a"], {})
     over, said = share_out(found, {"a": ["eth0"]}, {}, 3000)
     assert over["a"] == Share("eth0", 1)
-    assert said == {"a": "prefix of port eth0 (none is delegated yet)"}
+    assert said == {"a": "prefix of port eth0 (asked for by DHCPv6; no answer yet)"}
     again, _ = share_out(over, {"b": ["eth0"], "a": ["eth0"]}, {"eth0": [offer(SITE)]}, 4000)
     assert (parts(again["a"]), parts(again["b"])) == (["2001:db8:100:1::/64"], ["2001:db8:100::/64"])
 
