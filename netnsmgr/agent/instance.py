@@ -14,8 +14,9 @@ from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, vif
+from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, radvd, vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import intent
@@ -53,11 +54,34 @@ def helper_user() -> str:
     return "root"
 
 
-def _nat64(scope: InstanceScope) -> dict[str, str]:
-    """Return who translates for an instance that has only IPv6, makes up addresses for names of IPv4, and tells the prefix."""
-    if scope.instance.nat64_prefix is None:
+def _backends(scope: InstanceScope) -> dict[str, str]:
+    """Return which program does what for the instance's applications; IPv6 adds who advertises and who translates."""
+    found = {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"}
+    if radvd.advertises(scope):
+        found["ra"] = radvd.NAME
+    if scope.instance.nat64_prefix is not None:
+        found |= {"nat64": nat64.NAME, "dns64": dns64.NAME} | ({"pref64": radvd.NAME} if scope.pref64 else {})
+    return found
+
+
+def _link(scope: InstanceScope) -> dict[str, str]:
+    """Return the ends of the link to the root namespace; those of IPv6 as `outer6` and `inner6`."""
+    found: dict[str, str] = {}
+    for ends in scope.links:
+        suffix = "6" if ends.version == 6 else ""
+        found |= {f"outer{suffix}": str(ends.outer), f"inner{suffix}": str(ends.inner)}
+    return found
+
+
+def _ipv6(instance: NetworkInstance) -> dict[str, Any]:
+    """Return how IPv6 is in force, defaults filled in; nothing of it for an instance without."""
+    if not instance.has_ipv6:
         return {}
-    return {"nat64": nat64.NAME, "dns64": dns64.NAME} | ({"pref64": "radvd"} if scope.pref64 else {})
+    out = {} if instance.air_gapped else {"uplink": instance.spec.ipv6.uplink}
+    found: dict[str, Any] = {"ipv6": {"addressing": instance.addressing, **out}}
+    if instance.nat64_prefix is not None:
+        found["nat64"] = str(instance.nat64_prefix)
+    return found
 
 
 def helper_group(user: str) -> str:
@@ -218,8 +242,9 @@ class InstanceRole:
             "ports": list(instance.spec.ports),
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
-            "link": {"outer": str(scope.outer), "inner": str(scope.inner)},
-            "backends": {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"} | _nat64(scope),
+            **_ipv6(instance),
+            "link": _link(scope),
+            "backends": _backends(scope),
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
             "uplinkItems": self._uplink_items,

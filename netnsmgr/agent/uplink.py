@@ -242,4 +242,7 @@ def _port_row(port: Port, facts: PortFacts) -> dict[str, Any]:
         "ntp": [str(server) for server in facts.ntp],
         "mtu": facts.mtu,
         "cost": port.cost,
-    }
+    } | (
+        # Without the times, which are told anew with every renewal.
+        {} if facts.delegated is None else {"delegated": [str(part.prefix) for part in facts.delegated]}
+    )

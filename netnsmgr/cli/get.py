@@ -68,7 +68,7 @@ def _devices(name: str, rows: Rows, wide: bool) -> list[Line]:
             [name, _state(row), _join(f"{p['name']}:{p.get('state', '?')}" for p in ports), _reasons(row)]
         ]
     if not ports:
-        return [[name, _state(row), "-", "-", "-", "-", "-", "-", "-", _reasons(row)]]
+        return [[name, _state(row), "-", "-", "-", "-", "-", "-", "-", "-", _reasons(row)]]
     return [
         [
             name,
@@ -78,6 +78,7 @@ def _devices(name: str, rows: Rows, wide: bool) -> list[Line]:
             str(port.get("interface", "-")),
             _join(port.get("addresses")),
             _join(port.get("gateways")),
+            _join(port.get("delegated")),
             _join(port.get("dns")),
             str(port.get("mtu") or "-"),
             _reasons(row),
@@ -103,12 +104,11 @@ def _instances(name: str, rows: Rows, wide: bool) -> list[Line]:
     ]
     if wide:
         agent = rows.get(AGENT.status, {}).get(name, {})
-        link = row.get("link") or {}
         line += [
             _join(row.get("gateways")),
             _join(row.get("dns")),
             str(row.get("mtu") or "-"),
-            f"{link['outer']} {link['inner']}" if "outer" in link and "inner" in link else "-",
+            _link(row.get("link") or {}),
             str(agent.get("pid") or "-"),
             str(agent.get("restarts", "-")),
             str(row.get("revision", "-")),
@@ -159,7 +159,7 @@ def _agents(name: str, rows: Rows, wide: bool) -> list[Line]:
 DRAWN: dict[Kind, tuple[str, str, Callable[[str, Rows, bool], list[Line]]]] = {
     DEVICE: (
         "DEVICE STATE PORTS REASON",
-        "DEVICE STATE PORT LINK INTERFACE ADDRESSES GATEWAYS DNS MTU REASON",
+        "DEVICE STATE PORT LINK INTERFACE ADDRESSES GATEWAYS DELEGATED DNS MTU REASON",
         _devices,
     ),
     INSTANCE: (
@@ -189,6 +189,15 @@ def _few(addresses: Any) -> str:
     """Return two of the addresses that others can use, and how many more there are: one of IPv6 may have 39 characters."""
     found = [a["address"] for a in addresses if a.get("source") != "link-local"]
     return _join(found[:FEW]) + (f",+{len(found) - FEW}" if len(found) > FEW else "")
+
+
+def _link(link: Mapping[str, Any]) -> str:
+    """Return the ends of an instance's link, outer and inner, by version of IP."""
+    return _join(
+        f"{link[f'outer{version}']} {link[f'inner{version}']}"
+        for version in ("", "6")
+        if f"outer{version}" in link and f"inner{version}" in link
+    )
 
 
 def _reasons(row: Row) -> str:
