@@ -18,13 +18,17 @@ from netnsmgr.cli.readiness import Rows, interfaces
 LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps")
 """Fields of a status that have a place of their own in the text."""
 
+FINE = ("created", "external")
+"""States of items that are there; of others' items, too."""
+
 
 @click.command("describe")
 @click.argument("kind", type=KindType(agents=True))
 @click.argument("name", shell_complete=complete_names)
+@click.option("--all", "every", is_flag=True, help="List the items that are in place, too.")
 @pass_place
-def command(place: Place, kind: Kind, name: str) -> None:
-    """Show everything about one object: configuration, status, items with what they lack, reasons."""
+def command(place: Place, kind: Kind, name: str, every: bool) -> None:
+    """Show everything about one object: configuration, status, items that are not in place and what they lack, reasons."""
     with Daemon(place) as daemon:
         rows = daemon.rows(*TABLES)
     known(kind, name, rows)
@@ -41,7 +45,7 @@ def command(place: Place, kind: Kind, name: str) -> None:
     if not statuses:
         output.say("\nNo status yet: no agent has taken it up.")
     for key, row in statuses.items():
-        _status(key if kind is APP else "", row)
+        _status(key if kind is APP else "", row, every=every)
     if kind is APP and document:
         from netnsmgr.cli.lists import show
 
@@ -52,7 +56,7 @@ def command(place: Place, kind: Kind, name: str) -> None:
         _agent("uplink" if kind is DEVICE else name, rows)
 
 
-def _status(key: str, row: Mapping[str, Any]) -> None:
+def _status(key: str, row: Mapping[str, Any], *, every: bool) -> None:
     since = row.get("since")
     age = f", since {output.time_of(since)}" if isinstance(since, (int, float)) else ""
     title = f"Status of {key}" if key else "Status"
@@ -73,9 +77,9 @@ def _status(key: str, row: Mapping[str, Any]) -> None:
 
         port_maps(row["portMaps"])
     if row.get("items"):
-        _items("Items", row["items"])
+        _items("Items", row["items"], every=every)
     if row.get("uplinkItems"):
-        _items("In the device's root namespace", row["uplinkItems"])
+        _items("In the device's root namespace", row["uplinkItems"], every=every)
 
 
 def _lease(address: Any) -> Any:
@@ -84,21 +88,26 @@ def _lease(address: Any) -> Any:
     return address | {"expires": output.time_of(expires)} if isinstance(expires, (int, float)) else address
 
 
-def _items(title: str, items: list[Mapping[str, Any]]) -> None:
-    """List the items: what is wrong first, because that is what one looks for."""
-    fine = ("created", "external")
+def _items(title: str, items: list[Mapping[str, Any]], *, every: bool) -> None:
+    """List the items that are not in place, as an instance has dozens that are; with ``every`` those after them."""
+    fine = [item for item in items if item.get("state") in FINE]
+    wrong = [item for item in items if item.get("state") not in FINE]
+    hint = " (--all lists them)" if fine and not every else ""
+    output.say(f"\n{click.style(title, bold=True)}: {len(fine)} of {len(items)} in place{hint}")
+    for part in (wrong, fine if every else []):
+        for item in sorted(part, key=lambda item: str(item.get("ref"))):
+            _item(item)
+
+
+def _item(item: Mapping[str, Any]) -> None:
+    state = str(item.get("state", "unknown"))
+    lacks = ", ".join(map(str, item.get("lacks") or ()))
+    notes = [f"lacks {lacks}" if lacks else "", str(item.get("error") or "")]
+    note = "; ".join(filter(None, notes))
     output.say(
-        f"\n{click.style(title, bold=True)}: {sum(i.get('state') in fine for i in items)} of {len(items)} in place"
+        f"  {output.state_word(state)}{' ' * (10 - len(state))} {item.get('ref')}"
+        + (f"   {note}" if note else "")
     )
-    for item in sorted(items, key=lambda item: (item.get("state") in fine, str(item.get("ref")))):
-        state = str(item.get("state", "unknown"))
-        lacks = ", ".join(map(str, item.get("lacks") or ()))
-        notes = [f"lacks {lacks}" if lacks else "", str(item.get("error") or "")]
-        note = "; ".join(filter(None, notes))
-        output.say(
-            f"  {output.state_word(state)}{' ' * (10 - len(state))} {item.get('ref')}"
-            + (f"   {note}" if note else "")
-        )
 
 
 def _used_by(name: str, rows: Rows) -> None:

@@ -73,13 +73,18 @@ def test_unknown_object_lists_the_known(site: Machine) -> None:
 
 
 def test_describe(site: Machine) -> None:
-    """An instance is shown with configuration, items (the troubled ones first) and users."""
+    """An instance is shown with configuration, items (only the troubled ones, unless asked for) and users."""
     text = site.run("describe", "ni", "ni1").stdout
     assert "10.10.1.0/24" in text
     items = text[text.index("Items") :].splitlines()
-    assert items[0] == "Items: 2 of 4 in place"
+    assert items[0] == "Items: 2 of 4 in place (--all lists them)"
     assert items[1].split() == ["failed", "address/10.10.1.1/24", "EPERM"]
     assert items[2].split() == ["pending", "process/dnsmasq", "lacks", "file/dnsmasq.conf"]
+    assert items[3] == ""
+    every = site.run("describe", "ni", "ni1", "--all").stdout
+    items = every[every.index("Items") :].splitlines()
+    assert items[0] == "Items: 2 of 4 in place"
+    assert [line.split()[0] for line in items[1:5]] == ["failed", "pending", "created", "external"]
     assert "app1/eth0: ready, 10.10.1.50" in text
     assert "running, pid 42" in text
 
@@ -93,6 +98,14 @@ def test_describe_the_other_side(machine: Machine, straw: Straw) -> None:
     lines = text[text.index("In the device's root namespace") :].splitlines()
     assert lines[0] == "In the device's root namespace: 0 of 1 in place"
     assert lines[1].split() == ["failed", "rule/100", "EPERM"]
+
+
+def test_wide_shows_both_links(machine: Machine, straw: Straw) -> None:
+    """The link of each version has its pair of addresses."""
+    link = {"outer": "169.254.100.0", "inner": "169.254.100.1", "outer6": "fd6e::", "inner6": "fd6e::1"}
+    straw.status = straw.status | {"link": link}
+    machine.run("apply", machine.file(SITE))
+    assert "169.254.100.0 169.254.100.1,fd6e:: fd6e::1" in machine.run("get", "ni", "-o", "wide").stdout
 
 
 def test_describe_a_lease(machine: Machine, straw: Straw) -> None:
