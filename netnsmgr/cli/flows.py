@@ -36,7 +36,7 @@ FLOWS = [
     "VERDICT",
     "DURATION",
 ]
-FLOW_WIDTHS = (8, 12, 9, 8, 22, 28, 40, 9, 13, 8, 7, 8)
+FLOW_WIDTHS = (8, 12, 9, 8, 22, 28, 23, 9, 13, 8, 7, 8)
 QUESTIONS = ["TIME", "APP", "QUERY", "NAME", "STATUS", "TTL", "ANSWERS"]
 QUESTION_WIDTHS = (8, 12, 5, 36, 8, 5, 0)
 
@@ -67,7 +67,8 @@ def command(
     """Show the flow log of application APP, or of all: the newest 200 records of each are kept.
 
     A flow is there from its beginning; packets and bytes (out/back) are known at its end. RULE is the id of the rule
-    that decided, "default" where none of a list matched, "-" where there is no list.
+    that decided, "default" where none of a list matched, "-" where there is no list. TRANSLATED is what the source
+    becomes ("SOURCE >") or the destination ("> DESTINATION").
     With --follow, json is one object a line.
     """
     if dns and dropped:
@@ -193,7 +194,6 @@ def _flow(record: Record) -> list[str]:
     if peer := record.get("peer"):
         named = peer if peer.startswith("(") else f"({peer})"
         src, dst = (f"{src} {named}", dst) if record["direction"] == "in" else (src, f"{dst} {named}")
-    changed = record.get("translated")
     rule, protocol = record["rule"], record["protocol"]
     if "icmpType" in record:
         protocol = f"{protocol} {record['icmpType']}/{record['icmpCode']}"
@@ -204,7 +204,7 @@ def _flow(record: Record) -> list[str]:
         protocol,
         src,
         dst,
-        f"{_end(changed, 'src', 'sport')} > {_end(changed, 'dst', 'dport')}" if changed else "-",
+        _translated(record),
         _both(record, "packets"),
         _both(record, "bytes"),
         record.get("service") or ("-" if rule is None else str(rule) if rule else "default"),
@@ -220,6 +220,18 @@ def _question(record: Record) -> list[str]:
     return [
         _clock(record["start"]), record["app"], record["query"], record["name"], record["status"], ttl, answers + more,
     ]  # fmt: skip
+
+
+def _translated(record: Record) -> str:
+    """Return what translation makes of a flow's ends: ``SOURCE >``, ``> DESTINATION``, or both; an end that stays is left out."""
+    changed = record.get("translated")
+    # NAT64: the target stands beside its address already, and the sender becomes one between us and the translator.
+    if not changed or record.get("nat64"):
+        return "-"
+    src, dst = _end(changed, "src", "sport"), _end(changed, "dst", "dport")
+    before = src if src != _end(record, "src", "sport") else ""
+    behind = dst if dst != _end(record, "dst", "dport") else ""
+    return f"{before} > {behind}".strip() if before or behind else "-"
 
 
 def _end(side: Record, address: str, port: str) -> str:

@@ -66,7 +66,6 @@ def test_flows_and_drops_as_a_table(machine: Machine, straw: Straw) -> None:
             "192.0.2.80:443",
             "169.254.100.1:40000",
             ">",
-            "192.0.2.80:443",
             "12/10",
             "1200/9000",
             "5",
@@ -89,6 +88,27 @@ def test_flows_and_drops_as_a_table(machine: Machine, straw: Straw) -> None:
         "drop",
         "0.0s",
     ]
+
+
+TRANSLATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"translated": {"src": "10.10.1.10", "sport": 40000, "dst": "10.10.1.11", "dport": 80}}, "> 10.10.1.11:80"),
+    ({"translated": {"src": "10.10.1.1", "sport": 9, "dst": "10.10.1.11", "dport": 80}}, "10.10.1.1:9 > 10.10.1.11:80"),
+    (
+        {
+            "src": "fd00:10:1::a", "dst": "fd6e:6d64::cb00:711e", "nat64": "203.0.113.30",
+            "translated": {"src": "fd6e:6d64:0:1::6", "sport": 39856, "dst": "fd6e:6d64::cb00:711e", "dport": 443},
+        },
+        "-",
+    ),
+    ({"translated": {"src": "10.10.1.10", "sport": 40000, "dst": "192.0.2.80", "dport": 443}}, "-"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "shown"), TRANSLATIONS)
+def test_translated_is_what_changes(change: dict[str, Any], shown: str) -> None:
+    """An end that stays is not repeated; of NAT64 nobody knows the translator's own address of the sender."""
+    record = {"app": "app1", **FLOW, **change}
+    assert flows._flow(record)[flows.FLOWS.index("TRANSLATED")] == shown
 
 
 def test_only_drops_only_questions_only_some(machine: Machine, straw: Straw) -> None:
