@@ -25,6 +25,9 @@ States = Mapping[Target, Progress]
 class Display(Protocol):
     """Shows the progress of targets while it is entered."""
 
+    told: Mapping[Target, str]
+    """What was said of targets that were waited for, and still stands on standard error."""
+
     def __enter__(self) -> Self:
         """Begin."""
         ...
@@ -50,7 +53,7 @@ class Lines:
         """Start with nothing said."""
         self._began = time.monotonic()
         self._said: set[Target] = set()
-        self._told = False
+        self.told: Mapping[Target, str] = {}
         self._states: States = {}
 
     def __enter__(self) -> Self:
@@ -76,13 +79,13 @@ class Lines:
                 self._said.add(target)
                 if not (first and target.goal == READY and not target.revision):
                     output.say(f"{target.label} {output.state_word(state.state)}")
-        if self._told or time.monotonic() - self._began < PATIENCE:
+        if self.told or time.monotonic() - self._began < PATIENCE:
             return
         if waiting := [(target, state) for target, state in states.items() if not state.done]:
-            self._told = True
+            self.told = {target: str(state) for target, state in waiting[:TOLD]}
             output.say("waiting for:", err=True)
-            for target, state in waiting[:TOLD]:
-                output.say(f"  {target.label}: {state}", err=True)
+            for target, said in self.told.items():
+                output.say(f"  {target.label}: {said}", err=True)
             if len(waiting) > TOLD:
                 output.say(f"  … and {len(waiting) - TOLD} more", err=True)
 
@@ -98,6 +101,8 @@ class Screen:
         self._console = Console(no_color=not output.colourful(), highlight=False)
         self._live = Live(console=self._console, refresh_per_second=10)
         self._began = time.monotonic()
+        self._states: States = {}
+        self.told: Mapping[Target, str] = {}
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -107,14 +112,17 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """End; the last table stays on the screen."""
+        """End; the last table stays on the screen, without the reasons if they follow there, at full length."""
+        if kind is None and sys.stderr.isatty():
+            self._live.update(self._draw(self._states, reasons=False))
         self._live.stop()
 
     def update(self, states: States, looked_at: Sequence[Target]) -> None:
         """Draw the table anew."""
+        self._states = states
         self._live.update(self._draw(states))
 
-    def _draw(self, states: States) -> Any:
+    def _draw(self, states: States, *, reasons: bool = True) -> Any:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -130,7 +138,7 @@ class Screen:
             word = Text(state.state, style=output.COLOURS.get(state.state, ""))
             # The word stands in the column before already.
             why = "; ".join(reason.removeprefix(f"{state.state}: ") for reason in state.reasons)
-            grid.add_row(target.label, word, "" if state.done else why)
+            grid.add_row(target.label, word, why if reasons and not state.done else "")
         hidden = len(states) - len(shown)
         seconds = time.monotonic() - self._began
         footer = f"{done} of {len(states)} {goal(states)}, {seconds:.1f} s" + (
@@ -176,8 +184,11 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
             shown.update(states, looked_at)
             if done:
                 return 0
+    late = {target: str(state) for target, state in states.items() if not state.done}
+    if late == shown.told:
+        output.say(f"not {goal(states)} after {timeout:g} s, for the same reasons", err=True)
+        return 1
     output.say(f"not {goal(states)} after {timeout:g} s:", err=True)
-    for target, state in states.items():
-        if not state.done:
-            output.say(f"  {target.label}: {state}", err=True)
+    for target, said in late.items():
+        output.say(f"  {target.label}: {said}", err=True)
     return 1

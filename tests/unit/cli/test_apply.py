@@ -125,13 +125,28 @@ def test_not_ready_in_time(machine: Machine, straw: Straw) -> None:
 
 
 def test_says_what_it_waits_for(machine: Machine, straw: Straw, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no terminal shows it, what is waited for is said after a while, once."""
+    """Where no terminal shows it, what is waited for is said after a while, and not again in the end."""
     monkeypatch.setattr(follow, "PATIENCE", 0.2)
     straw.status = {"state": "reconciling", "reasons": ["pending: port eth7"]}
     result = machine.run("apply", "--timeout", "600ms", machine.file(SITE))
     assert result.exit_code == 1
     waiting = ["  network-instance/ni1: pending: port eth7", "  app/app1/eth0: pending: port eth7"]
-    assert result.stderr.splitlines() == ["waiting for:", *waiting, "not ready after 0.6 s:", *waiting]
+    assert result.stderr.splitlines() == [
+        "waiting for:",
+        *waiting,
+        "not ready after 0.6 s, for the same reasons",
+    ]
+
+
+def test_says_all_it_waited_for(machine: Machine, straw: Straw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not said before, as there was too much of it, is said in the end."""
+    monkeypatch.setattr(follow, "PATIENCE", 0.2)
+    monkeypatch.setattr(follow, "TOLD", 1)
+    straw.status = {"state": "reconciling", "reasons": ["pending: port eth7"]}
+    result = machine.run("apply", "--timeout", "600ms", machine.file(SITE))
+    said = result.stderr.splitlines()
+    assert said[:3] == ["waiting for:", "  network-instance/ni1: pending: port eth7", "  … and 1 more"]
+    assert said[3:] == ["not ready after 0.6 s:", said[1], "  app/app1/eth0: pending: port eth7"]
 
 
 def test_an_old_status_is_not_enough(machine: Machine, straw: Straw) -> None:

@@ -56,6 +56,17 @@ def test_live_progress(machine: Machine, straw: Straw) -> None:
     assert "\x1b[32mready" in terminal.text
 
 
+def test_reasons_once(machine: Machine, straw: Straw) -> None:
+    """When time is over, reasons stand below the last picture at full length, and no more in it."""
+    straw.status = {"state": "reconciling", "reasons": ["pending: port eth7"]}
+    terminal = Terminal(machine, "apply", "--timeout", "0.5", machine.file(SITE))
+    assert terminal.end() == 1
+    shown, below = terminal.text.split("not ready after 0.5 s:")
+    assert "port eth7" in shown[: shown.rindex("network-instance/ni1")]
+    assert "port eth7" not in shown[shown.rindex("network-instance/ni1") :]
+    assert below.count("pending: port eth7") == 2
+
+
 def test_no_color(machine: Machine, straw: Straw) -> None:
     """With NO_COLOR there is no colour, on a terminal either."""
     terminal = Terminal(machine, "apply", machine.file(SITE), NO_COLOR="1")
