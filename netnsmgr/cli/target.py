@@ -120,4 +120,10 @@ def _address(text: str) -> Address | None:
 
 
 def _example(text: str) -> str:
-    return f"[{text}]:443" if ":" in text else f"{text}:443, {text}:53/udp, {text}/icmp"
+    if ":" not in text:
+        return f"{text}:443, {text}:53/udp, {text}/icmp"
+    # The end of an address may have been meant as a port.
+    before, _, end = text.rpartition(":")
+    if end.isdigit() and 1 <= int(end) <= 65535 and _address(before) is not None:
+        return f"[{before}]:{end}, or [{text}]:443 if that is the whole address"
+    return f"[{text}]:443"

@@ -171,7 +171,8 @@ class _Question:
             first, *others = answered
             first["notes"] = list(dict.fromkeys([*notes, *first["notes"]]))
             first["others"] = [
-                {"dst": other["flow"]["dst"], "allowed": other["allowed"], "verdict": other["verdict"]}
+                {"dst": other["flow"]["dst"]}
+                | {key: other[key] for key in ("allowed", "verdict", "service", "lists", "reason")}
                 for other in others
             ]
             answers.append(first)

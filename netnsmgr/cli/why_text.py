@@ -12,6 +12,7 @@ from netnsmgr.cli import output
 Answer = Mapping[str, Any]
 
 VERDICTS = {"drop": "dropped", "reject": "rejected, with an answer that says so"}
+DENIED = {"drop": "dropped", "reject": "rejected"}
 DOES = {"allow": "allows", "drop": "drops", "reject": "rejects", "limit": "allows, up to its limit"}
 
 
@@ -32,8 +33,7 @@ def show(answer: Answer) -> None:
             if len(hop.get("ports", ())) > 1:
                 output.say(f"    {' ' * width}  ports, in order: {'; '.join(hop['ports'])}")
     for other in answer.get("others", ()):
-        same = (other["verdict"], other["allowed"]) == (answer["verdict"], answer["allowed"])
-        output.say(f"  also {other['dst']}" + ("" if same else f": DIFFERS, {other['verdict']}"))
+        output.say(f"  {_other(answer, other)}")
     for note in answer["notes"]:
         output.say(f"  note: {note}")
     if answer.get("live"):
@@ -60,6 +60,31 @@ def _verdict(answer: Answer) -> str:
     if answer["verdict"] in VERDICTS:
         return click.style(VERDICTS[answer["verdict"]], fg="red")
     return click.style("leads nowhere", fg="red")
+
+
+def _other(answer: Answer, other: Mapping[str, Any]) -> str:
+    """Say what becomes of the flow at another of the target's addresses, where that is something else."""
+    if (other["verdict"], other["allowed"]) == (answer["verdict"], answer["allowed"]):
+        return f"also {other['dst']}"
+    six = ":" in other["dst"]
+    own = six == (":" in (answer["flow"]["dst"] or ""))
+    where = f"also {other['dst']}" if own else f"by IPv{6 if six else 4} ({other['dst']})"
+    verdict = other["verdict"]
+    if other["reason"]:
+        return f"{where}: leads nowhere, because {other['reason']}"
+    if other["service"]:
+        return f"{where}: {other['service']}"
+    lists = [said for said in other["lists"] if said["asked"] and said["hasList"]]
+    # Of two lists that allow, the application's own; else the one that denies.
+    denied = (said for said in lists if said["action"] == verdict)
+    said = next(denied if verdict in DENIED else iter(lists), None)
+    word = DENIED.get(verdict, "allowed, up to a limit," if verdict == "limit" else "allowed")
+    if said is None:
+        return f"{where}: {word.rstrip(',')}"
+    rule = f"rule {said['rule']}" if said["rule"] else "the default"
+    mine = (said["app"], said["interface"]) == (answer["app"], answer["interface"])
+    whose = "" if mine else f" of {said['app']}/{said['interface']}"
+    return f"{where}: {word} by {rule}{whose}"
 
 
 def _list(said: Mapping[str, Any]) -> str:

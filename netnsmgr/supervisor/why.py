@@ -57,6 +57,9 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
         answer.service = service
     else:
         answer.ask(ask(scope, member, "out", flow, known))
+    if not answer.passes and net_of(scope, version) is None and not known.placeholder:
+        # Another rule would not help.
+        answer.notes.append(lacks(scope, version))
     label = f"{member[0].name}/{member[1].name}"
     answer.go(Hop(label, f"sends from {own or 'an address that it does not have yet'}"))
     if peer is not None:

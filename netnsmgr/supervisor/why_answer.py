@@ -140,7 +140,10 @@ def lacks(scope: InstanceScope, version: Version) -> str:
     network = scope.instance.name
     if version == 6 and scope.instance.has_ipv6:
         return f"{network} has no IPv6 prefix yet: it waits for one by delegation (netnsmgr describe ni {network})"
-    return f"{network} has no IPv{version}: none of its subnets is of that version"
+    # It needs a way out, and an instance that has IPv6 alone.
+    helps = version == 4 and scope.instance.has_ipv6 and not scope.instance.air_gapped
+    hint = "; with 'nat64: {}' beneath its spec its applications reach IPv4" if helps else ""
+    return f"{network} has no IPv{version}: none of its subnets is of that version{hint}"
 
 
 def net_of(scope: InstanceScope, version: Version) -> Net | None:

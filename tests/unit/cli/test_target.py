@@ -33,6 +33,11 @@ def test_targets(text: str, host: str, protocol: int, port: int) -> None:
         ("github.com", "names no port; write it like"),
         ("10.0.0.1", "write it like 10.0.0.1:443"),
         ("fe80::1", r"write it like \[fe80::1\]:443"),
+        (
+            "2001:db8:ffff::80:443",
+            r"names no port; write it like \[2001:db8:ffff::80\]:443, or \[2001:db8:ffff::80:443\]:443 if",
+        ),
+        ("2001:db8::ff", r"write it like \[2001:db8::ff\]:443$"),
         ("github.com:0", "'0' is no port"),
         ("github.com:99999", "'99999' is no port"),
         ("github.com:80/tpc", "unknown protocol 'tpc'; did you mean"),

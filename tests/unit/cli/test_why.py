@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from netnsmgr.cli import inside
+from netnsmgr.cli import inside, why_text
 from netnsmgr.cli.main import cli
 from netnsmgr.cli.place import Place
 from tests.unit.cli.straw import SITE, Machine, Straw
@@ -151,3 +151,49 @@ def test_completion(site: Machine) -> None:
     options = ["--run-dir", str(site.run_dir), "--state-dir", str(site.root / "state"), "why"]
     complete = ShellComplete(cli, {}, "netnsmgr", "_NETNSMGR_COMPLETE")
     assert [item.value for item in complete.get_completions(options, "ap")] == ["app1"]
+
+
+def said(app: str, action: str, rule: int) -> dict[str, Any]:
+    return {"app": app, "interface": "eth0", "hasList": True, "asked": True, "action": action, "rule": rule}
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        ({"verdict": "drop"}, "also fd00:1::51"),
+        ({"allowed": True, "lists": [said("app1", "allow", 2)]}, "by IPv6 (fd00:1::51): allowed by rule 2"),
+        (
+            {"allowed": True, "lists": [said("app1", "allow", 2), said("app2", "allow", 3)]},
+            "by IPv6 (fd00:1::51): allowed by rule 2",
+        ),
+        (
+            {"verdict": "reject", "lists": [said("app1", "allow", 2), said("app2", "reject", 0)]},
+            "by IPv6 (fd00:1::51): rejected by the default of app2/eth0",
+        ),
+        ({"allowed": True}, "by IPv6 (fd00:1::51): allowed"),
+        (
+            {"allowed": True, "verdict": "limit", "lists": [said("app1", "limit", 4)]},
+            "by IPv6 (fd00:1::51): allowed, up to a limit, by rule 4",
+        ),
+        ({"reason": "no route"}, "by IPv6 (fd00:1::51): leads nowhere, because no route"),
+        ({"allowed": True, "dst": "10.1.0.9"}, "also 10.1.0.9: allowed"),
+    ],
+)
+def test_another_address_of_the_target(other: dict[str, Any], text: str) -> None:
+    """What is different at the target's other addresses is said with the rule."""
+    answer = {
+        "app": "app1",
+        "interface": "eth0",
+        "verdict": "drop",
+        "allowed": False,
+        "flow": {"dst": "10.1.0.51"},
+    }
+    plain = {
+        "dst": "fd00:1::51",
+        "allowed": False,
+        "verdict": "allow",
+        "service": None,
+        "lists": [],
+        "reason": None,
+    }
+    assert why_text._other(answer, plain | other) == text

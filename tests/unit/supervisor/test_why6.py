@@ -97,6 +97,19 @@ def test_ways_out(uplink: str, more: Document, words: list[str]) -> None:
     assert "sender fd6e:6d00::1 becomes fd6e:6d00::" in way(mapped)
 
 
+def test_ipv4_of_an_instance_without() -> None:
+    """What the list says is not all: another rule would not help, but translation would."""
+    alone = site(subnets=("fd00:1::/64",))
+    lacks = "ni1 has no IPv4: none of its subnets is of that version; with 'nat64: {}' beneath its spec"
+    allowed = ask(alone, "203.0.113.10")
+    assert allowed["reason"].startswith(lacks)
+    assert not any("nat64" in note for note in allowed["notes"])
+    (member,) = alone.members(alone.config.apps["app2"])
+    denied = outbound(alone, member, Asked(ip_address("203.0.113.10"), 6, 80), Known({}))
+    assert (denied["verdict"], denied["reason"]) == ("drop", None)
+    assert denied["notes"][-1].startswith(lacks)
+
+
 def test_a_delegated_subnet() -> None:
     """Without a prefix there is no IPv6 yet; with one its addresses are used as they are."""
     assert (
