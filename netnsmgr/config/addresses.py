@@ -17,7 +17,7 @@ from ipaddress import (
 from typing import NamedTuple
 
 from netnsmgr.config.values import text
-from netnsmgr.core.ip import ULA, IPAddress, IPInterface, IPNetwork, Version
+from netnsmgr.core.ip import LINK_LOCAL, MAPPED, MULTICAST, ULA, IPAddress, IPInterface, IPNetwork, Version
 
 ADDRESS = {4: "10.10.1.1", 6: "fd00:10:1::1"}
 NETWORK = {4: "10.10.1.0/24", 6: "fd00:10:1::/64"}
@@ -68,6 +68,27 @@ def _is(found: int, version: Version | None, written: str, example: str) -> None
         )
 
 
+_NOBODY = (IPv6Network("::/127"), MAPPED, MULTICAST)
+"""Whose IPv6 addresses no single host has: unspecified and loopback, IPv4 in disguise, groups."""
+
+
+def dns_server(value: object) -> IPAddress:
+    """Read the address of a server that instances ask."""
+    found = address(value)
+    if isinstance(found, IPv4Address):
+        return found
+    if found in LINK_LOCAL:
+        raise ValueError(
+            f"'{found}' is link-local, and instances are on another link than the server; give an address of the "
+            "server that they reach, such as 2001:db8::53"
+        )
+    if found.ipv4_mapped is not None:
+        raise ValueError(f"'{found}' is an IPv4 address written as IPv6; write {found.ipv4_mapped}")
+    if any(found in nobody for nobody in _NOBODY):
+        raise ValueError(f"'{found}' is no server's address (loopback, multicast); give such as 2001:db8::53")
+    return found
+
+
 def network(value: object, version: Version | None = None) -> IPNetwork:
     """Read a network written as address/prefix length, with no host bits set."""
     if isinstance(value, IPv4Network | IPv6Network):
@@ -107,9 +128,49 @@ def subnet(value: object) -> IPNetwork:
         raise ValueError(f"'{found}' has no room for a gateway and an app; {lengths}")
     if found.prefixlen < shortest:
         raise ValueError(f"'{found}' is too large; {lengths}")
+    _for_hosts(found, NETWORK[found.version])
+    return found
+
+
+def _for_hosts(found: IPNetwork, example: str) -> None:
     if any(found.version == special.version and found.overlaps(special) for special in _NOT_FOR_HOSTS):
         kinds = "loopback, multicast, reserved" if found.version == 4 else "loopback, link-local, multicast"
-        raise ValueError(f"'{found}' is not for hosts ({kinds}); use such as {NETWORK[found.version]}")
+        raise ValueError(f"'{found}' is not for hosts ({kinds}); use such as {example}")
+
+
+def link_pool4(value: object) -> IPv4Network:
+    """Read a network of IPv4 for links."""
+    found = network4(value)
+    _for_hosts(found, "169.254.100.0/22")
+    return found
+
+
+def link_pool6(value: object) -> IPv6Network:
+    """Read a network of IPv6 for links."""
+    found = network6(value)
+    _for_hosts(found, "fd6e:6d00::/112")
+    return found
+
+
+def outer_prefix(value: object) -> IPv6Network:
+    """Read a prefix of addresses that apps have outside."""
+    found = network6(value)
+    _for_hosts(found, "2001:db8:5::/64")
+    return found
+
+
+def route6(value: object) -> IPv6Network:
+    """Read a prefix that apps are told to reach by way of the instance (RFC 4191): not all, and not what no router passes on."""
+    found = network6(value)
+    if not found.prefixlen:
+        raise ValueError(
+            f"'{found}' is the default route, which apps are told anyway; leave it out, or give such as fd00:20::/48"
+        )
+    if any(found.subnet_of(special) for special in (LINK_LOCAL, *_NOBODY)):
+        raise ValueError(
+            f"'{found}' is not routed (loopback, link-local, multicast, IPv4 written as IPv6); leave it out, or give "
+            "such as fd00:20::/48"
+        )
     return found
 
 

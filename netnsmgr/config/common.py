@@ -51,8 +51,13 @@ Address4 = Annotated[
 Address6 = Annotated[
     IPv6Address, PlainValidator(addresses.address6), _TEXT, _schema("fd00:10:1::20", format="ipv6")
 ]
-Network4 = Annotated[IPv4Network, PlainValidator(addresses.network4), _TEXT, _schema("10.10.1.0/24")]
-Network6 = Annotated[IPv6Network, PlainValidator(addresses.network6), _TEXT, _schema("fd00:10:1::/64")]
+DnsServer = Annotated[IPAddress, PlainValidator(addresses.dns_server), _TEXT, _schema("9.9.9.9")]
+LinkPool4 = Annotated[IPv4Network, PlainValidator(addresses.link_pool4), _TEXT, _schema("169.254.100.0/22")]
+LinkPool6 = Annotated[IPv6Network, PlainValidator(addresses.link_pool6), _TEXT, _schema("fd6e:6d00::/112")]
+OuterPrefix = Annotated[
+    IPv6Network, PlainValidator(addresses.outer_prefix), _TEXT, _schema("2001:db8:5::/64")
+]
+Route6 = Annotated[IPv6Network, PlainValidator(addresses.route6), _TEXT, _schema("fd00:20::/48")]
 Nat64Prefix = Annotated[IPv6Network, PlainValidator(addresses.nat64_prefix), _TEXT, _schema("fd00:64::/96")]
 Subnet = Annotated[IPNetwork, PlainValidator(addresses.subnet), _TEXT, _schema("10.10.1.0/24")]
 HostAddress = Annotated[IPInterface, PlainValidator(addresses.host_address), _TEXT, _schema("192.168.0.2/24")]

@@ -10,13 +10,14 @@ from pydantic import Field, StrictBool, StrictInt
 
 from netnsmgr.config.common import (
     Address,
+    DnsServer,
     Document,
     HostAddress,
     LinkName,
+    LinkPool4,
+    LinkPool6,
     Model,
     Mtu,
-    Network4,
-    Network6,
     SimpleName,
 )
 from netnsmgr.core.ip import IPAddress, IPNetwork, Version
@@ -55,7 +56,7 @@ class Port(Model):
     """Routers reached through this port; of each version the first is used. An IPv6 one may be link-local.
     Default: as found or learned."""
 
-    dns: tuple[Address, ...] = Field(default=(), examples=[["192.168.0.1"]])
+    dns: tuple[DnsServer, ...] = Field(default=(), examples=[["192.168.0.1"]])
     """DNS servers reached through this port; instances that use the port ask them.
     Default: as learned by DHCP."""
 
@@ -90,11 +91,11 @@ class DeviceSpec(Model):
     ports: tuple[Port, ...] = ()
     """The interfaces that network instances may use to reach the outside."""
 
-    link_pool: Network4 = Field(default=DEFAULT_LINK_POOL)
+    link_pool: LinkPool4 = Field(default=DEFAULT_LINK_POOL)
     """Addresses for the links between the device and its instances, two for each instance (a /31).
     They stay within the device: choose a range that no port, instance or remote site uses."""
 
-    link_pool6: Network6 = Field(default=DEFAULT_LINK_POOL6)
+    link_pool6: LinkPool6 = Field(default=DEFAULT_LINK_POOL6)
     """The same for IPv6 (a /127 for each instance)."""
 
     management: SimpleName | None = Field(default=None, examples=["eth0"])

@@ -10,15 +10,17 @@ from pydantic import Field, StrictBool, field_validator
 from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import (
     Address,
+    DnsServer,
     Document,
     HostName,
     LeaseTime,
     Model,
     Mtu,
     Nat64Prefix,
-    Network6,
+    OuterPrefix,
     Range,
     Range6,
+    Route6,
     SimpleName,
     Subnet,
 )
@@ -69,7 +71,7 @@ class Dns(Model):
     )
     """Static entries: host name to its addresses. The instance's apps have theirs without being listed."""
 
-    servers: tuple[Address, ...] = Field(default=(), examples=[["9.9.9.9"]])
+    servers: tuple[DnsServer, ...] = Field(default=(), examples=[["9.9.9.9"]])
     """DNS servers to ask for all other names, instead of those of the instance's ports."""
 
 
@@ -86,10 +88,10 @@ class Ipv6(Model):
     `ndpProxy`: so, and the device answers for them on its port. `delegated`: with a prefix that the port gets by DHCPv6
     prefix delegation, which is then the subnet."""
 
-    prefix: Network6 | None = Field(default=None, examples=["2001:db8:5::/64"])
+    prefix: OuterPrefix | None = Field(default=None, examples=["2001:db8:5::/64"])
     """With `npt`: the prefix outside, as long as the subnet. Default: one delegated to the port."""
 
-    routes: tuple[Network6, ...] = Field(default=(), examples=[["fd00:20::/48"]])
+    routes: tuple[Route6, ...] = Field(default=(), examples=[["fd00:20::/48"]])
     """Further prefixes that apps are told to reach by way of the instance (RFC 4191)."""
 
 

@@ -30,6 +30,8 @@ MULTICAST = IPv6Network("ff00::/8")
 """RFC 4291, 2.7."""
 ULA = IPv6Network("fc00::/7")
 """RFC 4193."""
+MAPPED = IPv6Network("::ffff:0:0/96")
+"""How programs write IPv4 addresses where only IPv6 ones fit (RFC 4291, 2.5.5.2); no packet carries them."""
 
 
 def any_network(version: Version) -> IPNetwork:
