@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from netnsmgr.config.messages import suggest
 from netnsmgr.config.values import host_name, text
+from netnsmgr.core.ip import MAPPED
 from netnsmgr.core.protocols import ICMPV6, PROTOCOLS
 
 Prefix = IPv4Network | IPv6Network
@@ -157,12 +158,15 @@ def prefix(value: object) -> Prefix:
     written = text(value, "10.0.0.0/8")
     host, slash, length = written.partition("/")
     kind = IPv6Network if ":" in host else IPv4Network
+    found = whole = None
     try:
         if not slash or re.fullmatch(r"[0-9]{1,3}", length):  # no netmask
-            return kind(written)
-        whole = None
+            found = kind(written)
     except ValueError:
         whole = _around(kind, written)
+    _not_mapped(written, found or whole)
+    if found is not None:
+        return found
     if whole is not None:
         raise ValueError(
             f"'{written}' has host bits set; write {whole} for the whole network, {host} for the one address"
@@ -171,6 +175,13 @@ def prefix(value: object) -> Prefix:
         f"'{written}' is no prefix such as 10.0.0.0/8 or 2001:db8::/32, and no address such as 10.0.0.1"
         + ("; names go into host" if re.search(r"[g-zG-Z]", host) else "")
     )
+
+
+def _not_mapped(written: str, found: Prefix | None) -> None:
+    if isinstance(found, IPv6Network) and found.subnet_of(MAPPED):
+        first = found.network_address.ipv4_mapped
+        better = f"{first}" if found.prefixlen == 128 else f"{first}/{found.prefixlen - MAPPED.prefixlen}"
+        raise ValueError(f"'{written}' is IPv4 written as IPv6, which no packet carries; write {better}")
 
 
 def _around(kind: type[Prefix], written: str) -> Prefix | None:

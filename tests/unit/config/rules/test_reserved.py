@@ -94,3 +94,23 @@ def test_dns_servers(device: Make, network: Make, faults: Faults, server: str, e
     (said,) = faults(network(ports=["eth0"], dns={"servers": [*can, server]}))
     assert said.startswith("0 spec.dns.servers[3]: '")
     assert said.endswith(f"' {expected}")
+
+
+@pytest.mark.parametrize(
+    ("written", "better"),
+    [
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("::ffff:a00:1/128", "10.0.0.1"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+    ],
+)
+def test_ipv4_written_as_ipv6(network: Make, app: Make, faults: Faults, written: str, better: str) -> None:
+    """A rule of an access list with such a prefix would match nothing."""
+    rule = {"id": 1, "match": {"ip": written}}
+    (said,) = faults(network(), app("app1", {"acl": [rule]}))
+    assert said == (
+        f"1 spec.interfaces[0].acl[0].match.ip: '{written}' is IPv4 written as IPv6, which no packet carries; "
+        f"write {better}"
+    )
