@@ -18,6 +18,7 @@ from netnsmgr.config.rules.device import device_rules
 from netnsmgr.config.rules.instance import instance_rules
 from netnsmgr.config.rules.onlink6 import onlink6_rules
 from netnsmgr.config.rules.outer6 import outer6_rules
+from netnsmgr.config.rules.reserved import reserved_rules
 from netnsmgr.config.rules.scope import Scope
 from netnsmgr.config.whole import KINDS, TABLES, Config
 from netnsmgr.errors import Problem
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     instance_rules,
     onlink6_rules,
     outer6_rules,
+    reserved_rules,
     app_rules,
     acl_rules,
 )

@@ -13,6 +13,9 @@ METADATA = "169.254.169.254"
 METADATA6 = ("fe80::a9fe:a9fe", "fd00:ec2::254")
 """The same of IPv6: OpenStack's, on the link itself, and that of AWS."""
 
+TRANSLATOR6 = "fd6e:6d64:0:1::/64"
+"""The network of NAT64's own addresses within an instance."""
+
 FILTER = "netnsmgr_acl"
 """The table of the access lists, of family ``inet``."""
 

@@ -12,8 +12,9 @@ namespace nobody sees them.
 from __future__ import annotations
 
 import hashlib
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
+from netnsmgr.core.agreed import TRANSLATOR6
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import Directory, File
@@ -28,11 +29,12 @@ LAST = 2**31
 """The metric of a route that counts when there is no other."""
 NAME = "tayga"
 
-SENDER = IPv4Address("192.0.0.6"), IPv6Address("fd6e:6d64:0:1::6")
+_OWN = IPv6Network(TRANSLATOR6)
+SENDER = IPv4Address("192.0.0.6"), _OWN[6]
 """Who everybody is behind the TUN, and in front of it."""
-ITSELF = IPv4Address("192.0.0.5"), IPv6Address("fd6e:6d64:0:1::5")
+ITSELF = IPv4Address("192.0.0.5"), _OWN[5]
 """tayga's own, as which it sends errors."""
-DEVICE = IPv4Address("192.0.0.4"), IPv6Address("fd6e:6d64:0:1::4")
+DEVICE = IPv4Address("192.0.0.4"), _OWN[4]
 """Whose errors those of the device's end of the link become: tayga translates no link-local address (RFC 3927)."""
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.rules.scope import Scope, Spot, Unique, Where
 from netnsmgr.config.values import link_name
-from netnsmgr.core.agreed import METADATA
+from netnsmgr.core.agreed import METADATA, METADATA6
 from netnsmgr.core.ip import LINK_LOCAL, IPNetwork
 from netnsmgr.errors import Problem
 
-METADATA_SERVICE = IPv4Address(METADATA)
+METADATA_SERVICE = tuple(map(ip_address, (METADATA, *METADATA6)))
 
 
 def device_rules(scope: Scope) -> Iterator[Problem]:
@@ -126,10 +126,10 @@ def _link_pool(scope: Scope, field: str, pool: IPNetwork, instances: int) -> Ite
     device = scope.config.device
     if device is not None:
         spot = _spot(device, "spec", field)
-        if METADATA_SERVICE in pool:
-            yield scope.problem(
-                spot, f"{field} {pool} holds {METADATA_SERVICE}, the metadata service; use another range"
-            )
+        for service in METADATA_SERVICE:
+            if service in pool:
+                what = f"{field} {pool} holds {service}, the metadata service; use another range"
+                yield scope.problem(spot, what)
         if (needed := 2 * instances) > pool.num_addresses:
             wide = pool.max_prefixlen - (needed - 1).bit_length()
             yield scope.problem(

@@ -114,3 +114,111 @@ def test_ipv4_written_as_ipv6(network: Make, app: Make, faults: Faults, written:
         f"1 spec.interfaces[0].acl[0].match.ip: '{written}' is IPv4 written as IPv6, which no packet carries; "
         f"write {better}"
     )
+
+
+PORT = {"name": "eth0", "addresses": ["192.168.0.2/24", "2001:db8::2/56"], "gateways": ["2001:db8:0:1::1"]}
+OWN = "fd6e:6d64:0:1::/64"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "held"),
+    [
+        ("fd6e:6d00::/96", "the device's linkPool6 fd6e:6d00::/112"),
+        ("fd00:ec2::/96", "fd00:ec2::254, the metadata service"),
+        ("fd6e:6d64:0:1::/96", f"{OWN}, which is the translator's own"),
+        ("2001:db8:0:9:64::/96", "2001:db8::/56, the network of port 'eth0'"),
+    ],
+)
+def test_a_prefix_of_nat64(device: Make, network: Make, faults: Faults, prefix: str, held: str) -> None:
+    """Where it stands for IPv4, nobody of IPv6 may be."""
+    behind = network(ports=["eth0"], subnets=[SIX], nat64={"prefix": prefix})
+    assert faults(device(PORT), behind) == [
+        (
+            f"1 spec.nat64.prefix: prefix {prefix} stands for IPv4 addresses, and overlaps {held}; "
+            "give another in 'nat64.prefix'"
+        )
+    ]
+    fine = network(ports=["eth0"], subnets=[SIX], nat64={"prefix": "2001:db8:1::/96"})
+    assert faults(device(PORT, {"name": "eth1", "addresses": ["2001:db8:1::2/64"]}), fine) == []
+
+
+def test_the_prefix_that_nat64_has_by_itself(device: Make, network: Make, faults: Faults) -> None:
+    """A pool of links that lies there, or where the translator is, is told of."""
+    behind = network(ports=["eth0"], subnets=[SIX], nat64={})
+    assert faults(device(), behind) == []
+    assert faults(device(linkPool6="fd6e:6d64::/112"), behind) == [
+        (
+            "1 spec.nat64: prefix fd6e:6d64::/96 stands for IPv4 addresses, and overlaps the device's linkPool6 "
+            "fd6e:6d64::/112; give another in 'nat64.prefix'"
+        )
+    ]
+    pool = device(linkPool6="fd6e:6d64:0:1::/112")
+    assert faults(pool, behind) == [
+        (
+            f"0 spec.linkPool6: linkPool6 fd6e:6d64:0:1::/112 overlaps {OWN}, which is the translator's own in networks "
+            "with NAT64 ('ni1'); use another range"
+        )
+    ]
+    assert faults(pool, network(ports=["eth0"], subnets=[SIX])) == []
+
+
+def test_the_metadata_service(device: Make, network: Make, faults: Faults) -> None:
+    """A subnet or a pool that holds it would hide it."""
+    assert faults(network(subnets=["10.10.1.0/24", "fd00:ec2::/64"])) == [
+        "0 spec.subnets[1]: subnet fd00:ec2::/64 holds fd00:ec2::254, the metadata service; use another"
+    ]
+    assert faults(network(subnets=["fd00:ec2:0:1::/64"])) == []
+    assert faults(device(linkPool6="fd00:ec2::/112")) == [
+        "0 spec.linkPool6: linkPool6 fd00:ec2::/112 holds fd00:ec2::254, the metadata service; use another range"
+    ]
+
+
+def test_a_subnet_where_the_translator_is(device: Make, network: Make, faults: Faults) -> None:
+    """Only with NAT64, and not where the subnet merely has the prefix that another instance has by itself."""
+    said = "1 spec.subnets[0]: subnet {} overlaps {}, which is the NAT64 translator's own; use another"
+    for subnet in (OWN, "fd6e:6d64::/48"):
+        more: dict[str, Any] = {"ports": ["eth0"], "subnets": [subnet], "dhcp": {}}
+        more["ipv6"] = {"addressing": "stateful"}
+        behind = network(**more, nat64={"prefix": "fd00:64::/96"})
+        assert faults(device(), behind) == [said.format(subnet, OWN)]
+        assert faults(device(), network(**more)) == []
+    apart = network(ports=["eth0"], subnets=["fd6e:6d64::/64"], nat64={"prefix": "fd00:64::/96"})
+    assert faults(device(), apart) == []
+    (fault,) = faults(device(), network(ports=["eth0"], subnets=["fd6e:6d64::/64"], nat64={}))
+    assert "prefix fd6e:6d64::/96 overlaps the subnet" in fault
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "why"),
+    [
+        ("2001:db8::2/64", "2001:db8::/64", "is the network of port 'eth0' itself"),
+        ("2001:db8::2/56", "2001:db8::/64", "holds 2001:db8::2, the address of port 'eth0' itself"),
+        ("2001:db8::2/56", "2001:db8:0:1::/64", "holds 2001:db8:0:1::1, the gateway of port 'eth0'"),
+        ("2001:db8::2/56", "2001:db8:0:2::/64", ""),
+        ("2001:db8::2/56", "2001:db9::/64", ""),
+    ],
+)
+def test_an_outer_prefix_and_the_port(
+    device: Make, network: Make, faults: Faults, address: str, prefix: str, why: str
+) -> None:
+    """Its addresses are the applications': neither the device nor its router may be there; a free part is fine."""
+    gateway = "2001:db8:0:1::1" if address.endswith("56") else "fe80::1"
+    port = {"name": "eth0", "addresses": [address], "gateways": [gateway]}
+    npt = network(ports=["eth0"], subnets=[SIX], ipv6={"uplink": "npt", "prefix": prefix})
+    more = "use one that the site routes to the device, or leave 'prefix' out to get one by delegation"
+    assert faults(device(port), npt) == (
+        [f"1 spec.ipv6.prefix: prefix {prefix} {why}; {more}"] if why else []
+    )
+    other = network(ports=["eth1"], subnets=[SIX], ipv6={"uplink": "npt", "prefix": prefix})
+    assert faults(device(port, {"name": "eth1"}), other) == []
+
+
+def test_an_outer_prefix_and_the_links(network: Make, faults: Faults) -> None:
+    """What comes for an end of a link may not go to an application."""
+    npt = {"uplink": "npt", "prefix": "fd6e:6d00::/64"}
+    assert faults(network(ports=["eth0"], subnets=[SIX], ipv6=npt)) == [
+        (
+            "0 spec.ipv6.prefix: prefix fd6e:6d00::/64 overlaps the device's linkPool6 fd6e:6d00::/112; "
+            "use another, or set the Device's linkPool6"
+        )
+    ]
