@@ -52,6 +52,7 @@ def test_a_port_by_advertisements() -> None:
         w.lab.router6.advertise(Advertised("eth0", router=0))
         w.until(lambda: "fe80::1" not in told(w)["gateways"], "the router is gone")
         w.eventually(lambda: "fe80::1" not in w.sh("ip -6 route show table 800"), "tables follow")
+        w.lab.gw.run(["ip", "route", "add", "2001:db8:0:aaaa::/64", "dev", "eth0"])
         w.lab.router6.advertise(Advertised("eth0", prefixes=("2001:db8:0:aaaa::/64",)))
         w.until(lambda: told(w)["addresses"][-1].startswith("2001:db8::"), "the new address comes first", 30)
         w.eventually(lambda: one.ping(GITHUB6), "the way is back", 30)
