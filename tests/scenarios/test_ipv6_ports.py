@@ -73,6 +73,9 @@ def test_a_delegated_prefix() -> None:
         assert first != second
         assert first.subnet_of(IPv6Network(POOL))
         assert any(a.endswith("/128") for a in told(w)["addresses"])
+        (whole,) = told(w)["delegated"]
+        assert whole in w.command("get", "devices", "-o", "wide").stdout
+        assert all(subnet.subnet_of(IPv6Network(whole)) for subnet in (first, second))
         w.lab.router6.route(POOL, "eth0")
         w.lab.router6.route(OTHER_POOL, "eth0")
         address = settled(w, "ni1", "app1")

@@ -63,6 +63,19 @@ def refused(host: AppHost, what: str) -> bool:
     return False
 
 
+def test_what_is_in_force_is_told(w: World, app1: AppHost) -> None:
+    """Defaults stand in the status: the prefix, how addresses are given, both pairs of the link, and who does it."""
+    text = w.command("describe", "ni", "ni1").stdout
+    for words in (
+        f"nat64: {NAT64_PREFIX}",
+        "addressing: stateless",
+        "uplink: nat66",
+        "outer6: ",
+        "ra: radvd",
+    ):
+        assert words in text, text
+
+
 def test_names_and_addresses(w: World, app1: AppHost) -> None:
     """What has only IPv4 is reached by name and by address; what has IPv6 is reached by that, untranslated."""
     assert fetched(app1, NAME, 6) == "you are 192.168.0.2"
