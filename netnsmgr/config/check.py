@@ -15,6 +15,7 @@ from netnsmgr.config.messages import said, suggest
 from netnsmgr.config.rules.acl import acl_rules
 from netnsmgr.config.rules.app import app_rules
 from netnsmgr.config.rules.device import device_rules
+from netnsmgr.config.rules.identity6 import identity6_rules
 from netnsmgr.config.rules.instance import instance_rules
 from netnsmgr.config.rules.onlink6 import onlink6_rules
 from netnsmgr.config.rules.outer6 import outer6_rules
@@ -32,6 +33,7 @@ RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     outer6_rules,
     reserved_rules,
     app_rules,
+    identity6_rules,
     acl_rules,
 )
 

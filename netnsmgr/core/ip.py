@@ -68,3 +68,9 @@ def mapped_network(prefix: IPv6Network, network: IPv4Network) -> IPv6Network:
 def mapped(prefix: IPv6Network, address: IPv4Address) -> IPv6Address:
     """Return the address by which a prefix of 96 bits stands for one of IPv4 (RFC 6052, 2.2)."""
     return mapped_network(prefix, IPv4Network(address)).network_address
+
+
+def mac_made(network: IPv6Network, mac: str) -> IPv6Address:
+    """Return the address that a host makes of its link's (RFC 4291, appendix A); ``network`` has 64 bits or fewer."""
+    octets = int(mac.replace(":", ""), 16) ^ 1 << 41
+    return network.network_address + (octets >> 24 << 40 | 0xFFFE << 24 | octets & 0xFFFFFF)

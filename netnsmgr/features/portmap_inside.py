@@ -12,10 +12,9 @@ from typing import Any
 
 from netnsmgr.config.acl import AclRule, Portmap
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.ip import IPAddress, IPNetwork, Version
+from netnsmgr.core.ip import IPAddress, IPNetwork, Version, mac_made
 from netnsmgr.core.item import Item
 from netnsmgr.core.protocols import WITH_PORTS
-from netnsmgr.features.acl.guard6 import mac_made
 from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.acl.verdict import device_port
 from netnsmgr.features.link import NAT, UPLINK

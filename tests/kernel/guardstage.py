@@ -9,9 +9,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Self
 
 from netnsmgr.core.agreed import METADATA6
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import IPAddress, mac_made
 from netnsmgr.features.acl import guard
-from netnsmgr.features.acl.guard6 import mac_made
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet

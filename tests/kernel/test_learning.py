@@ -13,8 +13,8 @@ import pytest
 
 from netnsmgr.agent.learning import Learning
 from netnsmgr.core.agreed import ND_GROUP
+from netnsmgr.core.ip import mac_made
 from netnsmgr.errors import KernelError
-from netnsmgr.features.acl.guard6 import mac_made
 from netnsmgr.features.acl.lists import LINK
 from netnsmgr.features.learnable import Ground
 from netnsmgr.features.nets import Learned

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network
 from typing import Any
 
-from netnsmgr.core.ip import LINK_LOCAL, IPAddress, IPNetwork, Version
+from netnsmgr.core.ip import LINK_LOCAL, IPAddress, IPNetwork, Version, mac_made
 from netnsmgr.core.item import Item
 from netnsmgr.features.acl import guard6
 from netnsmgr.items.nft import NftTable
@@ -119,7 +119,7 @@ def _made(owners: Mapping[IPAddress, int], macs: Mapping[str, int]) -> frozenset
         guard6.number(address)
         for address, vif in owners.items()
         for mac, owner in macs.items()
-        if owner == vif and address == guard6.mac_made(IPv6Network((int(address) >> 64 << 64, 64)), mac)
+        if owner == vif and address == mac_made(IPv6Network((int(address) >> 64 << 64, 64)), mac)
     )
 
 

@@ -22,7 +22,7 @@ nft 1.0.6 has no name for (a neighbour discovery's target) is a number of 128 bi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 
 from netnsmgr.core.agreed import ND_GROUP
 from netnsmgr.core.ip import LINK_LOCAL, IPAddress
@@ -55,12 +55,6 @@ def number(address: IPAddress) -> str:
 def mac_number(mac: str) -> str:
     """Return a link's address in the same way."""
     return str(int(mac.replace(":", ""), 16))
-
-
-def mac_made(network: IPv6Network, mac: str) -> IPv6Address:
-    """Return the address that a host makes of its link's (RFC 4291, appendix A); ``network`` has 64 bits or fewer."""
-    octets = int(mac.replace(":", ""), 16) ^ 1 << 41
-    return network.network_address + (octets >> 24 << 40 | 0xFFFE << 24 | octets & 0xFFFFFF)
 
 
 def body(sets: Iterable[NftSet], subnets: Iterable[IPv6Network]) -> str:

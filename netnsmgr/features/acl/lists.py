@@ -7,9 +7,8 @@ import json
 from ipaddress import IPv6Address, IPv6Network
 
 from netnsmgr.core.agreed import METADATA6
-from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPNetwork, Version
+from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPNetwork, Version, mac_made
 from netnsmgr.features import vif
-from netnsmgr.features.acl.guard6 import mac_made
 from netnsmgr.features.bridge import bridge_mac
 from netnsmgr.features.scope import InstanceScope
 

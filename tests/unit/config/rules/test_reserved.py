@@ -222,3 +222,54 @@ def test_an_outer_prefix_and_the_links(network: Make, faults: Faults) -> None:
             "use another, or set the Device's linkPool6"
         )
     ]
+
+
+MAC, OTHER = "02:16:3e:00:00:01", "02:16:3e:00:00:02"
+LINK_LAYER = f"00:03:00:01:{MAC}"
+WITH_TIME = f"00:01:00:01:2c:33:44:55:{MAC}"
+
+
+def test_a_duid_is_one_interfaces(network: Make, app: Make, faults: Faults) -> None:
+    """By it the server knows who asks; in another network it may be another's."""
+    both = network("ni1", subnets=[SIX], dhcp={}), network("ni2", subnets=[SIX], dhcp={})
+    one, two = app("app1", {"duid": "00:02:00:00:ab:11"}), app("app2", {"duid": "00-02-00-00-AB-11"})
+    what = (
+        "spec.interfaces[0].duid: duid 00:02:00:00:ab:11 is already in network 'ni1', in app '{}'; give each interface "
+        "its own, or leave it out where the client's MAC address is enough"
+    )
+    assert faults(*both, one, two) == ["3 " + what.format("app1")]
+    assert faults(one, before=(*both, two)) == ["0 " + what.format("app2")]
+    assert faults(*both, one, app("app2", {"duid": "00:02:00:00:ab:11", "network": "ni2"})) == []
+
+
+@pytest.mark.parametrize("duid", [LINK_LAYER, WITH_TIME])
+def test_a_duid_of_another_ones_mac(network: Make, app: Make, faults: Faults, duid: str) -> None:
+    """Said at the new one of two documents; of its own MAC, of nobody's, or of no MAC at all it is fine."""
+    ni = network(subnets=[SIX], dhcp={})
+    owner, asks = app("app1", {"mac": MAC}), app("app2", {"mac": OTHER, "duid": duid})
+    what = (
+        f"duid {duid} of interface 'eth0' of app 'app2' holds the MAC address {MAC}, which is that of interface 'eth0' of "
+        "app 'app1' in network 'ni1'; give the client's own duid, or leave it out"
+    )
+    assert faults(ni, owner, asks) == [f"2 spec.interfaces[0].duid: {what}"]
+    assert faults(ni, asks, owner) == [f"1 spec.interfaces[0].duid: {what}"]
+    assert faults(owner, before=(ni, asks)) == [f"0 spec.interfaces[0].mac: {what}"]
+    assert faults(ni, app("app1", {"mac": MAC, "duid": duid})) == []
+    assert faults(ni, asks) == []
+    assert faults(ni, owner, app("app2", {"duid": f"00:04:00:01:{MAC}"})) == []
+
+
+def test_a_fixed_address_that_another_makes(network: Make, app: Make, faults: Faults) -> None:
+    """Of its MAC, in the subnet; where DHCPv6 gives the addresses, nobody makes any."""
+    made = "fd00:10:1:0:16:3eff:fe00:1"
+    ni = network(subnets=[SIX], dhcp={})
+    owner, takes = app("app1", {"mac": MAC}), app("app2", {"address6": made})
+    what = (
+        f"address {made} of interface 'eth0' of app 'app2' is what interface 'eth0' of app 'app1' makes of its MAC "
+        f"address {MAC} in network 'ni1' (SLAAC); give another"
+    )
+    assert faults(ni, owner, takes) == [f"2 spec.interfaces[0].address6: {what}"]
+    assert faults(owner, before=(ni, takes)) == [f"0 spec.interfaces[0].mac: {what}"]
+    assert faults(ni, app("app1", {"mac": MAC, "address6": made})) == []
+    stateful = network(subnets=[SIX], dhcp={}, ipv6={"addressing": "stateful"})
+    assert faults(stateful, owner, takes) == []
