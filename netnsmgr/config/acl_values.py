@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, summarize_address_range
 from typing import NamedTuple
 
 from netnsmgr.config.messages import suggest
@@ -87,6 +87,8 @@ def icmp_type(value: object, protocol: int | None) -> int:
             raise ValueError(f"'{value}' is a type of ICMPv6; add protocol: icmpv6 to the match")
         if found in ICMP_TYPES:
             raise ValueError(f"'{value}' is a type of ICMP, not of ICMPv6; leave protocol: icmpv6 out")
+        if "neighbo" in found:
+            raise ValueError(f"'{value}' needs no rule: neighbour discovery is always allowed; leave it out")
         raise ValueError(f"unknown {name} type '{value}'{_near(found, tuple(known))}")
     if not 0 <= found <= 255:
         raise ValueError(f"{name} type {found} must be from 0 to 255")
@@ -172,7 +174,9 @@ def prefix(value: object) -> Prefix:
             f"'{written}' has host bits set; write {whole} for the whole network, {host} for the one address"
         )
     raise ValueError(
-        f"'{written}' is no prefix such as 10.0.0.0/8 or 2001:db8::/32, and no address such as 10.0.0.1"
+        _with_port(written)
+        or _a_range(written)
+        or f"'{written}' is no prefix such as 10.0.0.0/8 or 2001:db8::/32, and no address such as 10.0.0.1"
         + ("; names go into host" if re.search(r"[g-zG-Z]", host) else "")
     )
 
@@ -182,6 +186,36 @@ def _not_mapped(written: str, found: Prefix | None) -> None:
         first = found.network_address.ipv4_mapped
         better = f"{first}" if found.prefixlen == 128 else f"{first}/{found.prefixlen - MAPPED.prefixlen}"
         raise ValueError(f"'{written}' is IPv4 written as IPv6, which no packet carries; write {better}")
+
+
+_WITH_PORT = re.compile(r"(?:\[([^]]*)\]|([0-9.]+))(?::([0-9]{1,5}))?")
+FEW = 5
+"""How many prefixes are written out in place of a range."""
+
+
+def _with_port(written: str) -> str:
+    match = _WITH_PORT.fullmatch(written)
+    host = (match[1] or match[2]) if match is not None else ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return ""
+    port = match[3] if match is not None else None
+    if port is None:
+        return f"'{written}' is written without brackets in ip; write {host}"
+    return f"'{written}' has a port; write ip: {host} and fport: {port}"
+
+
+def _a_range(written: str) -> str:
+    first, _, last = written.partition("-")
+    try:
+        ends = ip_address(first.strip()), ip_address(last.strip())
+        found = [str(each) for each in summarize_address_range(*ends)]
+    except (ValueError, TypeError):
+        return ""
+    short = [each.removesuffix("/32" if ends[0].version == 4 else "/128") for each in found]
+    better = f": [{', '.join(short)}]" if len(short) <= FEW else ", such as 10.0.0.0/8 or 2001:db8::/32"
+    return f"'{written}' is a range, which ip does not take; write prefixes{better}"
 
 
 def _around(kind: type[Prefix], written: str) -> Prefix | None:

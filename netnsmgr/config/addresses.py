@@ -25,21 +25,24 @@ HOST_ADDRESS = {4: "192.168.0.2/24", 6: "2001:db8::2/64"}
 BITS = {4: 32, 6: 128}
 
 
-def address(value: object, version: Version | None = None) -> IPAddress:
-    """Read one address, of one version if that is given."""
+def address(value: object, version: Version | None = None, instead: str = "") -> IPAddress:
+    """Read one address, of one version if that is given; ``instead`` is what to write for one of the other version."""
     if isinstance(value, IPv4Address | IPv6Address) and not isinstance(value, IPv4Interface | IPv6Interface):
         return value
-    example = ADDRESS[version or 4]
-    written = text(value, example)
-    if "%" in written:
-        raise ValueError(f"'{written}' must be an address without a zone: where it belongs to says the link")
+    written = text(value, ADDRESS[version or 4])
+    example = ADDRESS[version or (6 if ":" in written else 4)]
+    _, percent, zone = written.partition("%")
+    if percent:
+        raise ValueError(
+            f"'{written}' must be an address without a zone; leave out %{zone}: the port says which link"
+        )
     try:
         found = ip_address(written)
     except ValueError:
         if "/" in written:
             raise ValueError(f"'{written}' must be an address without a prefix length") from None
         raise ValueError(f"'{written}' is not an {_ip(version)} address such as {example}") from None
-    _is(found.version, version, written, example)
+    _is(found.version, version, written, instead or example)
     return found
 
 
@@ -117,6 +120,7 @@ _LONGEST, _SHORTEST = {4: 30, 6: 126}, {4: 8, 6: 48}
 _NOT_FOR_HOSTS = tuple(
     map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"))
 )
+_NOT_FOR_HOSTS6 = "loopback, link-local, multicast, IPv4-mapped"
 
 
 def subnet(value: object) -> IPNetwork:
@@ -134,7 +138,7 @@ def subnet(value: object) -> IPNetwork:
 
 def _for_hosts(found: IPNetwork, example: str) -> None:
     if any(found.version == special.version and found.overlaps(special) for special in _NOT_FOR_HOSTS):
-        kinds = "loopback, multicast, reserved" if found.version == 4 else "loopback, link-local, multicast"
+        kinds = "loopback, multicast, reserved" if found.version == 4 else _NOT_FOR_HOSTS6
         raise ValueError(f"'{found}' is not for hosts ({kinds}); use such as {example}")
 
 
@@ -183,7 +187,7 @@ def interface_address(
     example = examples[version or 4]
     written = text(value, example)
     host, slash, prefix = written.partition("/")
-    found = address(host if slash else written, version)
+    found = address(host if slash else written, version, example)
     bits = BITS[found.version]
     if not slash:
         raise ValueError(
@@ -207,9 +211,7 @@ def host_address(value: object) -> IPInterface:
     if found.version == 4 and length < 31 and found.ip == net.broadcast_address:
         raise ValueError(f"'{found}' is the broadcast address of its network; give the port's own address")
     if found.version == 6 and any(found.ip in special for special in _NOT_FOR_HOSTS if special.version == 6):
-        raise ValueError(
-            f"'{found}' is not for a port (loopback, link-local, multicast); give such as {HOST_ADDRESS[6]}"
-        )
+        raise ValueError(f"'{found}' is not for a port ({_NOT_FOR_HOSTS6}); give such as {HOST_ADDRESS[6]}")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -16,6 +17,7 @@ from netnsmgr.config.whole import KINDS
 from netnsmgr.errors import ConfigError, Problem
 
 _WIDTH = 88
+_FEW = 3
 _SHORT_NAMES = {"ni": "NetworkInstance", "dev": "Device"}
 
 
@@ -28,7 +30,7 @@ def explain(path: str = "") -> str:
     steps = [re.sub(r"\[\d*\]$", "", step) for step in path.strip().strip(".").split(".") if step]
     if not steps:
         return _kinds()
-    kind = _find_kind(steps[0])
+    kind = _find_kind(steps)
     model: type[Model] | None = KINDS[kind]
     field: FieldDoc | None = None
     at = kind
@@ -63,12 +65,35 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _find_kind(word: str) -> str:
+def _find_kind(steps: list[str]) -> str:
+    word = steps[0]
     wanted = _SHORT_NAMES.get(word.lower(), word)
     for kind in KINDS:
         if _same(kind, wanted) or _same(f"{kind}s", wanted):
             return kind
-    raise ConfigError([Problem(f"unknown kind '{word}'; the kinds are {', '.join(KINDS)}")])
+    known = f"the kinds are {', '.join(KINDS)}"
+    if paths := list(_ending(steps))[:_FEW]:
+        raise ConfigError(
+            [Problem(f"unknown kind '{word}'; did you mean {' or '.join(paths)}? Otherwise {known}")]
+        )
+    raise ConfigError([Problem(f"unknown kind '{word}'; {known}")])
+
+
+def _ending(steps: list[str]) -> Iterator[str]:
+    """Yield the paths of all fields that end in the given steps, as they may be written here."""
+
+    def below(path: list[str], model: type[Model]) -> Iterator[str]:
+        for name, child in fields(model).items():
+            here = [*path, name]
+            if len(here) > len(steps) and all(
+                _same(a, b) for a, b in zip(here[-len(steps) :], steps, strict=True)
+            ):
+                yield ".".join(here)
+            if child.model is not None:
+                yield from below(here, child.model)
+
+    for kind, model in KINDS.items():
+        yield from below([re.sub(r"(?<!^)(?=[A-Z])", "-", kind).lower()], model)
 
 
 def _same(name: str, written: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -71,7 +72,7 @@ def _sentence(
         case "literal_error":
             if isinstance(given, str) and given in LATER_VALUES:
                 return f"'{given}' is not supported by this version; use {context['expected']}"
-            return f"{_shown(given)} must be {context['expected']}"
+            return f"{_shown(given)} must be {context['expected']}{_meant(given, context['expected'])}"
         case "greater_than_equal":
             return f"{given} is too small; the least is {context['ge']}"
         case "less_than_equal":
@@ -95,6 +96,12 @@ def _sentence(
                 f'must be text; put it in quotes: "{yaml_text(given)}"' if _scalar(given) else "must be text"
             )
     return None
+
+
+def _meant(given: Any, expected: str) -> str:
+    """Return which of the words that may be here was meant, if it is near one of them."""
+    near = suggest(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return near if "did you mean" in near else ""
 
 
 def _unknown(kind: type[Model], path: tuple[str | int, ...]) -> str:

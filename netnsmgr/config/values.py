@@ -129,6 +129,8 @@ def duid(value: object) -> str:
     example = "00:03:00:01:02:16:3e:00:00:01"
     written = text(value, example)
     found = written.lower().replace("-", ":")
+    if re.fullmatch(r"([0-9a-f]{2}){3,130}", found):
+        found = bytes.fromhex(found).hex(":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){2,129}", found):
         raise ValueError(
             f"'{written}' must be a DHCP unique identifier in hexadecimal, for example {example}"

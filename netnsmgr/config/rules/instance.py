@@ -107,6 +107,7 @@ def _dhcp(scope: Scope, ni: NetworkInstance) -> Iterator[Problem]:
         for end, fault in faults:
             if fault:
                 yield scope.problem(spot, f"{end} {fault}")
+                break
         if (gateway := ni.gateway_in(subnet)) in written:
             number = next((n for n, each in enumerate(ni.spec.gateways) if each == gateway), None)
             at_gateways = spot if number is None else _spot(ni, "spec", "gateways", number)

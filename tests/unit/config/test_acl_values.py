@@ -96,6 +96,18 @@ def test_prefix(written: str, expected: object) -> None:
                 "names go into host"
             ),
         ),
+        (
+            "fd00::1-fd00::5",
+            "'fd00::1-fd00::5' is a range, which ip does not take; write prefixes: [fd00::1, fd00::2/127, fd00::4/127]",
+        ),
+        (
+            "10.0.0.1-10.0.0.254",
+            "'10.0.0.1-10.0.0.254' is a range, which ip does not take; write prefixes, such as 10.0.0.0/8 or 2001:db8::/32",
+        ),
+        ("10.0.0.9-10.0.0.1", "'10.0.0.9-10.0.0.1' is no prefix such as"),
+        ("[fd00::1]:80", "'[fd00::1]:80' has a port; write ip: fd00::1 and fport: 80"),
+        ("10.0.0.1:80", "'10.0.0.1:80' has a port; write ip: 10.0.0.1 and fport: 80"),
+        ("[fd00::1]", "'[fd00::1]' is written without brackets in ip; write fd00::1"),
         (10, 'must be text; 10 is a number unless it is quoted: "10"'),
     ],
 )
@@ -134,6 +146,15 @@ def test_no_domain(written: object, expected: str) -> None:
     with pytest.raises(ValueError) as fault:
         acl_values.domain(written)
     assert str(fault.value).startswith(expected)
+
+
+@pytest.mark.parametrize("word", ["neighbour-solicitation", "Neighbor-Advert"])
+@pytest.mark.parametrize("protocol", [None, 1, 58])
+def test_neighbour_discovery_needs_no_rule(word: str, protocol: int | None) -> None:
+    """Who looks for its name has not to look any further."""
+    with pytest.raises(ValueError) as fault:
+        acl_values.icmp_type(word, protocol)
+    assert str(fault.value) == f"'{word}' needs no rule: neighbour discovery is always allowed; leave it out"
 
 
 def test_protocol_and_icmp() -> None:

@@ -100,6 +100,22 @@ def test_kinds() -> None:
     [
         ("route", "unknown kind 'route'; the kinds are Device, NetworkInstance, App"),
         (
+            "ipv6",
+            (
+                "unknown kind 'ipv6'; did you mean network-instance.spec.ipv6? "
+                "Otherwise the kinds are Device, NetworkInstance, App"
+            ),
+        ),
+        ("address6", "unknown kind 'address6'; did you mean app.spec.interfaces.address6? Otherwise"),
+        (
+            "acl.match.fport",
+            "unknown kind 'acl'; did you mean app.spec.interfaces.acl.match.fport? Otherwise",
+        ),
+        (
+            "dns",
+            "unknown kind 'dns'; did you mean device.spec.ports.dns or network-instance.spec.dns? Otherwise",
+        ),
+        (
             "ni.spec.dhpc",
             "NetworkInstance.spec has no field 'dhpc'; did you mean 'dhcp'?\nIts fields: type, ports",
         ),

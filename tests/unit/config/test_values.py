@@ -49,13 +49,32 @@ def test_taken(read: Callable[[object], Any], written: str, value: object) -> No
         (addresses.address4, "10.10.1.1/24", "must be an address without a prefix length"),
         (addresses.address4, "fe80::1", "is IPv6, and this is for IPv4; write for example 10.10.1.1"),
         (addresses.address6, "10.0.0.1", "is IPv4, and this is for IPv6; write for example fd00:10:1::1"),
-        (addresses.address, "fe80::1%eth0", "must be an address without a zone"),
+        (
+            addresses.address,
+            "fe80::1%eth0",
+            "'fe80::1%eth0' must be an address without a zone; leave out %eth0: the port says which link",
+        ),
+        (addresses.subnet, "fd00:10:g::/64", "'fd00:10:g::' is not an IP address such as fd00:10:1::1"),
+        (
+            addresses.network6,
+            "10.0.0.0/8",
+            "'10.0.0.0' is IPv4, and this is for IPv6; write for example fd00:10:1::/64",
+        ),
+        (
+            addresses.subnet,
+            "::ffff:10.0.0.0/120",
+            "is not for hosts (loopback, link-local, multicast, IPv4-mapped)",
+        ),
         (addresses.address, "10.0.0", "'10.0.0' is not an IP address such as 10.10.1.1"),
         (addresses.subnet, "fd00::/127", "has no room for a gateway and an app; use /48 to /126"),
         (addresses.subnet, "fd00::/32", "is too large; use /48 to /126"),
-        (addresses.subnet, "fe80::/64", "is not for hosts (loopback, link-local, multicast)"),
+        (addresses.subnet, "fe80::/64", "is not for hosts (loopback, link-local, multicast, IPv4-mapped)"),
         (addresses.host_address, "fd00::2", "needs a prefix length, for example fd00::2/64"),
-        (addresses.host_address, "fe80::2/64", "is not for a port (loopback, link-local, multicast)"),
+        (
+            addresses.host_address,
+            "fe80::2/64",
+            "is not for a port (loopback, link-local, multicast, IPv4-mapped)",
+        ),
         (
             addresses.host_address,
             "fd00::/64",
@@ -65,6 +84,7 @@ def test_taken(read: Callable[[object], Any], written: str, value: object) -> No
         (addresses.range6, "fd00::9-fd00::2", "is reversed; write fd00::2-fd00::9"),
         (addresses.nat64_prefix, "fd00::/64", "must be a /96"),
         (addresses.nat64_prefix, "64:ff9b::/96", "may not stand for private IPv4 addresses"),
+        (values.duid, "00030001aab", "must be a DHCP unique identifier in hexadecimal"),
         (values.duid, "xyz", "must be a DHCP unique identifier in hexadecimal"),
         (
             addresses.address4,
@@ -134,6 +154,11 @@ def test_refused(read: Callable[[object], Any], written: object, reason: str) ->
     with pytest.raises(ValueError) as refusal:
         read(written)
     assert reason in str(refusal.value)
+
+
+def test_a_duid_is_taken_without_colons() -> None:
+    """As DHCP servers and clients log it."""
+    assert values.duid("0003000102163E000001") == "00:03:00:01:02:16:3e:00:00:01"
 
 
 def test_seconds() -> None:

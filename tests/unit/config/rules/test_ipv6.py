@@ -86,6 +86,21 @@ SIX = "fd00:10:1::/64"
             {"subnets": [SIX], "ipv6": {"prefix": "2001:db8::/64"}},
             "ipv6.prefix: only 'uplink: npt' has a prefix outside; set that, or leave 'prefix' out",
         ),
+        (
+            {"subnets": [SIX], "dhcp": {"range6": "::5-::9"}, "ipv6": {"addressing": "stateful"}},
+            "dhcp.range6: ::5 is outside the subnet fd00:10:1::/64; use fd00:10:1::1 to fd00:10:1:0:ffff:ffff:ffff:ffff",
+        ),
+        (
+            {"subnets": [SIX], "ipv6": {"uplink": "ndpproxy"}},
+            (
+                "ipv6.uplink: 'ndpproxy' must be 'nat66', 'npt', 'routed', 'ndpProxy' or 'delegated'; "
+                "did you mean 'ndpProxy'?"
+            ),
+        ),
+        (
+            {"subnets": [SIX], "ipv6": {"uplink": "bgp"}},
+            "ipv6.uplink: 'bgp' must be 'nat66', 'npt', 'routed', 'ndpProxy' or 'delegated'",
+        ),
         *(
             (
                 {"subnets": [SIX], "ipv6": {"uplink": uplink}},

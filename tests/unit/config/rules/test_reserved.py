@@ -10,7 +10,7 @@ import pytest
 Make = Callable[..., dict[str, Any]]
 Faults = Callable[..., list[str]]
 SIX = "fd00:10:1::/64"
-NOT_FOR_HOSTS = "is not for hosts (loopback, link-local, multicast); use such as"
+NOT_FOR_HOSTS = "is not for hosts (loopback, link-local, multicast, IPv4-mapped); use such as"
 
 
 @pytest.mark.parametrize(
