@@ -1,4 +1,4 @@
-"""What an instance's agent has to remember: what the uplink agent said last, and the numbers that it gave out.
+"""What an agent has to remember: what it was told last, the numbers that it gave out, what it found before it began.
 
 After a restart of the daemon an instance's agent is there before it is told anything about its way out.  Unknown is
 not empty: without this it would take away its name servers and set its MTU to the default, only to put both back.
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from netnsmgr.core.ip import VERSIONS, Version
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.scope import LinkFacts
 
@@ -54,6 +56,28 @@ class NumberMemory:
         if numbers != self.numbers:
             put(self._path, numbers.record())
             self.numbers = numbers
+
+
+class ForwardingMemory:
+    """Owns the file ``forwarding.json`` in the uplink agent's run directory: which versions of IP we made it forward.
+
+    It goes at a reboot, as the parameters do.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "forwarding.json")
+        self._found: dict[str, bool] = {}
+        with suppress(OSError, ValueError, TypeError):
+            self._found = dict(json.loads(Path(self._path).read_text(encoding="utf-8")))
+
+    def switched_on(self, wanted: Mapping[Version, str | None]) -> frozenset[Version]:
+        """Return the versions that were off before us; ``wanted`` are those that are needed now, with their parameter."""
+        new = {str(v): value is not None and value.strip() == "0" for v, value in wanted.items()}
+        found = new | self._found
+        if found != self._found:
+            put(self._path, found)
+            self._found = found
+        return frozenset(version for version in VERSIONS if self._found.get(str(version)))
 
 
 def put(path: str, record: Any) -> None:

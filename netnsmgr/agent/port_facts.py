@@ -12,8 +12,9 @@ from typing import TypeVar
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPInterface, Version, interface
 from netnsmgr.features import port_dhcp, port_dhcp6
+from netnsmgr.features.port_dhcp import PortLease
 from netnsmgr.features.port_dhcp6 import PortLease6
-from netnsmgr.features.scope import PortFacts, PortLease
+from netnsmgr.features.scope import PortFacts
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.advertisements import Advertisements, solicit
 from netnsmgr.kernel.system import KernelSystem

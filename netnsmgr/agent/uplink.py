@@ -8,14 +8,17 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
+from netnsmgr.agent.memory import ForwardingMemory
 from netnsmgr.agent.port_facts import PortWatch
 from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
+from netnsmgr.core.ip import VERSIONS
 from netnsmgr.core.item import Ref
 from netnsmgr.features.delegation import ends, share_out
 from netnsmgr.features.egress6 import inner_address
+from netnsmgr.features.forwarding import PARAMETERS
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
 from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
@@ -37,6 +40,7 @@ class UplinkRole:
         self._run_dir = run_dir
         self._ports = PortWatch(self.lease_dir, f"{run_dir}/instances/uplink")
         self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
+        self._forwarding = ForwardingMemory(f"{run_dir}/instances/uplink")
         self._waits: dict[str, str] = {}
         self.ipv6 = False
         self._scope: UplinkScope | None = None
@@ -69,7 +73,13 @@ class UplinkRole:
         )
         system.rtnl.ipv6 |= self.ipv6
         facts = await self._ports.facts(ports, system, ipv6=self.ipv6)
-        scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode)
+        wanted = {
+            v: system.files.read(f"/proc/sys/{PARAMETERS[v]}")
+            for v in VERSIONS
+            if linked and (v == 4 or self.ipv6)
+        }
+        on = self._forwarding.switched_on(wanted)
+        scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on)
         self._scope = self._with_prefixes(scope)
         self._intent = intent(self._scope)
         return self._intent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 
 from netnsmgr.config.device import DEFAULT_LINK_POOL6
-from netnsmgr.core.ip import LINK_LOCAL, MULTICAST
+from netnsmgr.core.ip import LINK_LOCAL, MULTICAST, Version
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import egress6, portmap
 from netnsmgr.features.ports import listening
@@ -19,6 +19,9 @@ FAMILY, NAME = "inet", "uplink"
 TABLE = NftTable.of(FAMILY, NAME, "").ref
 """Instances' ways out stand on it: no packet leaves untranslated in the moment before it is loaded."""
 
+PARAMETERS: dict[Version, str] = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+"""What makes the device forward a version of IP."""
+
 LINK_PRIORITY = 47
 """Of the rules for what stays on a link, before those of the instances."""
 
@@ -31,18 +34,30 @@ def link_pool6(scope: UplinkScope) -> IPv6Network:
     return scope.device.spec.link_pool6 if scope.device is not None else DEFAULT_LINK_POOL6
 
 
+def _between(scope: UplinkScope) -> str:
+    """Return the rule by which the device is no router between its networks, though it forwards for the instances."""
+    ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
+    return f"iifname {{ {ports} }} oifname {{ {ports} }} ct state != {{ established, related }} drop"
+
+
+def _between_ports(scope: UplinkScope) -> list[Item]:
+    """Return a table with that rule alone, for what we have switched on and leave on: others may need it by now."""
+    if not scope.ports or not scope.switched_on:
+        return []
+    body = f"""
+chain forward {{
+    type filter hook forward priority filter; policy accept;
+    {_between(scope)}
+}}"""
+    return [NftTable.of(FAMILY, "between", body)]
+
+
 def items(scope: UplinkScope) -> list[Item]:
     """Return what all instances share; the table names no instance, so that it never changes with them."""
     if not scope.instances:
-        return []
+        return _between_ports(scope)
     links = f'"{LINK_PREFIX}*"'
-    ports = ", ".join(sorted({f'"{facts.interface}"' for _, facts in scope.ports}))
-    # Forwarding is switched on for the instances; it shall not make the device a router between its networks.
-    between = (
-        f"\n    iifname {{ {ports} }} oifname {{ {ports} }} ct state != {{ established, related }} drop"
-        if ports
-        else ""
-    )
+    between = f"\n    {_between(scope)}" if scope.ports else ""
     masquerade6 = f"\n    ip6 saddr {link_pool6(scope)} oifname != {links} masquerade" if scope.ipv6 else ""
     icmpv6 = "\n    meta l4proto icmpv6 accept" if scope.ipv6 else ""
     # An address of the port that can be used may be missing for a second, while it is asked for duplicates; then
@@ -83,14 +98,14 @@ chain input {{
     drop
 }}"""
     found: list[Item] = [
-        Sysctl("net/ipv4/ip_forward", "1"),
+        Sysctl(PARAMETERS[4], "1"),
         LocalRule(LOCAL_PRIORITY),
         NftTable.of(FAMILY, NAME, body, carries=True),
     ]
     if scope.ipv6:
         listens = frozenset[Ref](each.ref for each in listening(scope))
         found += [
-            Sysctl("net/ipv6/conf/all/forwarding", "1", after=listens),
+            Sysctl(PARAMETERS[6], "1", after=listens),
             LocalRule(LOCAL_PRIORITY, 6),
             # Neighbour discovery on the instances' links looks for its addresses by route, too.
             Rule(LINK_PRIORITY, LOCAL, dst=LINK_LOCAL),

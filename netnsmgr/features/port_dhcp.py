@@ -7,12 +7,13 @@ fact: address and routes of a port are made, compared and repaired in one way, w
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
 from shlex import quote
 
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
-from netnsmgr.features.scope import PortLease, UplinkScope
+from netnsmgr.features.scope import UplinkScope
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import LinkUp, link_ref
 from netnsmgr.items.process import Process
@@ -35,6 +36,17 @@ bound | renew)
 nak) rm -f {file} ;;
 esac
 """
+
+
+@dataclass(frozen=True)
+class PortLease:
+    """What a DHCP server gave to a port of the device; ``expires`` in seconds since the device's start."""
+
+    address: IPv4Interface
+    gateways: tuple[IPv4Address, ...]
+    dns: tuple[IPv4Address, ...]
+    ntp: tuple[IPv4Address, ...]
+    expires: int
 
 
 def items(scope: UplinkScope) -> list[Item]:

@@ -173,19 +173,25 @@ def items(scope: UplinkScope) -> list[Item]:
         frozenset(each.ref for each in sets),
     )
     found: list[Item] = [*sets, flows]
+    several = sum(bool(facts.addresses) for _, facts in scope.ports) > 1
     for version in versions(scope):
-        if any(each.net.version == version for each in maps):
+        mapped = any(each.net.version == version for each in maps)
+        # With several ports the device's own answers, which have an address of a port, would leave by that port.
+        if mapped or several:
+            found += _to_links(scope, version)
+        if mapped:
             found += _routing(scope, version)
     return found
 
 
-def _routing(scope: UplinkScope, version: Version) -> list[Item]:
+def _to_links(scope: UplinkScope, version: Version) -> list[Item]:
+    """Return the rules by which packets of all origins find the links; the device's ends of them are its own."""
     pool = link_pool(scope, version)
-    found: list[Item] = [
-        # Packets of all origins find the links, those of other instances too; the device's ends of them are its own.
-        Rule(LINKS_PRIORITY, LOCAL, dst=pool),
-        Rule(LINKS_PRIORITY + 1, MAIN, dst=pool),
-    ]
+    return [Rule(LINKS_PRIORITY, LOCAL, dst=pool), Rule(LINKS_PRIORITY + 1, MAIN, dst=pool)]
+
+
+def _routing(scope: UplinkScope, version: Version) -> list[Item]:
+    found: list[Item] = []
     for number, (_, facts) in enumerate(scope.ports):
         if facts.present and facts.addresses_of(version):
             name = facts.interface

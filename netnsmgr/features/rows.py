@@ -10,6 +10,7 @@ from typing import Any
 from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
+from netnsmgr.core.ip import Version
 from netnsmgr.features import mapped
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
@@ -104,6 +105,7 @@ def uplink_scope(
     instances: Iterable[LinkedInstance],
     run_dir: str,
     inode: int,
+    switched_on: frozenset[Version] = frozenset(),
 ) -> UplinkScope:
     """Join what is configured of the device with what is known of its ports."""
     ports = device.spec.ports if device is not None else ()
@@ -114,6 +116,7 @@ def uplink_scope(
         etc=etc_dir(run_dir, "uplink"),
         lease_dir=port_lease_dir(run_dir),
         netns_inode=inode,
+        switched_on=switched_on,
     )
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
     IPv4Network,
     IPv6Address,
     IPv6Network,
@@ -43,17 +41,6 @@ def short_name(prefix: str, name: str) -> str:
     # Six of 32 characters: of a thousand names alike, two are the same in one device of two thousand.
     digest = b32encode(hashlib.sha256(name.encode()).digest()).decode("ascii").lower()[:6]
     return f"{prefix}{name[: IFNAMSIZ - len(prefix) - 7]}-{digest}"
-
-
-@dataclass(frozen=True)
-class PortLease:
-    """What a DHCP server gave to a port of the device; ``expires`` in seconds since the device's start."""
-
-    address: IPv4Interface
-    gateways: tuple[IPv4Address, ...]
-    dns: tuple[IPv4Address, ...]
-    ntp: tuple[IPv4Address, ...]
-    expires: int
 
 
 @dataclass(frozen=True)
@@ -284,6 +271,8 @@ class UplinkScope:
     etc: str
     lease_dir: str
     netns_inode: int
+    switched_on: frozenset[Version] = frozenset()
+    """The versions of IP that the device forwards because we made it do so."""
 
     @property
     def ipv6(self) -> bool:

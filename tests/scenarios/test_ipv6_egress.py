@@ -124,7 +124,7 @@ def test_two_ports_with_the_same_prefix_behind_them() -> None:
 
 def test_no_open_router() -> None:
     """Forwarding is on for the instances: nothing goes from port to port, nor to an instance behind an address of the
-    device, and an instance may only ping the device."""
+    device, and an instance may only ping the device.  It is left on when the last one goes; still nothing goes through."""
     with World(("eth0", "eth1"), ipv6=True) as w:
         one = w.lab.app("app1")
         w.apply(device(port6(), port6(1)), dual(), app("app1", "ni1"))
@@ -142,8 +142,23 @@ def test_no_open_router() -> None:
         with pytest.raises(HttpFailed):
             w.lab.instance("ni1").http("http://[fd6e:6d00::]:8080", timeout=1.0)
         assert w.lab.instance("ni1").ping("fd6e:6d00::")
+        one.dhcp("eth0")
+        for asked in ("2001:db8::2", "192.168.0.2"):
+            assert one.ping(asked)
         for each in (server, own):
             each.stop()
+        w.command("delete", "app", "app1")
+        w.command("delete", "ni", "ni1")
+        for restarted in (False, True):
+            if restarted:
+                w.crash()
+                w.restart()
+            w.eventually(lambda: "netnsmgr_between" in w.sh("nft list tables"), "what is left")
+            assert "netnsmgr_uplink" not in w.sh("nft list tables")
+            assert w.sh("cat /proc/sys/net/ipv6/conf/all/forwarding").strip() == "1"
+            with w.lab.gw.capture("eth1", f"ip6 and dst host {beyond}") as seen:
+                assert not w.lab.internet.ping(beyond, timeout=1)
+            assert seen.stop() == []
 
 
 def test_nobody_outside_is_inside() -> None:
