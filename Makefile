@@ -7,8 +7,9 @@ SHELL := /bin/bash
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.stamp
-# How many test processes; the tests make their own namespaces and do not meet.
-WORKERS ?= 2
+# How many test processes; the tests make their own namespaces and do not meet.  More than processors: they wait a lot,
+# for detections of duplicate addresses, for leases, for packets that shall not come.
+WORKERS ?= 4
 # Extra arguments for pytest: make test ARGS='-k dhcp -x'
 ARGS    ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
