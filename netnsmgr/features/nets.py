@@ -27,6 +27,22 @@ class LinkEnds:
         return interface(end, end.max_prefixlen - 1)
 
 
+class Linked:
+    """What has a link between the device's root namespace and an instance, IPv4 first: that version is always there."""
+
+    links: tuple[LinkEnds, ...]
+
+    @property
+    def outer(self) -> IPAddress:
+        """The device's end of the link, of IPv4."""
+        return self.links[0].outer
+
+    @property
+    def inner(self) -> IPAddress:
+        """The instance's end of the link, of IPv4."""
+        return self.links[0].inner
+
+
 @dataclass(frozen=True)
 class Net:
     """One version of IP in an instance: its subnet, its own address there, and the link to the outside."""

@@ -22,7 +22,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.acl.numbers import Numbers
-from netnsmgr.features.nets import Delegated, Learned, LinkEnds, Net, nets_of
+from netnsmgr.features.nets import Delegated, Learned, Linked, LinkEnds, Net, nets_of
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
@@ -154,7 +154,7 @@ class LinkFacts:
 
 
 @dataclass(frozen=True)
-class InstanceScope:
+class InstanceScope(Linked):
     """One instance: what is wanted of it and where its agent lives."""
 
     instance: NetworkInstance
@@ -183,16 +183,6 @@ class InstanceScope:
     link: LinkFacts = field(default_factory=LinkFacts)
     numbers: Numbers = field(default_factory=Numbers.none)
     """Numbers of interfaces and rules; none are given out before the lists are known."""
-
-    @property
-    def outer(self) -> IPAddress:
-        """The device's end of the link, of IPv4."""
-        return self.links[0].outer
-
-    @property
-    def inner(self) -> IPAddress:
-        """The instance's end of the link, of IPv4."""
-        return self.links[0].inner
 
     @cached_property
     def nets(self) -> tuple[Net, ...]:
@@ -228,7 +218,7 @@ class InstanceScope:
 
 
 @dataclass(frozen=True)
-class LinkedInstance:
+class LinkedInstance(Linked):
     """An instance as the uplink agent knows it."""
 
     instance: NetworkInstance
@@ -239,16 +229,6 @@ class LinkedInstance:
     delegated: tuple[Delegated, ...] = ()
     addresses6: tuple[IPv6Address, ...] = ()
     """Of its applications, where the device has to answer for them on a port."""
-
-    @property
-    def outer(self) -> IPAddress:
-        """The device's end of the link, of IPv4."""
-        return self.links[0].outer
-
-    @property
-    def inner(self) -> IPAddress:
-        """The instance's end of the link, of IPv4."""
-        return self.links[0].inner
 
     @property
     def nets(self) -> tuple[Net, ...]:
