@@ -44,10 +44,12 @@ def _between_ports(scope: UplinkScope) -> list[Item]:
     """Return a table with that rule alone, for what we have switched on and leave on: others may need it by now."""
     if not scope.ports or not scope.switched_on:
         return []
+    protocols = ", ".join(f"ipv{version}" for version in sorted(scope.switched_on))
+    # The other version the device has forwarded before us, and does again.
     body = f"""
 chain forward {{
     type filter hook forward priority filter; policy accept;
-    {_between(scope)}
+    meta nfproto {{ {protocols} }} {_between(scope)}
 }}"""
     return [NftTable.of(FAMILY, "between", body)]
 

@@ -206,6 +206,7 @@ class Capture:
         )
         self._tcpdump.wait_line("listening on")
         self._packets: list[str] | None = None
+        self._size = -1
 
     def __enter__(self) -> Self:
         return self
@@ -221,9 +222,16 @@ class Capture:
     def stop(self) -> list[str]:
         """End it; the packets as tcpdump prints them, one line each, with link-level addresses."""
         if self._packets is None:
+            # It does not read what is still in the kernel's ring once it is told to end, and may have had no turn yet.
+            self._host.eventually(self._is_quiet, pause=0.1)
             self._tcpdump.stop(signal.SIGINT)
             self._packets = self.so_far()
         return self._packets
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing was written since this was asked last."""
+        before, self._size = self._size, self.file.stat().st_size
+        return before == self._size
 
     def so_far(self) -> list[str]:
         """The packets up to now, in the same way."""

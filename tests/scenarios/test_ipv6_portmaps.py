@@ -30,6 +30,8 @@ def static(host: AppHost, address: str, interface: str = "eth0") -> None:
         f"route add default via {gateway} dev {interface}",
     ):
         host.run(["ip", "-6", *line.split()])
+    # Its solicitation tells the gateway where it is; it may not hear those of others yet.  Its list may deny the rest.
+    host.run(["ping", "-6", "-n", "-q", "-c", "1", "-W", "1", gateway], check=False)
 
 
 def test_from_all_sides() -> None:
@@ -68,7 +70,7 @@ def test_from_all_sides() -> None:
         # Not open: another port, the application's, a link-local address of the device's port, the link itself.
         assert refused(w.lab.gw, "http://[2001:db8::2]:8081")
         assert refused(w.lab.gw, "http://[2001:db8::2]:80")
-        local = next(a for a in w.lab.device.addresses6("eth0", scope="link"))
+        local = w.lab.device.wait_address6("eth0", scope="link")[0]
         assert refused(w.lab.gw, f"http://[{local.partition('/')[0]}%25eth0]:8080")
         assert refused(one, "http://[fd6e:6d00::3]:8080")
         server.stop()

@@ -98,7 +98,8 @@ def test_a_delegated_prefix() -> None:
             Served("eth0", delegate=OTHER_POOL, length=60, lease=600, preferred=300), forget=True
         )
         w.until(lambda: (now := subnet6(w)) and now.subnet_of(IPv6Network(OTHER_POOL)), "the new prefix", 60)
-        after = one.slaac(prefix=OTHER_POOL)
+        # Told at once; whoever has missed that hears of it with the next advertisement.
+        after = one.slaac(prefix=OTHER_POOL, timeout=110.0)
         shown = w.lab.apps["app1"].run(["ip", "-6", "address", "show", "dev", "eth0"]).stdout
         old = next(line for line in shown.splitlines() if str(address) in line)
         assert "deprecated" in old
