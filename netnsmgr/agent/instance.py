@@ -17,9 +17,8 @@ from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, radvd, vif
-from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.bridge import BRIDGE
-from netnsmgr.features.instance import intent
+from netnsmgr.features.instance import frames, intent
 from netnsmgr.features.learnable import ground
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
@@ -56,6 +55,8 @@ def helper_user() -> str:
 
 def _backends(scope: InstanceScope) -> dict[str, str]:
     """Return which program does what for the instance's applications; IPv6 adds who advertises and who translates."""
+    if scope.instance.is_switch:
+        return {}
     found = {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"}
     if radvd.advertises(scope):
         found["ra"] = radvd.NAME
@@ -185,7 +186,7 @@ class InstanceRole:
     def part(self) -> Intent:
         """Return what is left of an instance that is being deleted: first the filter alone, which outlives the links."""
         first, self._deleting = not self._deleting, True
-        return {"": acl.frames(self._scope)} if first and self._scope is not None else {}
+        return {"": frames(self._scope)} if first and self._scope is not None else {}
 
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         revision = row["revision"]

@@ -76,7 +76,7 @@ class UplinkRole:
         wanted = {
             v: system.files.read(f"/proc/sys/{PARAMETERS[v]}")
             for v in VERSIONS
-            if linked and (v == 4 or self.ipv6)
+            if any(each.links for each in linked) and (v == 4 or self.ipv6)
         }
         on = self._forwarding.switched_on(wanted)
         scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on)
@@ -140,7 +140,7 @@ class UplinkRole:
                 (DEVICE_STATUS, scope.device.name, self._device_row(row["revision"], outcome, busy=busy))
             )
         maps = exposed(scope)
-        for linked in scope.instances:
+        for linked in (*scope.instances, *scope.switches):
             link = self._link_row(linked, outcome, busy=busy)
             link["portMaps"] = [
                 {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
@@ -184,12 +184,12 @@ class UplinkRole:
         why += [
             f"pending: address of port {p.name}"
             for p, facts in ports
-            if facts.present and not facts.addresses
+            if facts.present and not facts.addresses and not instance.is_switch
         ]
         waits = self._waits.get(instance.name)
         why += [f"pending: {waits}"] if waits else []
         # With several ports one that can be used is enough; the others are only mentioned.
-        usable = instance.air_gapped or any(facts.usable for _, facts in ports)
+        usable = instance.is_switch or instance.air_gapped or any(facts.usable for _, facts in ports)
         missing = {link_ref(facts.interface) for _, facts in ports if not facts.present}
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
         if usable and there and not waits:

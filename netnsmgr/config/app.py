@@ -13,12 +13,14 @@ from netnsmgr.config.common import (
     Address6,
     Document,
     Duid,
+    EtherType,
     Label,
     LinkName,
     Mac,
     Model,
     NetnsName,
 )
+from netnsmgr.config.vlan import Vlan
 from netnsmgr.core.ip import IPAddress, Version
 
 
@@ -82,6 +84,13 @@ class AppInterface(Model):
     acl: Acl | None = Field(default=None, examples=[[{"id": 1, "match": {"protocol": "tcp", "fport": 443}}]])
     """Access list: the first rule that matches a flow decides, and what no rule names is dropped, in both directions.
     Default: no list, everything is allowed."""
+
+    vlan: Vlan | None = Field(default=None, examples=[{"access": 100}])
+    """In a switch network: the VLANs that the interface carries. Default: see `vlan.trunk`."""
+
+    ether_types: tuple[EtherType, ...] | None = Field(default=None, examples=[["profinet"], [0x8892]])
+    """In a switch network: protocols beside IP and ARP that pass, both ways, by name or EtherType.
+    Default: all without `acl`, none with one, because an access list speaks of IP alone."""
 
     anti_spoofing: StrictBool = True
     """Drop what the app sends from an address that is not its own."""

@@ -76,6 +76,8 @@ Range6 = Annotated[
     _schema("fd00:10:1::100-fd00:10:1::1ff"),
 ]
 Duid = Annotated[str, PlainValidator(values.duid), _TEXT, _schema("00:03:00:01:02:16:3e:00:00:01")]
+EtherType = Annotated[int, PlainValidator(values.ether_type), _schema("profinet")]
+LinkLocalGroup = Annotated[int, PlainValidator(values.link_local_group), _schema("lldp")]
 Mac = Annotated[str, PlainValidator(values.mac_address), _schema("02:16:3e:00:00:01")]
 Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLength=63)]
 HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]

@@ -20,6 +20,7 @@ from netnsmgr.config.common import (
     Mtu,
     SimpleName,
 )
+from netnsmgr.config.vlan import VlanPort
 from netnsmgr.core.ip import IPAddress, IPNetwork, Version
 
 DEFAULT_LINK_POOL = IPv4Network("169.254.100.0/22")
@@ -68,6 +69,18 @@ class Port(Model):
 
     mtu: Mtu | None = Field(default=None, examples=[1500])
     """Largest packet of the port in bytes, 1280 to 9216. Default: as found."""
+
+    shared: StrictBool = False
+    """The device, or its other instances, use the port beside a switch instance: its addresses move to a bridge.
+    Without it a port that a switch uses is moved into that instance's namespace, and is nobody else's."""
+
+    vlan: VlanPort | None = Field(default=None, examples=[{"parent": "eth0", "id": 100}])
+    """The port is a VLAN of another one, made by netnsmgr under the name of `interface`. Default: as found."""
+
+    @property
+    def l3(self) -> str:
+        """The link that has the port's addresses: its interface, or the bridge on which a switch shares the port."""
+        return self.ifname
 
     @property
     def ifname(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, field_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator
 
 from netnsmgr.config.addresses import AddressRange
 from netnsmgr.config.common import (
@@ -14,6 +14,7 @@ from netnsmgr.config.common import (
     Document,
     HostName,
     LeaseTime,
+    LinkLocalGroup,
     Model,
     Mtu,
     Nat64Prefix,
@@ -25,6 +26,7 @@ from netnsmgr.config.common import (
     Subnet,
 )
 from netnsmgr.config.values import seconds
+from netnsmgr.config.vlan import Vlan
 from netnsmgr.core.ip import IPAddress, IPNetwork
 
 DEFAULT_DOMAIN = "internal"
@@ -102,11 +104,26 @@ class Nat64(Model):
     """The prefix, a /96, whose addresses stand for those of IPv4. Default: `fd6e:6d64::/96`."""
 
 
+class Stp(Model):
+    """The spanning tree of a switch with several ports."""
+
+    bpdu_guard: tuple[SimpleName, ...] = Field(default=(), examples=[["eth4"], ["sensors"]])
+    """Ports, by name or label, behind which there are only end devices: one that sends a BPDU is shut.
+    Apps' interfaces always are such."""
+
+    priority: Annotated[StrictInt, Field(ge=0, le=61440, multiple_of=4096)] = 61440
+    """Priority of the bridge; the lowest in the network becomes the root. Default: the last, so that it is not us."""
+
+    forward_delay: Annotated[StrictInt, Field(ge=4, le=30)] = 15
+    """Seconds that a link listens, and again that it learns, before it forwards. Counts while this bridge is the root."""
+
+
 class NetworkInstanceSpec(Model):
     """The network as it is to be."""
 
-    type: Literal["local"] = "local"
-    """`local`: a subnet of its own behind address translation."""
+    type: Literal["local", "switch"] = "local"
+    """`local`: a subnet of its own behind address translation. `switch`: layer 2, the segment of its ports extended to
+    the apps; without ports a segment of the apps alone."""
 
     ports: tuple[SimpleName, ...] = Field(default=(), examples=[["eth0"], ["uplink"]])
     """Ports to the outside, by name or by label. Default: none, which makes the network air-gapped:
@@ -144,6 +161,16 @@ class NetworkInstanceSpec(Model):
     """Lower the segment size of TCP connections to what the path carries, so that
     connections do not hang where a router drops large packets silently."""
 
+    vlans: dict[SimpleName, Vlan] = Field(default={}, examples=[{"eth3": {"access": 100}}])
+    """Of a switch: the VLANs that its ports carry, by port name or label. Default: see `vlans.<port>.trunk`."""
+
+    stp: Stp = Field(default=Stp(), examples=[{"bpduGuard": ["eth4"]}])
+    """Of a switch with several ports, which runs the spanning tree protocol (IEEE 802.1D)."""
+
+    forward: tuple[LinkLocalGroup, ...] = Field(default=(), examples=[["lldp"]])
+    """Of a switch: protocols of the link that pass between apps and ports, though a bridge keeps them by itself.
+    `lldp`, `eapol`, or the last digit of the group address 01:80:c2:00:00:0X, 3 to 15."""
+
     flow_log: StrictBool = False
     """Report the applications' flows, their DNS queries and what the access lists dropped."""
 
@@ -164,6 +191,11 @@ class NetworkInstance(Document):
 
     spec: NetworkInstanceSpec
     """Its subnet, its ports to the outside, and the services that its apps get."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the instance is of layer 2: without subnet, gateway, and link to the device's root namespace."""
+        return self.spec.type == "switch"
 
     @property
     def subnet4(self) -> IPv4Network | None:

@@ -136,3 +136,47 @@ def duid(value: object) -> str:
             f"'{written}' must be a DHCP unique identifier in hexadecimal, for example {example}"
         )
     return found
+
+
+ETHER_TYPES = {
+    "profinet": 0x8892,
+    "ethercat": 0x88A4,
+    "powerlink": 0x88AB,
+    "goose": 0x88B8,
+    "sv": 0x88BA,
+    "ptp": 0x88F7,
+    "hsr": 0x892F,
+    "pppoe-discovery": 0x8863,
+    "pppoe": 0x8864,
+    "lldp": 0x88CC,
+    "eapol": 0x888E,
+}
+"""Names of protocols directly above Ethernet (IANA, IEEE 802 numbers)."""
+
+
+def ether_type(value: object) -> int:
+    """Return an EtherType, given by name or number; below 1536 the field is a length (IEEE 802.3, 3.2.6)."""
+    if isinstance(value, str) and value in ETHER_TYPES:
+        return ETHER_TYPES[value]
+    if isinstance(value, int) and not isinstance(value, bool) and 0x0600 <= value <= 0xFFFF:
+        return value
+    raise ValueError(
+        f"{value!r} is no EtherType; write a number from 0x0600 to 0xffff, or one of {', '.join(ETHER_TYPES)}"
+    )
+
+
+LINK_LOCAL_GROUPS = {"lldp": 14, "eapol": 3}
+
+
+def link_local_group(value: object) -> int:
+    """Return the last digit of a group address 01:80:c2:00:00:0X that a bridge may forward when told.
+
+    Not 0 to 2 (spanning tree, pause, link aggregation): the kernel never does (BR_GROUPFWD_RESTRICTED, br_private.h).
+    """
+    if isinstance(value, str) and value in LINK_LOCAL_GROUPS:
+        return LINK_LOCAL_GROUPS[value]
+    if isinstance(value, int) and not isinstance(value, bool) and 3 <= value <= 15:
+        return value
+    raise ValueError(
+        f"{value!r} is no protocol that a bridge can forward; write lldp, eapol, or a number from 3 to 15"
+    )

@@ -1,7 +1,8 @@
-"""All capabilities of a local instance, in one list."""
+"""All capabilities of an instance of each type, in one list."""
 
 from __future__ import annotations
 
+from netnsmgr.core.item import Item
 from netnsmgr.features import (
     bridge,
     dns64,
@@ -20,6 +21,9 @@ from netnsmgr.features import (
 )
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
+from netnsmgr.features.switch import bridge as switch_bridge
+from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import ports as switch_ports
 
 FEATURES = (
     bridge.items,
@@ -38,13 +42,24 @@ FEATURES = (
     metadata.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)
+SWITCH_FEATURES = (switch_bridge.items, switch_ports.items, switch_filter.items)
+SWITCH_APP_FEATURES = (vif.items, switch_filter.app_items)
 
 
 def intent(scope: InstanceScope) -> Intent:
     """Return everything that shall be in the instance's namespace, grouped by application interface."""
-    groups: Intent = {"": [item for feature in FEATURES for item in feature(scope)]}
+    switch = scope.instance.is_switch
+    features = SWITCH_FEATURES if switch else FEATURES
+    groups: Intent = {"": [item for feature in features for item in feature(scope)]}
     for app, interface in scope.interfaces:
         groups[vif.group(app, interface)] = [
-            item for feature in APP_FEATURES for item in feature(scope, app, interface)
+            item
+            for feature in (SWITCH_APP_FEATURES if switch else APP_FEATURES)
+            for item in feature(scope, app, interface)
         ]
     return groups
+
+
+def frames(scope: InstanceScope) -> list[Item]:
+    """Return what filters an instance that is going: it outlives the links."""
+    return switch_filter.frames(scope) if scope.instance.is_switch else acl.frames(scope)

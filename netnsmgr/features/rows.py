@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from netnsmgr.config.device import Device
+from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
 from netnsmgr.core.ip import Version
@@ -57,6 +57,7 @@ def instance_scope(
         number=row["number"],
         links=_links(row),
         interfaces=interfaces,
+        ports=tuple(Port.model_validate(port, by_alias=True, by_name=False) for port in row.get("ports", ())),
         hostnames=hostnames,
         etc=etc_dir(run_dir, instance.name),
         run_dir=run_dir,
@@ -109,10 +110,12 @@ def uplink_scope(
 ) -> UplinkScope:
     """Join what is configured of the device with what is known of its ports."""
     ports = device.spec.ports if device is not None else ()
+    known = tuple(instances)
     return UplinkScope(
         device=device,
         ports=tuple(zip(ports, facts, strict=True)),
-        instances=tuple(instances),
+        instances=tuple(each for each in known if not each.instance.is_switch),
+        switches=tuple(each for each in known if each.instance.is_switch),
         etc=etc_dir(run_dir, "uplink"),
         lease_dir=port_lease_dir(run_dir),
         netns_inode=inode,

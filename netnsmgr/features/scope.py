@@ -173,6 +173,8 @@ class InstanceScope(Linked):
     """The interpreter that runs helpers of our own."""
     device: str = ""
     """Name of the device."""
+    ports: tuple[Port, ...] = ()
+    """Of a switch: the device's ports that are links of its namespace, by the names of their interfaces."""
     leases_now: tuple[Lease, ...] = ()
     learned: tuple[Learned, ...] = ()
     """IPv6 addresses that applications have made themselves."""
@@ -248,11 +250,14 @@ class UplinkScope:
     device: Device | None
     ports: tuple[tuple[Port, PortFacts], ...]
     instances: tuple[LinkedInstance, ...]
+    """Those with a link of layer 3."""
     etc: str
     lease_dir: str
     netns_inode: int
     switched_on: frozenset[Version] = frozenset()
     """The versions of IP that the device forwards because we made it do so."""
+    switches: tuple[LinkedInstance, ...] = ()
+    """Those of layer 2, which have ports for themselves or share them."""
 
     @property
     def ipv6(self) -> bool:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from netnsmgr.features import egress6, forwarding, port_dhcp, port_dhcp6, portmap, ports, uplink_links
+from netnsmgr.features import (
+    egress6,
+    forwarding,
+    port_dhcp,
+    port_dhcp6,
+    port_links,
+    portmap,
+    ports,
+    uplink_links,
+)
 from netnsmgr.features.scope import Intent, UplinkScope
 
 FEATURES = (
@@ -23,4 +32,6 @@ def intent(scope: UplinkScope) -> Intent:
             *uplink_links.items(scope, linked),
             *egress6.link_items(scope, linked),
         ]
+    for switch in scope.switches:
+        groups[switch.instance.name] = port_links.items(scope, switch)
     return groups

@@ -12,6 +12,7 @@ from typing import Any
 
 from netnsmgr.config.acl import Portmap
 from netnsmgr.config.device import link_addresses
+from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import Config, hostnames
 from netnsmgr.core.ip import IPNetwork
 from netnsmgr.core.protocols import WITH_PORTS
@@ -64,7 +65,8 @@ class Slicer:
                 gone = {"number": number, "deleting": True}
                 slices[name] = self._revised(name, gone, revision)
                 continue
-            pools = (pool, pool6) if config.instances[name].has_ipv6 else (pool,)
+            instance = config.instances[name]
+            pools = () if instance.is_switch else (pool, pool6) if instance.has_ipv6 else (pool,)
             if any(2 * number + 1 >= each.num_addresses for each in pools):
                 continue  # waits for the number, and the addresses, of one that is still being deleted
             link = _link(document, number, pools) | {"portMaps": _port_maps(config, name)}
@@ -75,6 +77,7 @@ class Slicer:
                 "deleting": False,
                 **extra,
                 "device": device["metadata"]["name"] if device else "",
+                **({"ports": _ports(device, instance)} if instance.is_switch else {}),
                 "apps": [
                     apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
                 ],
@@ -104,6 +107,13 @@ class Slicer:
 def _link(document: dict[str, Any], number: int, pools: Iterable[IPNetwork]) -> dict[str, Any]:
     links = [list(map(str, link_addresses(pool, number))) for pool in pools]
     return {"number": number, "links": links, "instance": document}
+
+
+def _ports(device: dict[str, Any] | None, instance: NetworkInstance) -> list[dict[str, Any]]:
+    """Return the device's ports that a switch names, as they are written; they are links of its own namespace."""
+    wanted = set(instance.spec.ports)
+    ports = device["spec"].get("ports", ()) if device else ()
+    return [port for port in ports if wanted & {port["name"], *port.get("labels", ())}]
 
 
 def _port_maps(config: Config, name: str) -> list[dict[str, Any]]:

@@ -30,10 +30,11 @@ def instance_rules(scope: Scope) -> Iterator[Problem]:
                 _spot(ni, "metadata", "name"),
                 f"the name '{ni.name}' is reserved for the device; choose another",
             )
-        yield from _subnets(scope, ni)
-        yield from _gateways(scope, ni)
-        yield from _dhcp(scope, ni)
-        yield from ipv6_rules(scope, ni)
+        if not ni.is_switch:
+            yield from _subnets(scope, ni)
+            yield from _gateways(scope, ni)
+            yield from _dhcp(scope, ni)
+            yield from ipv6_rules(scope, ni)
         yield from _names(scope, ni)
         for n, word in enumerate(ni.spec.ports):
             if device is not None and word not in words:

@@ -1,0 +1,1 @@
+"""What is particular to instances of layer 2 (`type: switch`)."""
