@@ -16,8 +16,6 @@ from netnsmgr.config.tree import descend, fields, yaml_text
 LATER = frozenset({"vpn", "container"})
 """Fields of the format that later versions will have."""
 
-LATER_VALUES = frozenset({"switch"})
-
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?", or the known words, to be put behind "unknown … 'word'"."""
@@ -70,8 +68,6 @@ def _sentence(
         case "missing":
             return _missing(kind, path)
         case "literal_error":
-            if isinstance(given, str) and given in LATER_VALUES:
-                return f"'{given}' is not supported by this version; use {context['expected']}"
             return f"{_shown(given)} must be {context['expected']}{_meant(given, context['expected'])}"
         case "greater_than_equal":
             return f"{given} is too small; the least is {context['ge']}"

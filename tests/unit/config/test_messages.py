@@ -16,11 +16,11 @@ Faults = Callable[..., list[str]]
     [
         ({"vpn": {}}, "spec.vpn: unsupported field 'vpn': not supported by this version; leave it out"),
         ({"flowLog": "on"}, "spec.flowLog: must be true or false, not 'on'"),
-        ({"type": "switch"}, "spec.type: 'switch' is not supported by this version; use 'local'"),
-        ({"type": ["x"]}, "spec.type: a list must be 'local'"),
+        ({"type": "swich"}, "spec.type: 'swich' must be 'local' or 'switch'; did you mean 'switch'?"),
+        ({"type": ["x"]}, "spec.type: a list must be 'local' or 'switch'"),
         (
             {"zzz": 1},
-            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, gateways, ipv6, mtu, nat64, ports, subnets, tcpMssClamp, type",
+            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, forward, gateways, ipv6, mtu, nat64, ports, stp, subnets, tcpMssClamp … and 2 more",
         ),
         (
             {"tcp_mss_clamp": True},
