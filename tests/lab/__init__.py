@@ -11,6 +11,7 @@ from tests.lab.isolate import isolated
 from tests.lab.lab import Lab
 from tests.lab.process import CommandFailed, LabError, Process
 from tests.lab.router6 import Advertised, Served
+from tests.lab.segment import Segment
 from tests.lab.tap import TapApp
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "NoLease",
     "NoLease6",
     "Process",
+    "Segment",
     "Served",
     "TapApp",
     "isolated",

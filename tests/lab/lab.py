@@ -15,6 +15,7 @@ from tests.lab.daemon import Daemon
 from tests.lab.holder import Holder
 from tests.lab.host import Host
 from tests.lab.router6 import Router6
+from tests.lab.segment import Segment
 from tests.lab.site import Site
 from tests.lab.tap import TapApp
 
@@ -83,6 +84,10 @@ class Lab:
     def instance(self, name: str) -> Host:
         """The inside of a network instance, as it is pinned in /run/netns."""
         return Host(self.holder, name, f"/run/netns/{name}")
+
+    def segment(self, port: str) -> Segment:
+        """The site's end of a port, for switches; see ``Segment``."""
+        return Segment(self.gw, self.router6, port, self.site.ports.index(port))
 
     def daemon(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 20.0) -> Daemon:
         """Start ``netnsmgr daemon`` in the device and wait until it says that it is ready."""

@@ -33,6 +33,16 @@ def instance(name: str, prefix: str = "10.10.1", **spec: Any) -> Document:
     return _document("NetworkInstance", name, default | spec)
 
 
+def switch(name: str, *ports: str, **spec: Any) -> Document:
+    """A switch with these ports of the device; without any, air-gapped."""
+    return _document("NetworkInstance", name, {"type": "switch", "ports": list(ports)} | spec)
+
+
+def bare(name: str, **spec: Any) -> dict[str, Any]:
+    """A port of the device that nothing is said of but its name: one for a switch."""
+    return {"name": name} | spec
+
+
 def app(name: str, *networks: str, attach: dict[str, Any] | None = None, **interface: Any) -> Document:
     """An application in the namespace of its own name, with eth0, eth1 … in these networks."""
     interfaces = [{"name": f"eth{n}", "network": network, **interface} for n, network in enumerate(networks)]

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import struct
-import sys
 from ipaddress import IPv4Address
 
-from tests.lab import AppHost, Host
+from tests.lab import AppHost, Host, segment
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
-SENDER = """
-import socket, sys
-sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-sock.bind((sys.argv[1], 0))
-for frame in sys.argv[2:]:
-    sock.send(bytes.fromhex(frame))
-"""
+send = segment.send
 
 
 def mac(host: Host, link: str = "eth0") -> str:
@@ -23,11 +16,6 @@ def mac(host: Host, link: str = "eth0") -> str:
     found = host.link(link)
     assert found is not None
     return str(found["address"])
-
-
-def send(host: Host, *frames: bytes, link: str = "eth0") -> None:
-    """Have a host put frames on its link; they have passed the bridge when this returns."""
-    host.run([sys.executable, "-I", "-S", "-c", SENDER, link, *(frame.hex() for frame in frames)])
 
 
 def ethernet(target: str, source: str, kind: int, payload: bytes) -> bytes:

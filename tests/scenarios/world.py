@@ -25,9 +25,14 @@ class World:
     """``with World() as w``.  Owns the lab, the daemon in it (which logs everything) and a subscriber's connection."""
 
     def __init__(
-        self, ports: Sequence[str] = ("eth0", "eth1"), *, addressed: bool = False, ipv6: bool = False
+        self,
+        ports: Sequence[str] = ("eth0", "eth1"),
+        *,
+        addressed: bool = False,
+        ipv6: bool = False,
+        dhcp_ports: Sequence[str] = (),
     ) -> None:
-        self.lab = Lab(ports, addressed=addressed, ipv6=ipv6)
+        self.lab = Lab(ports, addressed=addressed, ipv6=ipv6, dhcp_ports=dhcp_ports)
         self._waiting = False
 
     def __enter__(self) -> Self:
