@@ -17,10 +17,13 @@ from netnsmgr.config.rules.app import app_rules
 from netnsmgr.config.rules.device import device_rules
 from netnsmgr.config.rules.identity6 import identity6_rules
 from netnsmgr.config.rules.instance import instance_rules
+from netnsmgr.config.rules.layer2 import layer2_rules
 from netnsmgr.config.rules.onlink6 import onlink6_rules
 from netnsmgr.config.rules.outer6 import outer6_rules
 from netnsmgr.config.rules.reserved import reserved_rules
 from netnsmgr.config.rules.scope import Scope
+from netnsmgr.config.rules.switch import switch_rules
+from netnsmgr.config.rules.vlan import vlan_rules
 from netnsmgr.config.whole import KINDS, TABLES, Config
 from netnsmgr.errors import Problem
 
@@ -29,6 +32,9 @@ Value = Device | NetworkInstance | App
 RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     device_rules,
     instance_rules,
+    layer2_rules,
+    switch_rules,
+    vlan_rules,
     onlink6_rules,
     outer6_rules,
     reserved_rules,

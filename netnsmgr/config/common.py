@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal
@@ -42,6 +43,17 @@ def _schema(example: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "examples": [example], **more})
 
 
+def _word_or_number(words: Iterable[str], least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": [*words]},
+                {"type": "integer", "minimum": least, "maximum": most},
+            ]
+        }
+    )
+
+
 _TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
 Address = Annotated[IPAddress, PlainValidator(addresses.address), _TEXT, _schema("10.10.1.1")]
@@ -76,8 +88,18 @@ Range6 = Annotated[
     _schema("fd00:10:1::100-fd00:10:1::1ff"),
 ]
 Duid = Annotated[str, PlainValidator(values.duid), _TEXT, _schema("00:03:00:01:02:16:3e:00:00:01")]
-EtherType = Annotated[int, PlainValidator(values.ether_type), _schema("profinet")]
-LinkLocalGroup = Annotated[int, PlainValidator(values.link_local_group), _schema("lldp")]
+EtherType = Annotated[
+    int,
+    Shown("name or number"),
+    PlainValidator(values.ether_type),
+    _word_or_number(values.ETHER_TYPES, 0x0600, 0xFFFF),
+]
+LinkLocalGroup = Annotated[
+    int,
+    Shown("name or number"),
+    PlainValidator(values.link_local_group),
+    _word_or_number(values.LINK_LOCAL_GROUPS, 3, 15),
+]
 Mac = Annotated[str, PlainValidator(values.mac_address), _schema("02:16:3e:00:00:01")]
 Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLength=63)]
 HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]

@@ -73,6 +73,9 @@ def _sentence(
             return f"{given} is too small; the least is {context['ge']}"
         case "less_than_equal":
             return f"{given} is too large; the most is {context['le']}"
+        case "multiple_of":
+            step = context["multiple_of"]
+            return f"{given} is no multiple of {step}; write for example {max(given // step, 1) * step}"
         case "too_short":
             return f"the list is empty; give at least {context['min_length']}{_example(kind, path)}"
         case "too_long":

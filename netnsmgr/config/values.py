@@ -154,18 +154,39 @@ ETHER_TYPES = {
 """Names of protocols directly above Ethernet (IANA, IEEE 802 numbers)."""
 
 
+_NOT_LISTED = {
+    **dict.fromkeys((0x0800, "ip", "ipv4"), "IPv4 always passes as far as the access list lets it"),
+    **dict.fromkeys((0x86DD, "ip6", "ipv6"), "IPv6 always passes as far as the access list lets it"),
+    **dict.fromkeys((0x0806, "arp"), "ARP always passes"),
+    **dict.fromkeys((0x8100, 0x88A8, 0x9100, "vlan"), "tags of VLANs are the affair of 'vlan'"),
+}
+
+
 def ether_type(value: object) -> int:
     """Return an EtherType, given by name or number; below 1536 the field is a length (IEEE 802.3, 3.2.6)."""
-    if isinstance(value, str) and value in ETHER_TYPES:
-        return ETHER_TYPES[value]
-    if isinstance(value, int) and not isinstance(value, bool) and 0x0600 <= value <= 0xFFFF:
+    word = value.lower() if isinstance(value, str) else value
+    if isinstance(word, str | int) and word in _NOT_LISTED:
+        raise ValueError(f"{_written(value)}: {_NOT_LISTED[word]}; leave it out")
+    if isinstance(word, str) and word in ETHER_TYPES:
+        return ETHER_TYPES[word]
+    if type(value) is int and 0x0600 <= value <= 0xFFFF:
         return value
+    if isinstance(word, str) and re.fullmatch(r"0x[0-9a-f]{4}|[0-9]{4,5}", word):
+        raise ValueError(f"'{value}' is text; write the number without quotes: {value}")
     raise ValueError(
-        f"{value!r} is no EtherType; write a number from 0x0600 to 0xffff, or one of {', '.join(ETHER_TYPES)}"
+        f"{_written(value)} is no EtherType; write a number from 0x0600 to 0xffff, or one of {', '.join(ETHER_TYPES)}"
     )
 
 
 LINK_LOCAL_GROUPS = {"lldp": 14, "eapol": 3}
+_NOT_CHOSEN = {
+    **dict.fromkeys(
+        (0, "stp"),
+        "the spanning tree: it passes where the switch does not speak it itself, and never where it does",
+    ),
+    **dict.fromkeys((1, "pause"), "pause frames, which the kernel never forwards"),
+    **dict.fromkeys((2, "lacp"), "link aggregation, which the kernel never forwards"),
+}
 
 
 def link_local_group(value: object) -> int:
@@ -173,10 +194,33 @@ def link_local_group(value: object) -> int:
 
     Not 0 to 2 (spanning tree, pause, link aggregation): the kernel never does (BR_GROUPFWD_RESTRICTED, br_private.h).
     """
-    if isinstance(value, str) and value in LINK_LOCAL_GROUPS:
-        return LINK_LOCAL_GROUPS[value]
-    if isinstance(value, int) and not isinstance(value, bool) and 3 <= value <= 15:
+    word = value.lower() if isinstance(value, str) else value
+    if isinstance(word, str) and word in LINK_LOCAL_GROUPS:
+        return LINK_LOCAL_GROUPS[word]
+    if type(value) is int and 3 <= value <= 15:
         return value
+    if isinstance(word, str | int) and not isinstance(word, bool) and word in _NOT_CHOSEN:
+        raise ValueError(f"{_written(value)} is {_NOT_CHOSEN[word]}; leave it out")
     raise ValueError(
-        f"{value!r} is no protocol that a bridge can forward; write lldp, eapol, or a number from 3 to 15"
+        f"{_written(value)} is no protocol that a bridge can forward; write lldp, eapol, or a number from 3 to 15"
     )
+
+
+def vlan_id(value: object) -> int:
+    """Return the number of a VLAN (IEEE 802.1Q, 9.6: 0 and 4095 are none)."""
+    if type(value) is not int:
+        raise ValueError(f"{_written(value)} is no VLAN; write a number from 1 to 4094")
+    if value == 0:
+        raise ValueError("a tag of 0 is no VLAN, only a priority; write 1 to 4094, or leave 'vlan' out")
+    if not 1 <= value <= 4094:
+        why = "4095 is reserved" if value == 4095 else f"there is no VLAN {value}"
+        raise ValueError(f"{why}; write 1 to 4094")
+    return value
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f"'{value}'"
+    return str(value).lower() if isinstance(value, bool | int | float) else f"a {_kind(value)}"

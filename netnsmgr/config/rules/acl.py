@@ -35,6 +35,8 @@ def acl_rules(scope: Scope) -> Iterator[Problem]:
                     yield scope.problem(here.spot("id"), what)
                 yield from _without_value(scope, here, rule)
                 yield from _of_two_versions(scope, here, rule, ni)
+                if ni is not None and ni.is_switch:
+                    continue  # any server of the segment may name any host; port maps are refused
                 if isinstance(rule.action, Portmap):
                     if ni is not None and ni.air_gapped:
                         yield scope.problem(

@@ -86,9 +86,8 @@ def _addresses(
             at, other = clash
             what = f"address {address} is already in network '{interface.network}', in app '{other.name}'; give another"
             yield scope.problem(at, what)
-        if (ni := scope.config.instances.get(interface.network)) is not None and (
-            fault := _unfit(ni, address)
-        ):
+        ni = scope.config.instances.get(interface.network)
+        if ni is not None and not ni.is_switch and (fault := _unfit(ni, address)):
             yield scope.problem(spot, f"address {address} {fault}")
 
 

@@ -40,6 +40,16 @@ def network() -> Callable[..., Document]:
 
 
 @pytest.fixture
+def switch() -> Callable[..., Document]:
+    """Make a NetworkInstance of type switch with the ports given, by name or label."""
+
+    def make(name: str = "sw1", *ports: str, **spec: Any) -> Document:
+        return envelope("NetworkInstance", name, {"type": "switch", "ports": list(ports), **spec})
+
+    return make
+
+
+@pytest.fixture
 def app() -> Callable[..., Document]:
     """Make an App in a namespace of its own name; one eth0 in ni1 unless said otherwise."""
 

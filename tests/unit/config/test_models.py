@@ -175,7 +175,7 @@ def test_frozen(network: Make) -> None:
         instance(network()).spec.mtu = 1500  # type: ignore[misc]
 
 
-def test_round_trip(device: Make, network: Make, app: Make) -> None:
+def test_round_trip(device: Make, network: Make, switch: Make, app: Make) -> None:
     """Written out as JSON and read again, each kind is the same."""
     documents = [
         device(
@@ -189,6 +189,15 @@ def test_round_trip(device: Make, network: Make, app: Make) -> None:
         ),
         network(ports=["wan"], dhcp={"range": "10.10.1.5-10.10.1.9"}, dns={"hosts": {"p": ["10.10.1.2"]}}),
         app("app1", {"mac": "02:00:00:00:00:01", "address": "10.10.1.20"}, attach={"tap": True}),
+        device({"name": "eth0", "shared": True}, {"name": "v", "vlan": {"parent": "eth1", "id": 4094}}),
+        switch(
+            "sw1",
+            "wan",
+            vlans={"wan": {"trunk": [100, 200]}},
+            stp={"bpduGuard": ["wan"], "priority": 4096},
+            forward=["lldp", 7],
+        ),
+        app("app2", {"vlan": {"access": 100}, "etherTypes": ["profinet", 0x88A4]}),
     ]
     for document in documents:
         value = parse_document(document)
