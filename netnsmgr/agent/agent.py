@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -38,6 +38,7 @@ class Role(Protocol):
     ) -> Intent: ...
     def next_look(self) -> float | None: ...
     def part(self) -> Intent: ...
+    def released(self, row: dict[str, Any], views: dict[str, dict[str, Any]]) -> bool: ...
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]: ...
 
 
@@ -81,8 +82,7 @@ class Agent:
         async def intend() -> Intent:
             if row["deleting"]:
                 return self._role.part()
-            rows = {table: dict(view.rows) for table, view in views.items() if view.synchronized}
-            found = await self._role.intend(row, rows, system)
+            found = await self._role.intend(row, _rows(views), system)
             for table in self._role.tables:
                 if table not in views:
                     views[table] = self._subscribe(table)
@@ -103,6 +103,8 @@ class Agent:
                     continue
                 row = config.rows["config"]
                 reconciler.keep = row.get("keep", False)
+                # Asked before the look at what is there: nothing comes after that.
+                released = row["deleting"] and self._role.released(row, _rows(views))
                 outcome = await self._guarded(reconciler.run, intend, netlink.drain)
                 if outcome is None:
                     continue
@@ -114,7 +116,7 @@ class Agent:
                 self._waits = any(item.state == "pending" for item in outcome.states.values())
                 self._look_at(self._role.next_look())
                 namespaces.watch(_namespaces(outcome, all_of_them=system.owns_namespace))
-                if row["deleting"] and not outcome.states:
+                if released and not outcome.states:
                     # The supervisor takes our rows away when it has removed the namespace, too.
                     return
         finally:
@@ -168,6 +170,10 @@ class Agent:
         for table, key in self._published - now:
             self._client.publish(table, key, None)
         self._published = now
+
+
+def _rows(views: Mapping[str, View]) -> dict[str, dict[str, Any]]:
+    return {table: dict(view.rows) for table, view in views.items() if view.synchronized}
 
 
 def _namespaces(outcome: Outcome, *, all_of_them: bool) -> dict[str, bool]:

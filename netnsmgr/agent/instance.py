@@ -22,7 +22,7 @@ from netnsmgr.features.instance import frames, intent
 from netnsmgr.features.learnable import ground
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
-from netnsmgr.features.scope import InstanceScope, Intent
+from netnsmgr.features.scope import GONE, InstanceScope, Intent
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.namespace import pin_path
@@ -187,6 +187,14 @@ class InstanceRole:
         """Return what is left of an instance that is being deleted: first the filter alone, which outlives the links."""
         first, self._deleting = not self._deleting, True
         return {"": frames(self._scope)} if first and self._scope is not None else {}
+
+    def released(self, row: dict[str, Any], views: dict[str, dict[str, Any]]) -> bool:
+        """Say whether the uplink agent has let go of an instance that is being deleted.
+
+        Until then it may put a port here once more, which would end with the namespace.
+        """
+        told = views.get(link_status(self._name), {}).get("link", {})
+        return not row.get("switch") or (told.get("state") == GONE and told["revision"] >= row["revision"])
 
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         revision = row["revision"]

@@ -49,9 +49,11 @@ def main(
     directory = f"{run_dir}/instances/{name}"
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
+        # Kept: ports that are here for a while go back there.
+        home = namespace.open_own()
         fresh = False if name == UPLINK else _enter(name, directory)
         namespace.drop_capabilities()
-        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh))
+        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh, home=home))
     except Exception as error:
         log.exception("agent ends")
         last_words.send(
@@ -89,7 +91,7 @@ def _enter(name: str, directory: str) -> bool:
     return True
 
 
-async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool) -> None:
+async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool, home: int) -> None:
     # The default watcher starts a thread for each child; this one waits for a pidfd.
     watcher = asyncio.PidfdChildWatcher()
     watcher.attach_loop(asyncio.get_running_loop())
@@ -105,7 +107,9 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
             role.learning.changed = agent.wake
-            system = KernelSystem(directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases)
+            system = KernelSystem(
+                directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases, home=home
+            )
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
         leases = DirectoryWatch(role.lease_dir, agent.wake)
         try:

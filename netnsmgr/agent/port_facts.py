@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
 
+from netnsmgr.agent.lent_ports import at_switch
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPInterface, Version, interface
 from netnsmgr.features import port_dhcp, port_dhcp6
@@ -48,8 +49,10 @@ class PortWatch:
         self._asked: dict[str, tuple[int, float]] = {}
         self.changed: Callable[[], object] = lambda: None
 
-    async def facts(self, ports: Sequence[Port], system: KernelSystem, *, ipv6: bool) -> list[PortFacts]:
-        """Return what is known of each port now."""
+    async def facts(
+        self, ports: Sequence[Port], system: KernelSystem, *, ipv6: bool, holders: Mapping[str, str]
+    ) -> list[PortFacts]:
+        """Return what is known of each port now; ``holders`` says which switch shall have which."""
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._leases = {port.name: self._lease(port, now) for port in ports if port.dhcp}
         # Also of ports without `dhcp6`: their instances may have asked for prefixes.
@@ -61,7 +64,8 @@ class PortWatch:
         for port in ports:
             if advertised(port):
                 self._ask(port, links.get(port.ifname), found, system, now)
-        return [self._facts(port, links.get(port.ifname), found, system, ipv6=ipv6) for port in ports]
+        facts = [self._facts(port, links.get(port.ifname), found, system, ipv6=ipv6) for port in ports]
+        return [await at_switch(each, port, holders, system) for port, each in zip(ports, facts, strict=True)]
 
     def next_look(self) -> float | None:
         """Return when, in seconds since the device's start, something ends that nobody may have renewed."""

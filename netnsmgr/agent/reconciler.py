@@ -22,6 +22,7 @@ from netnsmgr.items.ndp_proxy import NdpProxy
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
+from netnsmgr.items.port import PortItem
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import LocalRule, Rule
@@ -31,6 +32,7 @@ from netnsmgr.kernel.system import KernelSystem
 
 COMMON: tuple[type[KernelItem], ...] = (
     Link,
+    PortItem,
     LinkUp,
     Address,
     Route,

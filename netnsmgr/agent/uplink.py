@@ -16,12 +16,13 @@ from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS
 from netnsmgr.core.item import Ref
+from netnsmgr.features import port_links
 from netnsmgr.features.delegation import ends, share_out
 from netnsmgr.features.egress6 import inner_address
 from netnsmgr.features.forwarding import PARAMETERS
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
-from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features.scope import GONE, Intent, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.uplink import intent
 from netnsmgr.items.link import link_ref, netns_ref
 from netnsmgr.kernel.system import KernelSystem
@@ -46,6 +47,8 @@ class UplinkRole:
         self._scope: UplinkScope | None = None
         self._intent: Intent = {}
         self._read: dict[str, tuple[object, LinkedInstance]] = {}
+        self._leaving: dict[str, int] = {}
+        """Switches that are being deleted, by the revisions in which that began."""
 
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
@@ -56,6 +59,7 @@ class UplinkRole:
             entry["instance"]["metadata"]["name"]: self._linked(entry) for entry in row["instances"]
         }
         linked = [instance for _, instance in self._read.values()]
+        self._leaving = row.get("leaving", {})
         if any(each.instance.spec.ipv6.uplink in PROXIED for each in linked):
             # Only now: everybody's addresses change often, and wake us.
             self.tables = (AGENT_STATUS, APP_STATUS)
@@ -72,7 +76,9 @@ class UplinkRole:
             port.slaac or port.dhcp6 or any(each.version == 6 for each in port.addresses) for port in ports
         )
         system.rtnl.ipv6 |= self.ipv6
-        facts = await self._ports.facts(ports, system, ipv6=self.ipv6)
+        switches = [each for each in linked if each.instance.is_switch]
+        taken = port_links.holders(((port, None) for port in ports), switches)
+        facts = await self._ports.facts(ports, system, ipv6=self.ipv6, holders=taken)
         wanted = {
             v: system.files.read(f"/proc/sys/{PARAMETERS[v]}")
             for v in VERSIONS
@@ -130,6 +136,10 @@ class UplinkRole:
         """Never called: the device's root namespace is not deleted."""
         return {}
 
+    def released(self, row: dict[str, Any], views: dict[str, dict[str, Any]]) -> bool:
+        """Never asked, either."""
+        return True
+
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         if self._scope is None:
             return []
@@ -147,6 +157,9 @@ class UplinkRole:
                 for mapped, addresses in maps.get(linked.instance.name, ())
             ]
             rows.append((link_status(linked.instance.name), "link", link))
+        for name, revision in self._leaving.items():
+            # What was under way when we heard it has ended by now: nothing goes there any more.
+            rows.append((link_status(name), "link", _let_go(revision)))
         return rows
 
     def _device_row(self, revision: int, outcome: Outcome, *, busy: bool) -> dict[str, Any]:
@@ -181,6 +194,8 @@ class UplinkRole:
             label for port, _ in self._scope.ports for label in port.labels
         }
         why += [f"pending: port {name}" for name in instance.spec.ports if name not in known]
+        hindered = port_links.hindrances(self._scope, linked)
+        why += [f"pending: {each}" for each in hindered]
         why += [
             f"pending: address of port {p.name}"
             for p, facts in ports
@@ -192,7 +207,7 @@ class UplinkRole:
         usable = instance.is_switch or instance.air_gapped or any(facts.usable for _, facts in ports)
         missing = {link_ref(facts.interface) for _, facts in ports if not facts.present}
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
-        if usable and there and not waits:
+        if usable and there and not waits and not hindered:
             state = "ready"
         elif any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states):
             state = "degraded"
@@ -210,9 +225,10 @@ class UplinkRole:
                     "ntp": [str(server) for server in facts.ntp],
                     "mtu": facts.mtu,
                     "addresses": [str(address) for address in facts.addresses],
+                    **({"mode": "shared" if port.shared else "moved"} if instance.is_switch else {}),
                 }
                 for port, facts in ports
-                if facts.present
+                if facts.present or facts.lent == instance.name
             ],
             "prefixes": [
                 {
@@ -223,6 +239,10 @@ class UplinkRole:
                 for part in linked.delegated
             ],
         }
+
+
+def _let_go(revision: int) -> dict[str, Any]:
+    return {"revision": revision, "state": GONE, "items": [], "reasons": [], "ports": [], "prefixes": []}
 
 
 def _addresses6(
@@ -240,18 +260,25 @@ def _addresses6(
     return tuple(sorted({*told, *(each for each in known if each is not None)}))
 
 
+def _state(facts: PortFacts) -> str:
+    if facts.lent:
+        return "moved"  # whether it is up is told by the instance that has it
+    return "missing" if not facts.present else "up" if facts.up and facts.carrier else "down"
+
+
 def _port_row(port: Port, facts: PortFacts) -> dict[str, Any]:
     return {
         "name": port.name,
         "interface": facts.interface,
         "labels": list(port.labels),
-        "state": "missing" if not facts.present else "up" if facts.up and facts.carrier else "down",
+        "state": _state(facts),
         "addresses": [str(address) for address in facts.addresses],
         "gateways": [str(gateway) for gateway in facts.gateways],
         "dns": [str(server) for server in facts.dns],
         "ntp": [str(server) for server in facts.ntp],
         "mtu": facts.mtu,
         "cost": port.cost,
+        **({"instance": facts.lent} if facts.lent else {}),
     } | (
         # Without the times, which are told anew with every renewal.
         {} if facts.delegated is None else {"delegated": [str(part.prefix) for part in facts.delegated]}

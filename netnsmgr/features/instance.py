@@ -21,6 +21,7 @@ from netnsmgr.features import (
 )
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.scope import InstanceScope, Intent
+from netnsmgr.features.switch import borrowed
 from netnsmgr.features.switch import bridge as switch_bridge
 from netnsmgr.features.switch import filter as switch_filter
 from netnsmgr.features.switch import ports as switch_ports
@@ -42,7 +43,7 @@ FEATURES = (
     metadata.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)
-SWITCH_FEATURES = (switch_bridge.items, switch_ports.items, switch_filter.items)
+SWITCH_FEATURES = (borrowed.items, switch_bridge.items, switch_ports.items, switch_filter.items)
 SWITCH_APP_FEATURES = (vif.items, switch_filter.app_items)
 
 

@@ -2,11 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from netnsmgr.config.device import Port
+from netnsmgr.core.ip import LINK_LOCAL, IPInterface
 from netnsmgr.core.item import Item
-from netnsmgr.features.scope import LinkedInstance, UplinkScope
+from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.link import ExternalNetns
+from netnsmgr.items.port import ALIAS_BYTES, LentPort, Record, fits
+from netnsmgr.items.system import LinkInfo
+
+ETHERNET = 1
+"""``ARPHRD_ETHER`` of linux/if_arp.h."""
+ROOTED = frozenset({"bridge", "bond", "team", "vrf"})
+"""Kinds of links that the kernel leaves where they were made (``netns_immutable``)."""
+SHARED = "write shared: true at the port, with how it gets its addresses"
 
 
-def items(_scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
+def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     """Return what brings the ports of one switch into its namespace."""
-    return [ExternalNetns(linked.instance.name, f"/run/netns/{linked.instance.name}")]
+    name = linked.instance.name
+    far = ExternalNetns(name, f"/run/netns/{name}")
+    found: list[Item] = [far]
+    for port, facts in scope.ports_of(linked.instance):
+        if not hindrance(scope, linked, port, facts):
+            found.append(LentPort(port.ifname, far.name, far.path))
+    return found
+
+
+def hindrance(scope: UplinkScope, linked: LinkedInstance, port: Port, facts: PortFacts) -> str:
+    """Return why a port cannot be in the switch's namespace, and what to do; empty: nothing is in the way."""
+    name = linked.instance.name
+    if (holder := holders(scope.ports, scope.switches).get(port.name)) not in (None, name):
+        return f"port {port.name}, which the switch {holder} has"
+    if facts.lent == name:
+        return ""
+    if not facts.present:
+        return f"port {port.name}"
+    return f"port {port.name} {facts.obstacle}" if facts.obstacle else ""
+
+
+def hindrances(scope: UplinkScope, linked: LinkedInstance) -> list[str]:
+    """Return why ports of a switch are not there; nothing for a local instance."""
+    if not linked.instance.is_switch:
+        return []
+    each = (hindrance(scope, linked, port, facts) for port, facts in scope.ports_of(linked.instance))
+    return [words for words in each if words]
+
+
+def holders(ports: Iterable[tuple[Port, object]], switches: Sequence[LinkedInstance]) -> dict[str, str]:
+    """Return which switch gets which port, by their names: of several that ask for one, the first."""
+    found: dict[str, str] = {}
+    for port, _ in ports:
+        words = {port.name, *port.labels}
+        for linked in switches:
+            if linked.instance.spec.ports and words & set(linked.instance.spec.ports):
+                found.setdefault(port.name, linked.instance.name)
+    return found
+
+
+def moved(scope: UplinkScope) -> frozenset[str]:
+    """Return the names of the ports that are, or shall be, in a switch's namespace: nothing here may use them."""
+    taken = holders(scope.ports, scope.switches)
+    return frozenset(port.name for port, _ in scope.ports if port.name in taken and not port.shared)
+
+
+def obstacle(
+    port: Port,
+    info: LinkInfo,
+    links: Mapping[str, LinkInfo],
+    addresses: Collection[IPInterface],
+    *,
+    instance: str,
+    wireless: bool,
+) -> str:
+    """Return what keeps a port's link from being moved to ``instance``, as the words after its name; or nothing.
+
+    ``addresses`` are those that it has now.
+    """
+    if info.hardware != ETHERNET:
+        return "is not Ethernet: a switch cannot use it"
+    if wireless:
+        return "is wireless: an access point takes frames of its own station only, so a switch cannot use it"
+    if info.kind in ROOTED:
+        return f"is a {info.kind}, which cannot leave the device's root namespace: {SHARED}"
+    if info.master:
+        return (
+            f"belongs to {info.master}: take it out of that (ip link set {info.name} nomaster), or {SHARED}"
+        )
+    if above := sorted(other.name for other in links.values() if other.lower == info.name):
+        return f"carries {', '.join(above)}, which would be lost with it: remove that, or {SHARED}"
+    if used := [str(each) for each in addresses if each.ip not in LINK_LOCAL]:
+        return f"has the address {', '.join(sorted(used))} of somebody else: remove it, or {SHARED}"
+    if not fits((Record.of(info) or Record.found(info, instance))._replace(instance=instance)):
+        return (
+            f"has an alias of {len(info.alias.encode())} bytes: with what has to be noted of the port it is longer "
+            f"than the {ALIAS_BYTES} that the kernel keeps; shorten it (ip link set {info.name} alias …)"
+        )
+    return ""

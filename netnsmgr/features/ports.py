@@ -7,6 +7,7 @@ from collections.abc import Collection
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS, IPAddress, IPInterface, IPNetwork, Version, any_network, host_network
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.features.port_links import moved
 from netnsmgr.features.scope import PortFacts, UplinkScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.link import ExternalLink, LinkUp
@@ -22,7 +23,13 @@ IPV6_METRIC = 1024
 
 def items(scope: UplinkScope) -> list[Item]:
     """Return the items of all ports."""
-    found = [item for number, (port, facts) in enumerate(scope.ports) for item in _port(number, port, facts)]
+    elsewhere = moved(scope)
+    found = [
+        item
+        for number, (port, facts) in enumerate(scope.ports)
+        if port.name not in elsewhere
+        for item in _port(number, port, facts)
+    ]
     found += listening(scope)
     if sum(bool(facts.addresses) for _, facts in scope.ports) > 1:
         # The device answers by the port that was asked.  With one port there is nothing to tell apart, and what
@@ -134,7 +141,10 @@ def listening(scope: UplinkScope) -> list[Sysctl]:
     (Documentation/networking/ip-sysctl, ``addrconf_fixup_forwarding``).  0 stays: there somebody else listens.
     """
     found = []
+    elsewhere = moved(scope)
     for port, facts in scope.ports:
+        if port.name in elsewhere:
+            continue
         conf = f"net/ipv6/conf/{facts.interface}"
         told = port.slaac or port.dhcp6
         if facts.present and (told or (scope.ipv6 and port.as_found(6) and facts.accept_ra)):

@@ -128,7 +128,7 @@ def port_facts(row: Row) -> PortFacts:
     return PortFacts(
         row["name"],
         row["interface"],
-        present=row["state"] != "missing",
+        present=row["state"] not in ("missing", "moved"),
         up=row["state"] == "up",
         carrier=row["state"] == "up",
         mtu=row["mtu"],
@@ -136,6 +136,7 @@ def port_facts(row: Row) -> PortFacts:
         gateways=tuple(map(ip_address, row["gateways"])),
         dns=tuple(map(ip_address, row["dns"])),
         ntp=tuple(map(ip_address, row["ntp"])),
+        lent=row.get("instance", ""),
     )
 
 

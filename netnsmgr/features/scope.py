@@ -30,6 +30,9 @@ DEFAULT_MTU = 1500
 LINK_PREFIX = "nm-"
 IFNAMSIZ = 15  # without the terminating zero of the kernel's IFNAMSIZ
 
+GONE = "gone"
+"""State of a switch's link row: the uplink agent puts no more ports into its namespace."""
+
 Intent = dict[str, list[Item]]
 """Items by group: the empty name for the agent's own, else an application's interface or an instance."""
 
@@ -66,6 +69,10 @@ class PortFacts:
     """How the kernel makes the link-local address; 1: not at all (ip-sysctl)."""
     delegated: tuple[Delegated, ...] | None = None
     """What its network has delegated to it; None while nobody has answered."""
+    lent: str = ""
+    """The switch in whose namespace it is; it is then not present."""
+    obstacle: str = ""
+    """Why it cannot be in a switch, in words that follow its name."""
 
     @property
     def usable(self) -> bool:

@@ -74,7 +74,17 @@ def set_forwarding(ifindex: int) -> ifinfmsg:
 
 LINK_ATTRIBUTES = frozenset(
     f"IFLA_{name}"
-    for name in ("IFNAME", "MTU", "ADDRESS", "MASTER", "IFALIAS", "LINK_NETNSID", "CARRIER", "LINKINFO")
+    for name in (
+        "IFNAME",
+        "MTU",
+        "ADDRESS",
+        "MASTER",
+        "IFALIAS",
+        "LINK",
+        "LINK_NETNSID",
+        "CARRIER",
+        "LINKINFO",
+    )
 )
 
 
@@ -94,6 +104,11 @@ def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
         master=names.get(known.get("IFLA_MASTER", 0), ""),
         alias=known.get("IFLA_IFALIAS", ""),
         peer_netns=known.get("IFLA_LINK_NETNSID"),
+        hardware=message["ifi_type"],
+        # Of a veth it is the other end, which stands on nothing.
+        lower=""
+        if kind == "veth" or "IFLA_LINK_NETNSID" in known
+        else names.get(known.get("IFLA_LINK", 0), ""),
     )
 
 

@@ -63,6 +63,14 @@ def inode(path: str = "/proc/self/ns/net") -> int | None:
     return found.st_ino if found.st_dev == os.stat("/proc/self/ns/net").st_dev else None
 
 
+def open_own() -> int:
+    """Open the namespace that this process is in, so that links can be sent there once it is in another one."""
+    try:
+        return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError(f"/proc/self/ns/net: {error.strerror}") from error
+
+
 def enter(path: str) -> None:
     """Move this process into the namespace at ``path``; before it has threads or sockets, and only once."""
     try:

@@ -1,4 +1,4 @@
-"""Requests about proxied neighbours: the last part of ``KernelRtnl``."""
+"""Requests about proxied neighbours: a part of ``KernelRtnl``."""
 
 from __future__ import annotations
 

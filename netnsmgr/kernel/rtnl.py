@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from netnsmgr.kernel.ndp_proxies import ProxyRequests
+from netnsmgr.kernel.moves import MoveRequests
 
 
-class KernelRtnl(ProxyRequests):
+class KernelRtnl(MoveRequests):
     """One rtnetlink socket of the namespace that the process lives in; see ``items.system.Rtnl``."""
 
     async def __aenter__(self) -> Self:

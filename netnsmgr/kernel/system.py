@@ -19,7 +19,8 @@ class KernelSystem:
     """Everything of this process's namespace; see ``items.system.System``.
 
     ``directory`` is the agent's own run directory, ``changed`` is called when a helper ends, ``fresh`` says that the
-    namespace was made just now, ``leases`` reads the leases of its DHCP server.
+    namespace was made just now, ``leases`` reads the leases of its DHCP server, ``home`` is an open file of the device's
+    root namespace.
     """
 
     def __init__(
@@ -30,12 +31,13 @@ class KernelSystem:
         owns_namespace: bool,
         fresh: bool,
         leases: Callable[[], Sequence[Lease]] = tuple,
+        home: int | None = None,
     ) -> None:
         self.netns_inode = inode() or 0
         self.leases = leases
         self.owns_namespace = owns_namespace
         etc = f"{directory}/etc"
-        self.rtnl = KernelRtnl()
+        self.rtnl = KernelRtnl(home)
         self.nft = KernelNft(f"{directory}/nft.json")
         self.conntrack = KernelConntrack(f"{directory}/flows.json")
         self.files = KernelFiles(etc)

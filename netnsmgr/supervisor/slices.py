@@ -6,7 +6,7 @@ An agent gets one row with everything it has to know, so that a change elsewhere
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,27 +45,42 @@ class Slicer:
 
     def __post_init__(self) -> None:
         self._last: dict[str, tuple[str, int]] = {}
+        self._local: set[str] = set()
+        """Instances that have been no switches: no port of the device can be in their namespaces."""
 
     def cut(
-        self, config: Config, rows: Rows, numbers: Mapping[str, int], revision: int, *, keep: bool = False
+        self,
+        config: Config,
+        rows: Rows,
+        numbers: Mapping[str, int],
+        revision: int,
+        *,
+        keep: bool = False,
+        going: Collection[str] = (),
     ) -> Slices:
         """Return every agent's slice; instances that have a number but no configuration are being deleted.
 
         ``keep``: the configuration is not all there, so nothing is removed for being absent from it.
+        ``going``: switches that are being deleted, which goes on to its end even if they are wanted again.
         """
         device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
         documents, apps = rows.get(INSTANCE_CONFIG, {}), rows.get(APP_CONFIG, {})
         pool, pool6 = config.link_pool, config.link_pool6
-        extra = {"keep": True} if keep else {}
+        extra: dict[str, Any] = {"keep": True} if keep else {}
         slices: Slices = {}
-        links = []
+        links: list[dict[str, Any]] = []
+        leaving: dict[str, int] = {}
         for name, number in sorted(numbers.items(), key=lambda pair: pair[1]):
             document = documents.get(name)
-            if document is None:
-                gone = {"number": number, "deleting": True}
+            if document is None or name in going:
+                switch = name not in self._local
+                gone = {"number": number, "deleting": True} | ({"switch": True} if switch else {})
                 slices[name] = self._revised(name, gone, revision)
+                if switch:
+                    leaving[name] = slices[name]["revision"]
                 continue
             instance = config.instances[name]
+            (self._local.discard if instance.is_switch else self._local.add)(name)
             pools = () if instance.is_switch else (pool, pool6) if instance.has_ipv6 else (pool,)
             if any(2 * number + 1 >= each.num_addresses for each in pools):
                 continue  # waits for the number, and the addresses, of one that is still being deleted
@@ -86,6 +101,8 @@ class Slicer:
                 ],
             }
             slices[name] = self._revised(name, whole, revision)
+        if leaving:
+            extra["leaving"] = leaving
         slices[UPLINK] = self._revised(
             UPLINK, {"device": device, "deleting": False, "instances": links, **extra}, revision
         )

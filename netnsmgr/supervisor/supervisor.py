@@ -83,7 +83,8 @@ class Supervisor:
             self._numbers = numbers
             self._save_numbers()
         known = {name: n for name, n in numbers.items() if complete or name in self._seen}
-        self.slices = self._slicer.cut(config, rows, known, revision, keep=not complete)
+        going = [name for name, part in self.slices.items() if part.get("switch") and name in self._agents]
+        self.slices = self._slicer.cut(config, rows, known, revision, keep=not complete, going=going)
         self._attachments.want(_pids(config))
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
             self._tell(name, part)

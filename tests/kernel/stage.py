@@ -83,8 +83,11 @@ async def stage(
     fresh: bool = True,
     changed: Callable[[], None] = lambda: None,
     leases: Callable[[], Sequence[Lease]] = tuple,
+    home: int | None = None,
 ) -> AsyncIterator[Stage]:
     """The agent of the namespace in which the test runs; owns nothing but its socket, like the real one."""
-    system = KernelSystem(DIRECTORY, changed, owns_namespace=owns_namespace, fresh=fresh, leases=leases)
+    system = KernelSystem(
+        DIRECTORY, changed, owns_namespace=owns_namespace, fresh=fresh, leases=leases, home=home
+    )
     async with system:
         yield Stage(system)

@@ -1,0 +1,204 @@
+"""Ports of the device that leave its root namespace for that of a switch, and come back as they were found.
+
+What a port was like is written into its own alias before anything else is done with it: the alias goes with the link,
+into the switch's namespace, back, and also to the kernel's first namespace when the switch's dies.  So whoever looks
+next knows, whatever has ended in between.  *Ours* is a link with such an alias, and nothing else.
+
+All share the kind ``port``; a process wants one sort of them only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Self
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.errors import KernelError
+from netnsmgr.items.link import link_ref, netns_ref
+from netnsmgr.items.system import KernelItem, LinkInfo, System
+
+RECORD = "netnsmgr-port:"
+"""Begins the alias of a port that is not as it was found.  Not ``netnsmgr:``, which says "made by us"."""
+ALIAS_BYTES = 255
+"""What the kernel keeps of an alias (``IFALIASZ`` of linux/if.h, with the terminating zero)."""
+
+
+class Record(NamedTuple):
+    """A port as it was found; MTU in bytes, ``alias`` is the one that somebody else gave to it."""
+
+    instance: str
+    name: str
+    up: bool
+    mtu: int
+    mac: str
+    alias: str
+
+    @classmethod
+    def found(cls, info: LinkInfo, instance: str) -> Self:
+        """Note how a port is now, before ``instance`` gets it."""
+        return cls(instance, info.name, info.up, info.mtu, info.mac, info.alias)
+
+    @classmethod
+    def of(cls, info: LinkInfo) -> Self | None:
+        """Read what is on record of a port; None where nothing is.
+
+        A record that somebody has mutilated counts as one that says "as it is now".
+        """
+        if not info.alias.startswith(RECORD):
+            return None
+        try:
+            known = json.loads(info.alias.removeprefix(RECORD))
+            kinds = (str, str, bool, int, str, str)
+            fields = [known[key] for key in cls._fields]
+            if all(type(field) is kind for field, kind in zip(fields, kinds, strict=True)):
+                return cls(*fields)
+        except (ValueError, KeyError, TypeError):
+            pass
+        return cls("", info.name, info.up, info.mtu, info.mac, "")
+
+    @property
+    def text(self) -> str:
+        """The alias that says so; it may be longer than ``ALIAS_BYTES``."""
+        return RECORD + json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def fits(record: Record) -> bool:
+    """Say whether the kernel keeps the whole record."""
+    return len(record.text.encode()) <= ALIAS_BYTES
+
+
+def port_link(links: Mapping[str, LinkInfo], name: str) -> LinkInfo | None:
+    """Return the link of a port: the one of its name, else the one on record as it.
+
+    The kernel calls a port ``dev0`` that comes back where its name is taken (``dev_change_net_namespace``).
+    """
+    if name in links:
+        return links[name]
+    return next(
+        (i for i in links.values() if (known := Record.of(i)) is not None and known.name == name), None
+    )
+
+
+@dataclass(frozen=True)
+class PortItem(KernelItem):
+    """A port that is, or was, at a switch."""
+
+    kind: ClassVar[str] = "port"
+    name: str
+
+    def key(self) -> str:
+        return self.name
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        links = await system.rtnl.links()
+        if system.owns_namespace:
+            return [BorrowedPort(info.name) for info in links.values() if info.alias.startswith(RECORD)]
+        found: list[Item] = []
+        awaited: set[str] = set()
+        for want in wanted.values():
+            assert isinstance(want, LentPort)
+            if (here := port_link(links, want.name)) is not None:
+                awaited.add(here.name)
+            elif (there := await system.rtnl.link_in(want.path, want.name)) and Record.of(there):
+                found.append(want)
+        returned = (
+            info for info in links.values() if info.alias.startswith(RECORD) and info.name not in awaited
+        )
+        return found + [ReturnedPort(info.name) for info in returned]
+
+
+@dataclass(frozen=True)
+class LentPort(PortItem):
+    """In the root namespace: a port that is in the namespace of the switch ``netns``, at ``path``.
+
+    It is never deleted here: who has it gives it back when it is not wanted any more.
+    """
+
+    netns: str
+    path: str
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({netns_ref(self.netns)})
+
+    async def create(self, system: System) -> None:
+        links = await system.rtnl.links()
+        info = port_link(links, self.name)
+        if info is None:
+            if await system.rtnl.link_in(self.path, self.name) is not None:
+                return
+            raise KernelError(f"port {self.name} has gone")
+        known = Record.of(info)
+        record = (known or Record.found(info, self.netns))._replace(instance=self.netns)
+        if not fits(record):
+            raise KernelError(f"port {self.name}: its alias leaves no room for a record of how it was found")
+        if record != known:
+            await system.rtnl.set_link(info.name, alias=record.text)
+        if info.name != self.name:
+            await system.rtnl.rename_link(info.name, self.name)
+        await system.rtnl.move_link(self.name, self.path)
+
+    async def modify(self, old: Item, system: System) -> None:
+        await self.create(system)
+
+    async def delete(self, system: System) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class ReturnedPort(PortItem):
+    """In the root namespace: a port that came back and is not yet what it was; never wanted."""
+
+    def key(self) -> str:
+        return f"{self.name} as found"
+
+    async def create(self, system: System) -> None:
+        raise NotImplementedError
+
+    async def modify(self, old: Item, system: System) -> None:
+        raise NotImplementedError
+
+    async def delete(self, system: System) -> None:
+        info = (await system.rtnl.links()).get(self.name)
+        record = Record.of(info) if info is not None else None
+        if info is None or record is None:
+            return
+        await system.rtnl.set_link(
+            info.name,
+            mtu=record.mtu if record.mtu != info.mtu else None,
+            mac=record.mac if record.mac and record.mac != info.mac else None,
+        )
+        if info.name != record.name:
+            try:
+                await system.rtnl.rename_link(info.name, record.name)
+            except KernelError as error:
+                raise KernelError(
+                    f"port {record.name} has come back as {info.name} and cannot have its name again: {error}; "
+                    f"rename or remove the link that has it"
+                ) from error
+        if record.up != info.up or info.name != record.name:
+            await system.rtnl.set_link(record.name, up=record.up)
+        # Last: what has the alias is not done yet.
+        await system.rtnl.set_link(record.name, alias=record.alias)
+
+
+@dataclass(frozen=True)
+class BorrowedPort(PortItem):
+    """In a switch's namespace: a port of the device that is there; deleted, it is given back to the root namespace."""
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({link_ref(self.name)})
+
+    async def create(self, system: System) -> None:
+        raise KernelError(
+            f"link {self.name} is not the device's port {self.name}: it is in its place, and has no record of a port; "
+            f"remove or rename it in this namespace"
+        )
+
+    async def modify(self, old: Item, system: System) -> None:
+        return None
+
+    async def delete(self, system: System) -> None:
+        await system.rtnl.give_back(self.name)

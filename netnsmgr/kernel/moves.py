@@ -1,0 +1,87 @@
+"""Requests that move links from one namespace to another: the last part of ``KernelRtnl``."""
+
+from __future__ import annotations
+
+import errno
+
+from pyroute2.netlink import NLM_F_REQUEST
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_SETLINK
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+from netnsmgr.errors import KernelError
+from netnsmgr.items.system import LinkInfo
+from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info
+from netnsmgr.kernel.ndp_proxies import ProxyRequests
+from netnsmgr.kernel.refusals import explained, index, opened
+
+
+class MoveRequests(ProxyRequests):
+    """What ``items.system.Rtnl`` says of links in other namespaces; ``home`` is an open file of the device's root one.
+
+    Nobody enters the other namespace: the kernel looks, and moves, for who may administer both.
+    """
+
+    def __init__(self, home: int | None = None) -> None:
+        super().__init__()
+        self._home = home
+
+    async def link_in(self, path: str, name: str) -> LinkInfo | None:
+        """Return the link called ``name`` in the namespace at ``path``; None where there is none."""
+        # A namespace that nothing of ours ever went to has no id; one that has got a link from here does.
+        nsid = await self.netns_id(path)
+        if nsid is None:
+            return None
+        message = ifinfmsg()
+        message["attrs"] = [
+            ("IFLA_IFNAME", name),
+            ("IFLA_IF_NETNSID", nsid),
+            ("IFLA_EXT_MASK", SKIP_STATISTICS),
+        ]
+        try:
+            answer = await self._ip.nlm_request(message, RTM_GETLINK, NLM_F_REQUEST)
+            found = [each async for each in answer]
+        except NetlinkError as error:
+            if error.code in (errno.ENODEV, errno.EINVAL):  # EINVAL: the namespace has gone this moment
+                return None
+            raise KernelError(f"link {name} in {path}: {error}") from error
+        return link_info(found[0], {}) if found else None
+
+    async def move_link(self, name: str, path: str) -> None:
+        """Move a link into the namespace at ``path``; it keeps its name, its MAC and its alias, and is down there."""
+        with opened(path) as far, explained(f"link {name} to {path}"):
+            await self._move(index(name), far)
+
+    async def give_back(self, name: str) -> None:
+        """Move a link to the device's root namespace; where its name is taken there, it is ``dev0`` or so."""
+        if self._home is None:
+            raise KernelError(f"link {name}: the device's root namespace is not known here")
+        with explained(f"link {name} to the device's root namespace", gone_is_fine=True):
+            here = index(name)
+            try:
+                await self._move(here, self._home)
+            except NetlinkError as error:
+                if error.code != errno.EEXIST:
+                    raise
+                await self._move(here, self._home, "dev%d")
+
+    async def _move(self, number: int, namespace: int, name: str = "") -> None:
+        message = ifinfmsg()
+        message["index"] = number
+        message["attrs"] = [("IFLA_NET_NS_FD", namespace)]
+        if name:
+            message["attrs"].append(("IFLA_IFNAME", name))
+        try:
+            await self._request(message, RTM_SETLINK, 0)
+        finally:
+            self.refresh()
+
+    async def rename_link(self, name: str, new: str) -> None:
+        """Give a link another name; it is down afterwards, as kernels before 6.2 rename no other."""
+        if new in (await self.links()):
+            raise KernelError(f"another link is called {new}")
+        number = index(name)
+        await self.set_link(name, up=False)
+        with explained(f"link {name}"):
+            await self._ip.link("set", index=number, ifname=new)
+        self.refresh()
