@@ -13,6 +13,7 @@ from netnsmgr.core.plan import Op, Verb, plan
 from netnsmgr.errors import NetnsmgrError
 from netnsmgr.features.scope import Intent
 from netnsmgr.items.address import Address
+from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
@@ -46,7 +47,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     File,
     Process,
 )
-INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease)
+INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort)
 UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy)
 """The kinds that are observed; one that is not listed here does not exist."""
 

@@ -44,7 +44,7 @@ FEATURES = (
 )
 APP_FEATURES = (vif.items, acl.app_items)
 SWITCH_FEATURES = (borrowed.items, switch_bridge.items, switch_ports.items, switch_filter.items)
-SWITCH_APP_FEATURES = (vif.items, switch_filter.app_items)
+SWITCH_APP_FEATURES = (vif.items, switch_ports.app_items, switch_filter.app_items)
 
 
 def intent(scope: InstanceScope) -> Intent:

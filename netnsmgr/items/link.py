@@ -130,6 +130,12 @@ class Foreign(Link):
 class Bridge(Link):
     """A bridge without spanning tree (an instance has at most one way out of it)."""
 
+    of_switch: ClassVar[bool] = False
+
+    async def seen(self, alias: str, system: System) -> Item:
+        """Return this bridge as it is found, if there is more to know of it than of every link."""
+        return self
+
     async def create(self, system: System) -> None:
         await system.rtnl.add_bridge(self)
 
@@ -207,8 +213,9 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     alias, _, far = info.alias.removeprefix(ALIAS).partition("|")
     mac = info.mac if want.mac else ""
     seen = replace(want, mtu=info.mtu, mac=mac, master=info.master, alias=alias, up=info.up)
-    if isinstance(want, Bridge) and info.kind == "bridge":
-        return seen
+    if isinstance(want, Bridge) and info.kind == "bridge" and isinstance(seen, Bridge):
+        # A local instance's alias ends with its name, a switch's goes on: the one is never made of the other.
+        return await seen.seen(info.alias, system) if bool(far) == want.of_switch else foreign
     # Both are of kind "tun"; only a TAP has a MAC.
     if isinstance(want, Tap if info.mac else Tun) and info.kind == "tun":
         return seen

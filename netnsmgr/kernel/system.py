@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from netnsmgr.items.lease import Lease
+from netnsmgr.kernel.bridges import KernelBridges
 from netnsmgr.kernel.files import KernelFiles
 from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.namespace import inode
@@ -38,6 +39,7 @@ class KernelSystem:
         self.owns_namespace = owns_namespace
         etc = f"{directory}/etc"
         self.rtnl = KernelRtnl(home)
+        self.bridges = KernelBridges(self.rtnl.refresh)
         self.nft = KernelNft(f"{directory}/nft.json")
         self.conntrack = KernelConntrack(f"{directory}/flows.json")
         self.files = KernelFiles(etc)
@@ -59,3 +61,4 @@ class KernelSystem:
     def refresh(self) -> None:
         """Forget everything listed so far."""
         self.rtnl.refresh()
+        self.bridges.refresh()

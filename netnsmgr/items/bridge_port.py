@@ -1,0 +1,82 @@
+"""That a link is a port of a switch's bridge, and how the bridge treats it.
+
+Needs no mark of ownership: only wanted ports are observed.  One that is no longer wanted is released by whoever takes
+its link away: a link that changes its namespace, or goes, is a port no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.link import link_ref
+from netnsmgr.items.system import KernelItem, PortVlan, System
+
+
+@dataclass(frozen=True)
+class BridgePort(KernelItem):
+    """One link among the ports of ``master``; a bridge without VLANs wants none of its ports.
+
+    The link comes up last: no frame passes before the port is in its VLAN.
+    """
+
+    kind: ClassVar[str] = "bridge-port"
+    link: str
+    master: str
+    guard: bool = False
+    """Whether the port is shut by a BPDU, until its carrier goes and comes back; only where STP is on."""
+    vlans: frozenset[PortVlan] = frozenset()
+    up: bool = True
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+
+    def key(self) -> str:
+        return self.link
+
+    def deps(self) -> frozenset[Ref]:
+        return frozenset({link_ref(self.link), link_ref(self.master)})
+
+    def follows(self) -> frozenset[Ref]:
+        return self.after
+
+    @classmethod
+    async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        if not wanted:
+            return []
+        links, ports = await system.rtnl.links(), system.bridges.ports()
+        return [
+            BridgePort(name, info.master, port.guard, port.vlans, info.up)
+            for name in wanted
+            if (info := links.get(name)) is not None and (port := ports.get(name)) is not None
+        ]
+
+    def must_replace(self, old: Item) -> bool:
+        return False
+
+    async def create(self, system: System) -> None:
+        info = (await system.rtnl.links()).get(self.link)
+        if info is None or info.master != self.master:
+            await system.rtnl.set_link(self.link, master=self.master)
+        system.bridges.refresh()
+        now = system.bridges.ports().get(self.link)
+        if now is None or now.guard != self.guard:
+            system.bridges.set_guard(self.link, guard=self.guard)
+        there = now.vlans if now is not None else frozenset()
+        # First out of the old ones: at no moment is the link in networks that have nothing to do with each other.
+        kept = {vlan.vid for vlan in self.vlans}
+        system.bridges.set_vlans(
+            self.link,
+            add=self.vlans - there,
+            remove=frozenset(vlan for vlan in there if vlan.vid not in kept),
+        )
+        if info is None or not info.up:
+            await system.rtnl.set_link(self.link, up=True)
+
+    async def modify(self, old: Item, system: System) -> None:
+        await self.create(system)
+
+    async def delete(self, system: System) -> None:
+        if self.link in system.bridges.ports():
+            await system.rtnl.set_link(self.link, master="")
+            system.bridges.refresh()

@@ -1,0 +1,169 @@
+"""The bridge of a switch and its ports against the real kernel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from netnsmgr.errors import KernelError
+from netnsmgr.items.bridge_port import BridgePort
+from netnsmgr.items.link import Bridge, ExternalLink
+from netnsmgr.items.switch_bridge import SwitchBridge
+from netnsmgr.items.system import PortVlan
+from tests.kernel.stage import sh, stage
+from tests.lab import isolated
+
+BRIDGE = SwitchBridge("bn0", 1400, "02:00:00:00:00:01", alias="ni6")
+STP = replace(BRIDGE, stp=True, priority=4096, forward_delay=4, groups=1 << 14)
+LINK = ExternalLink("eth3")
+PORT = BridgePort("eth3", "bn0")
+FAR = "ip link add eth3 type veth peer name site; ip link set site up"
+
+
+def bridge(name: str = "bn0") -> dict[str, Any]:
+    (found,) = json.loads(sh(f"ip -d -j link show dev {name}"))
+    return found
+
+
+def port(name: str = "eth3") -> dict[str, Any]:
+    (found,) = json.loads(sh(f"ip -d -j link show dev {name}"))
+    return found
+
+
+def data(link: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = link["linkinfo"]["info_data"]
+    return found
+
+
+class TestBridge:
+    @isolated
+    async def test_is_there_as_intended(self) -> None:
+        """A bridge without spanning tree, without groups to snoop on, and no VLAN for ports by itself."""
+        async with stage() as agent:
+            assert await agent.bring(BRIDGE) == ["create link/bn0"]
+            found = data(bridge())
+            assert (found["stp_state"], found["mcast_snooping"], found["group_fwd_mask"]) == (0, 0, "0")
+            assert found["no_linklocal_learn"] == 1
+            assert bridge()["ifalias"] == "netnsmgr:ni6|switch|15"
+            assert bridge()["mtu"] == 1400
+
+    @isolated
+    async def test_spanning_tree_with_legal_times(self) -> None:
+        """A short forward delay brings the longest age that IEEE 802.1D allows with it."""
+        async with stage() as agent:
+            await agent.bring(STP)
+            found = data(bridge())
+            times = [
+                found[name] for name in ("stp_state", "forward_delay", "max_age", "hello_time", "priority")
+            ]
+            assert times == [1, 400, 600, 200, 4096]
+            assert found["group_fwd_mask"] == "0x4000"
+
+    @isolated
+    async def test_is_changed_in_place(self) -> None:
+        """Spanning tree on and off, its times, and groups: the link stays; what somebody else changed is repaired."""
+        async with stage() as agent:
+            await agent.bring(BRIDGE)
+            before = bridge()["ifindex"]
+            for other in (STP, replace(STP, forward_delay=20), BRIDGE):
+                assert await agent.bring(other) == ["modify link/bn0"]
+            sh("ip link set bn0 type bridge mcast_snooping 1 stp_state 1")
+            assert await agent.bring(BRIDGE) == ["modify link/bn0"]
+            assert bridge()["ifindex"] == before
+
+    @isolated
+    async def test_verbs_can_be_repeated(self) -> None:
+        async with stage() as agent:
+            await agent.verbs(STP, old=BRIDGE)
+
+    @isolated
+    async def test_of_another_type_is_replaced(self) -> None:
+        """The bridge of a local instance is not made a switch's, nor the other way round."""
+        local = Bridge("bn0", 1400, "02:00:00:00:00:01", alias="ni6")
+        async with stage() as agent:
+            await agent.bring(local)
+            assert await agent.bring(BRIDGE) == ["delete link/bn0", "create link/bn0"]
+            assert await agent.bring(local) == ["delete link/bn0", "create link/bn0"]
+
+    @isolated
+    async def test_keeps_its_times_under_another_root(self) -> None:
+        """While another bridge is the root the kernel shows that one's times: nothing is to be repaired."""
+        sh("ip link add other type bridge stp_state 1 priority 0 forward_delay 500; ip link set other up")
+        sh("ip link add eth3 type veth peer name site; ip link set site master other up")
+        async with stage() as agent:
+            wanted = (replace(BRIDGE, stp=True), LINK, PORT)
+            await agent.once(*wanted)
+            for _ in range(100):
+                if data(bridge())["forward_delay"] == 500:
+                    break
+                sh("sleep 0.1")
+            assert data(bridge())["forward_delay"] == 500
+            assert await agent.once(*wanted) == []
+
+    @isolated
+    async def test_vlans_where_the_kernel_has_none(self) -> None:
+        """A kernel without VLANs is named as such, and nothing is made that would mix them."""
+        async with stage() as agent:
+            if not vlans_known():
+                with pytest.raises(KernelError, match="bridges know no VLANs .CONFIG_BRIDGE_VLAN_FILTERING"):
+                    await agent.once(replace(BRIDGE, vlans=True))
+
+
+def vlans_known() -> bool:
+    try:
+        sh("ip link add probe type bridge vlan_filtering 1; ip link del probe")
+    except AssertionError:
+        return False
+    return True
+
+
+class TestPort:
+    @isolated
+    async def test_joins_the_bridge(self) -> None:
+        """A port is enslaved, guarded and up; a second plan is empty; one that was released is taken again."""
+        sh(FAR)
+        async with stage() as agent:
+            guarded = replace(PORT, guard=True)
+            assert await agent.bring(BRIDGE, LINK, guarded) == ["create link/bn0", "create bridge-port/eth3"]
+            found = port()
+            assert (found["master"], "UP" in found["flags"]) == ("bn0", True)
+            assert found["linkinfo"]["info_slave_data"]["guard"] is True
+            sh("ip link set eth3 nomaster")
+            assert await agent.bring(BRIDGE, LINK, guarded) == ["create bridge-port/eth3"]
+            sh("ip link set eth3 down")
+            assert await agent.bring(BRIDGE, LINK, PORT) == ["modify bridge-port/eth3"]
+            assert port()["linkinfo"]["info_slave_data"]["guard"] is False
+
+    @isolated
+    async def test_verbs_can_be_repeated(self) -> None:
+        sh(FAR)
+        async with stage() as agent:
+            await agent.bring(BRIDGE)
+            await agent.verbs(replace(PORT, guard=True), BRIDGE, LINK, old=PORT)
+
+    @isolated
+    async def test_that_was_given_back_is_gone(self) -> None:
+        """A port waits for its link; when it has left, nothing of it is there, and it is no failure."""
+        async with stage() as agent:
+            assert await agent.bring(BRIDGE, LINK, PORT) == ["create link/bn0"]
+            sh(FAR)
+            assert await agent.bring(BRIDGE, LINK, PORT) == ["create bridge-port/eth3"]
+            sh("ip link del eth3")
+            assert await agent.bring(BRIDGE, LINK, PORT) == []
+            assert await agent.bring(BRIDGE) == []
+
+    @isolated
+    async def test_survives_a_new_bridge(self) -> None:
+        """When the bridge was removed, it is made again with its port."""
+        sh(FAR)
+        async with stage() as agent:
+            await agent.bring(BRIDGE, LINK, PORT)
+            sh("ip link del bn0")
+            await agent.bring(BRIDGE, LINK, PORT)
+            assert port()["master"] == "bn0"
+
+
+VLANS = frozenset({PortVlan(1, pvid=True, untagged=True), PortVlan(100), PortVlan(101), PortVlan(300)})
