@@ -11,7 +11,7 @@ import click
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, KINDS, Kind, KindType
-from netnsmgr.cli.objects import TABLES, complete_names, known, names, record, status_rows
+from netnsmgr.cli.objects import TABLES, complete_names, known, names, ports_of_switches, record, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
 
@@ -63,18 +63,19 @@ def command(place: Place, kind: Kind | str, name: str | None, fmt: str) -> None:
 def _devices(name: str, rows: Rows, wide: bool) -> list[Line]:
     row = status_rows(DEVICE, name, rows).get(name, {})
     ports = row.get("ports") or []
+    switches = ports_of_switches(name, rows) | {p["name"]: p["instance"] for p in ports if p.get("instance")}
     if not wide:
-        return [
-            [name, _state(row), _join(f"{p['name']}:{p.get('state', '?')}" for p in ports), _reasons(row)]
-        ]
+        told = (f"{p['name']}:{_port_state(p, switches)}" for p in ports)
+        return [[name, _state(row), _join(told), _reasons(row)]]
     if not ports:
-        return [[name, _state(row), "-", "-", "-", "-", "-", "-", "-", "-", _reasons(row)]]
+        return [[name, _state(row), *["-"] * 9, _reasons(row)]]
     return [
         [
             name,
             _state(row),
             port["name"],
             str(port.get("state", "?")),
+            switches.get(port["name"], "-"),
             str(port.get("interface", "-")),
             _join(port.get("addresses")),
             _join(port.get("gateways")),
@@ -85,6 +86,12 @@ def _devices(name: str, rows: Rows, wide: bool) -> list[Line]:
         ]
         for port in ports
     ]
+
+
+def _port_state(port: Row, switches: Mapping[str, str]) -> str:
+    """Return the state of a port, and of one that is in a switch, or shared with it, which that is."""
+    state = str(port.get("state", "?"))
+    return f"{state}({switches[port['name']]})" if port["name"] in switches else state
 
 
 def _instances(name: str, rows: Rows, wide: bool) -> list[Line]:
@@ -103,6 +110,7 @@ def _instances(name: str, rows: Rows, wide: bool) -> list[Line]:
         str(apps),
     ]
     if wide:
+        line[4] = _bridged(row) or line[4]
         agent = rows.get(AGENT.status, {}).get(name, {})
         line += [
             _join(row.get("gateways")),
@@ -114,6 +122,15 @@ def _instances(name: str, rows: Rows, wide: bool) -> list[Line]:
             str(row.get("revision", "-")),
         ]
     return [[*line, _reasons(row)]]
+
+
+def _bridged(row: Row) -> str:
+    """Return a switch's ports with what its spanning tree, or else the link, lets them do; empty for others."""
+    ports = [port for port in row.get("ports") or () if isinstance(port, Mapping)]
+    return ",".join(
+        f"{port['name']}:{port['state'] if port.get('stp', 'off') == 'off' else port['stp']}"
+        for port in ports
+    )
 
 
 def _apps(name: str, rows: Rows, wide: bool) -> list[Line]:
@@ -159,7 +176,7 @@ def _agents(name: str, rows: Rows, wide: bool) -> list[Line]:
 DRAWN: dict[Kind, tuple[str, str, Callable[[str, Rows, bool], list[Line]]]] = {
     DEVICE: (
         "DEVICE STATE PORTS REASON",
-        "DEVICE STATE PORT LINK INTERFACE ADDRESSES GATEWAYS DELEGATED DNS MTU REASON",
+        "DEVICE STATE PORT LINK SWITCH INTERFACE ADDRESSES GATEWAYS DELEGATED DNS MTU REASON",
         _devices,
     ),
     INSTANCE: (

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import AGENT, APP, CONFIG_TABLES, STATUS_TABLES, Kind, KindType
+from netnsmgr.cli.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATUS_TABLES, Kind, KindType
 from netnsmgr.cli.place import Place
 from netnsmgr.cli.readiness import Rows
 
@@ -29,6 +29,21 @@ def names(kind: Kind, rows: Rows) -> list[str]:
     for key in rows.get(kind.status, {}):
         found.add(key.split("/")[1] if kind is APP and key.count("/") >= 2 else key)
     return sorted(found)
+
+
+def ports_of_switches(device: str, rows: Rows) -> dict[str, str]:
+    """Return which switch each port of a device is configured to be in, moved or shared."""
+    document = rows.get(DEVICE.config, {}).get(device) or {"spec": {}}
+    named: dict[str, str] = {}
+    for name, other in sorted(rows.get(INSTANCE.config, {}).items()):
+        if other["spec"].get("type") == "switch":
+            named |= dict.fromkeys(other["spec"].get("ports") or (), name)
+    return {
+        port["name"]: named[word]
+        for port in document["spec"].get("ports") or ()
+        for word in (*(port.get("labels") or ()), port["name"])
+        if word in named
+    }
 
 
 def record(kind: Kind, name: str, rows: Rows) -> dict[str, Any]:

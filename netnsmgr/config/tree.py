@@ -63,12 +63,16 @@ def fields(model: type[Model]) -> dict[str, FieldDoc]:
 def descend(model: type[Model], path: tuple[str | int, ...]) -> type[Model] | None:
     """Return the model at ``path`` below ``model``, or None where there is none."""
     here: type[Model] | None = model
+    key = False
     for step in path:
         if here is None:
             return None
-        if isinstance(step, str):
-            child = fields(here).get(step)
-            here = child.model if child is not None else None
+        if key or isinstance(step, int):
+            key = False  # somebody's own word, or a place in a list: its value is what the field holds
+            continue
+        child = fields(here).get(step)
+        here = child.model if child is not None else None
+        key = child is not None and child.shape.startswith("map of")
     return here
 
 

@@ -19,6 +19,7 @@ from netnsmgr.features.rows import device_of, instance_scope, linked_instance, p
 from netnsmgr.features.scope import Intent, LinkFacts, PortFacts
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.tables import DEVICE_STATUS, INSTANCE_STATUS, KIND_TABLE, PERSISTENT, link_status
+from netnsmgr.supervisor.disturbance import disturbed
 from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
 from netnsmgr.supervisor.supervisor import Supervisor
 
@@ -42,7 +43,9 @@ class Preview:
             raise ConfigError(problems)
         for document in documents:
             after[KIND_TABLE[document["kind"]]][document["metadata"]["name"]] = document
-        old, new = self._slices(before), self._slices(after)
+        configs = _config(before), _config(after)
+        old, new = (self._slices(each, rows) for each, rows in zip(configs, (before, after), strict=True))
+        in_words = disturbed(*configs)
         agents = {}
         for name in sorted(old.keys() | new.keys()):
             current, intended = self._items(name, old), self._items(name, new)
@@ -50,11 +53,11 @@ class Preview:
                 _made(current), intended, frozenset(r for r, item in intended.items() if item.external)
             )
             if todo:
-                agents[name] = {"operations": list(map(str, todo.order())), "disturbs": _disturbs(todo)}
+                disturbs = in_words.get(name, []) + _disturbs(todo)
+                agents[name] = {"operations": list(map(str, todo.order())), "disturbs": disturbs}
         return {"agents": agents}
 
-    def _slices(self, rows: Rows) -> Slices:
-        config: Config = parse(document for table in rows.values() for document in table.values())
+    def _slices(self, config: Config, rows: Rows) -> Slices:
         numbers = {n: number for n, number in self._supervisor.numbers.items() if n in config.instances}
         return Slicer().cut(config, rows, allocate(numbers, config.instances), 0)
 
@@ -102,6 +105,10 @@ class Preview:
                 if port["name"] == name and port["interface"] == interface:
                     return port_facts(port)
         return PortFacts(name, interface, present=True)
+
+
+def _config(rows: Rows) -> Config:
+    return parse(document for table in rows.values() for document in table.values())
 
 
 def _written(told: Sequence[Any], known: Sequence[Any]) -> tuple[Any, ...]:

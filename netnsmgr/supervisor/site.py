@@ -65,7 +65,8 @@ class Site:
 
     def linked(self, network: str) -> LinkedInstance:
         """Return an instance as the device's side sees it."""
-        return next(each for each in self.uplink.instances if each.instance.name == network)
+        known = (*self.uplink.instances, *self.uplink.switches)
+        return next(each for each in known if each.instance.name == network)
 
     @cached_property
     def uplink(self) -> UplinkScope:

@@ -21,7 +21,9 @@ def reserved_rules(scope: Scope) -> Iterator[Problem]:
     yield from _pool(scope)
     device = scope.config.device
     for ni in scope.config.instances.values():
-        ports = device.match_ports(ni.spec.ports) if device is not None else ()
+        translated = ni.spec.nat64 is not None or ni.spec.ipv6.prefix is not None
+        # Only then, as each instance looks through all ports.
+        ports = device.match_ports(ni.spec.ports) if device is not None and translated else ()
         yield from _subnet(scope, ni)
         yield from _nat64(scope, ni, ports)
         yield from _outer(scope, ni, ports)

@@ -15,8 +15,8 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
 from netnsmgr.errors import Problem
 
-BRIDGE = "bn0"
-"""The bridge of each instance, in its namespace (``features/bridge``)."""
+OWN = frozenset({"bn0", "metadata", "to-metadata"})
+"""Links of the switch itself in its namespace: the bridge (``features/bridge``), and the way to the metadata service."""
 SHARE = "write 'shared: true' at the port, in the Device, or give the switch another port"
 
 
@@ -198,8 +198,10 @@ def _together(scope: Scope, ni: NetworkInstance, uses: dict[str, Use]) -> Iterat
     vifs = {f"{app.name}.{interface.name}": app for app, interface in scope.config.members.get(ni.name, ())}
     for port, word in uses.values():
         spot = Spot("NetworkInstance", ni.name, ("spec", "ports", word))
-        if port.ifname == BRIDGE:
-            what = f"interface '{BRIDGE}' of port '{port.name}' has the name of the switch's own bridge"
+        if port.ifname in OWN:
+            what = (
+                f"interface '{port.ifname}' of port '{port.name}' has the name of a link of the switch's own"
+            )
             yield scope.problem(spot, f"{what}; rename the interface, and give its name in the Device")
         elif (app := vifs.get(port.ifname)) is not None:
             what = f"interface '{port.ifname}' of port '{port.name}' has the name that the switch gives to the interface"

@@ -156,7 +156,7 @@ def test_names_that_meet(device: Make, switch: Make, app: Make, faults: Faults) 
     sw, user = switch("sw1", "a", "b"), app("app1", {"network": "sw1"})
     assert faults(known, sw, user) == [
         (
-            "1 spec.ports[0]: interface 'bn0' of port 'a' has the name of the switch's own bridge; rename the interface, "
+            "1 spec.ports[0]: interface 'bn0' of port 'a' has the name of a link of the switch's own; rename the interface, "
             "and give its name in the Device"
         ),
         (

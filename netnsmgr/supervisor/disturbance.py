@@ -1,0 +1,88 @@
+"""What a change does to traffic that the items do not tell: ports that come and go, in words.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netnsmgr.config.device import Port
+from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.whole import Config
+
+
+class _Use(NamedTuple):
+    """A port of the device in a configuration, and the switch that has it (empty: none)."""
+
+    port: Port
+    switch: str
+
+    @property
+    def moved(self) -> bool:
+        return bool(self.switch) and not self.port.shared
+
+
+def disturbed(old: Config, new: Config) -> dict[str, list[str]]:
+    """Return what is interrupted in the device's root namespace ("uplink") and in switches, by agent."""
+    found: dict[str, list[str]] = {}
+    before, after = _uses(old), _uses(new)
+    for name in sorted(before.keys() | after.keys()):
+        for agent, what in _port(name, before.get(name), after.get(name)):
+            found.setdefault(agent, []).append(what)
+    for name, ni in sorted(new.instances.items()):
+        known = old.instances.get(name)
+        if (
+            ni.is_switch
+            and known is not None
+            and known.is_switch
+            and _several(new, ni) > _several(old, known)
+        ):
+            seconds = 2 * ni.spec.stp.forward_delay
+            what = f"with several ports the spanning tree begins: nothing passes for about {seconds} s"
+            found.setdefault(name, []).append(what)
+    return found
+
+
+def _uses(config: Config) -> dict[str, _Use]:
+    named: dict[str, str] = {}
+    for ni in config.instances.values():
+        if ni.is_switch:
+            for word in ni.spec.ports:
+                named.setdefault(word, ni.name)
+    ports = config.device.spec.ports if config.device is not None else ()
+    found: dict[str, _Use] = {}
+    for port in ports:
+        words = (port.name, *port.labels)
+        found[port.name] = _Use(port, next((named[word] for word in words if word in named), ""))
+    return found
+
+
+def _port(name: str, old: _Use | None, new: _Use | None) -> Iterator[tuple[str, str]]:
+    """Yield what one port's change does, and to whom."""
+    uplink = "uplink"
+    was, now = old is not None and old.moved, new is not None and new.moved
+    if now and new is not None and not was:
+        # Also of a port that is new in the configuration: the link may have been there all the time.
+        yield uplink, f"port {name} leaves the device for {new.switch}: whatever uses it there loses it"
+    if was and old is not None:
+        if not now:
+            yield (
+                uplink,
+                f"port {name} comes back to the device from {old.switch}, whose applications lose it",
+            )
+        elif new is not None and new.switch != old.switch:
+            yield (
+                uplink,
+                f"port {name} goes from {old.switch} to {new.switch}: the applications of {old.switch} lose it",
+            )
+    if old is None or new is None or was or now:
+        return
+    if old.port.shared != new.port.shared:
+        where = "move to a bridge" if new.port.shared else "move back from its bridge"
+        yield uplink, f"port {name}: its addresses {where}, which interrupts what goes over it for a moment"
+    if old.switch and old.switch != new.switch:
+        yield uplink, f"port {name} is taken out of {old.switch}, whose applications lose it"
+
+
+def _several(config: Config, ni: NetworkInstance) -> bool:
+    """Whether a switch runs the spanning tree: it has more than one port."""
+    return config.device is not None and len(config.device.match_ports(ni.spec.ports)) > 1
