@@ -16,7 +16,7 @@ def config(*switches: tuple[str, list[str]], shared: bool = False, **spec: Any) 
         {"name": "eth3", "labels": ["field"]},
         {"name": "eth4", "labels": ["field"]},
     ]
-    documents = [("Device", "edge", {"ports": ports})]
+    documents: list[tuple[str, str, dict[str, Any]]] = [("Device", "edge", {"ports": ports})]
     documents += [
         ("NetworkInstance", name, {"type": "switch", "ports": words, **spec}) for name, words in switches
     ]
