@@ -93,7 +93,8 @@ class AppInterface(Model):
     Default: all without `acl`, none with one, because an access list speaks of IP alone."""
 
     anti_spoofing: StrictBool = True
-    """Drop what the app sends from an address that is not its own."""
+    """Drop what the app sends from an address that is not its own; in a switch network from another MAC address, as DHCP
+    server or as router."""
 
     def mac_for(self, app_name: str) -> str:
         """Return the MAC address, given or made."""

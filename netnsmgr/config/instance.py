@@ -127,7 +127,7 @@ class NetworkInstanceSpec(Model):
 
     ports: tuple[SimpleName, ...] = Field(default=(), examples=[["eth0"], ["uplink"]])
     """Ports to the outside, by name or by label. Default: none, which makes the network air-gapped:
-    DHCP and DNS work, and nothing leaves."""
+    DHCP and DNS work, and nothing leaves. A port of a switch is nobody else's, unless the Device says that it is `shared`."""
 
     subnets: Annotated[tuple[Subnet, ...], Field(max_length=2)] = Field(
         default=(), examples=[["10.10.1.0/24"], ["10.10.1.0/24", "fd00:10:1::/64"]]
@@ -151,11 +151,12 @@ class NetworkInstanceSpec(Model):
     """DHCP server for the apps; `dhcp: {}` serves the whole subnet. Default: no DHCP server."""
 
     dns: Dns = Field(default=Dns())
-    """DNS server for the apps. It always knows the names of the instance's apps."""
+    """DNS server for the apps. It always knows the names of the instance's apps. A switch has none: `servers` are then
+    those of the segment that `host` rules believe, and `hosts` addresses that they know."""
 
     mtu: Mtu | None = Field(default=None, examples=[1400])
     """Largest packet within the instance in bytes, 1280 to 9216; handed to apps by DHCP.
-    Default: the smallest of the ports, or 1500."""
+    Default: the smallest of the ports, or 1500. A switch changes no port's own."""
 
     tcp_mss_clamp: StrictBool = True
     """Lower the segment size of TCP connections to what the path carries, so that
