@@ -103,7 +103,9 @@ class Preview:
         for device in self._hub.rows(DEVICE_STATUS).values():
             for port in device["ports"]:
                 if port["name"] == name and port["interface"] == interface:
-                    return port_facts(port)
+                    known = port_facts(port)
+                    # Wherever it is now, the agents bring it to where it is wanted.
+                    return replace(known, present=True, lent="") if known.lent else known
         return PortFacts(name, interface, present=True)
 
 

@@ -74,9 +74,12 @@ def switch_rules(scope: Scope) -> Iterator[Problem]:
             for use in uses.values():
                 yield from _take(scope, taken, _Taken(ni, use))
             yield from _together(scope, ni, uses)
-    yield from _device(scope, device, taken)
+    yield from _shared(scope, device)
     alone = {name: each for name, each in taken.items() if not each.use.port.shared}
-    yield from _others(scope, words, alone)
+    # What is used by the device as well needs the same remedy: once said is enough.
+    own = {name: used for name, each in alone.items() if (used := _use(device, each.use.port))}
+    yield from _device(scope, device, alone, own)
+    yield from _others(scope, words, {name: each for name, each in alone.items() if name not in own})
     yield from _port_maps(scope, words, alone)
 
 
@@ -108,12 +111,21 @@ def _take(scope: Scope, taken: dict[str, _Taken], mine: _Taken) -> Iterator[Prob
     )
 
 
-def _device(scope: Scope, device: Device, taken: dict[str, _Taken]) -> Iterator[Problem]:
-    """Check what the Device itself says of its ports."""
+def _device(scope: Scope, device: Device, alone: dict[str, _Taken], own: dict[str, str]) -> Iterator[Problem]:
+    """Check that the device itself uses no port that a switch has for itself."""
+    for number, port in enumerate(device.spec.ports):
+        if port.name in own:
+            mine = alone[port.name]
+            spot = _newest(scope, mine.spot, Spot("Device", device.name, ("spec", "ports", number)))
+            what = f"{_called(mine)} {own[port.name]}, and switch '{mine.switch.name}' takes it away from the device"
+            yield scope.problem(spot, f"{what}; {SHARE}")
+
+
+def _shared(scope: Scope, device: Device) -> Iterator[Problem]:
+    """Check ports that are shared, and the names of the bridges on which they are."""
     bridges = {port.l3: port for port in device.spec.ports if port.shared and port.l3 != port.ifname}
     for number, port in enumerate(device.spec.ports):
         here = ("spec", "ports", number)
-        at = Spot("Device", device.name, here)
         if port.shared and not (port.addresses or port.dhcp or port.slaac or port.dhcp6):
             what = "a shared port needs addresses that netnsmgr gives it, because they move to a bridge; add 'addresses'"
             yield scope.problem(
@@ -128,13 +140,6 @@ def _device(scope: Scope, device: Device, taken: dict[str, _Taken]) -> Iterator[
             yield scope.problem(
                 Spot("Device", device.name, (*here, field)), f"{what}; give another 'interface'"
             )
-        if (mine := taken.get(port.name)) is None or port.shared:
-            continue
-        used = _use(device, port)
-        if used:
-            spot = _newest(scope, mine.spot, at)
-            what = f"{_called(mine)} {used}, and switch '{mine.switch.name}' takes it away from the device"
-            yield scope.problem(spot, f"{what}; {SHARE}")
 
 
 def _use(device: Device, port: Port) -> str:
