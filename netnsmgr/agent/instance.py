@@ -12,6 +12,7 @@ from typing import Any
 from netnsmgr.agent.learning import Learning
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
+from netnsmgr.agent.seen import link_words, seen_of
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
@@ -20,11 +21,10 @@ from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, radv
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import frames, intent
 from netnsmgr.features.learnable import ground
-from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import GONE, InstanceScope, Intent
+from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.lease import Lease, parse
-from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.namespace import pin_path
 from netnsmgr.kernel.processes import HELPER_USERS
 from netnsmgr.kernel.radvd import knows_pref64
@@ -111,6 +111,7 @@ class InstanceRole:
         """The last revision at which nothing that applications share was under way."""
         self._uplink_items: list[dict[str, Any]] = []
         self._leases: tuple[Lease, ...] = ()
+        self._seen: switch_status.Seen | None = None
         self._look: float | None = None
         self.tables: tuple[str, ...] = (link_status(name),)
 
@@ -153,9 +154,11 @@ class InstanceRole:
             sorted(info for info in system.processes.running() if info.name.startswith(f"{names.NAME}-"))
         )
         links = await system.rtnl.links()
+        self._seen = await seen_of(row, system)
+        mtus = switch_status.mtus(links, row.get("ports", ()), link.mtus) if self._seen else ()
         while True:
             learned = self.learning.learned
-            asked = (row, link, leases, helpers, learned)
+            asked = (row, link, leases, helpers, learned, mtus)
             if self._scope is None or self._asked != asked:
                 self._scope = instance_scope(
                     row,
@@ -171,6 +174,7 @@ class InstanceRole:
                     known=self._numbers.numbers,
                     pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
                     helpers=helpers,
+                    port_mtus=mtus,
                 )
                 self._numbers.keep(self._scope.numbers)
                 self.ipv6 = self._scope.instance.has_ipv6
@@ -226,7 +230,7 @@ class InstanceRole:
         own = self._intent[""]
         apps = {item.ref for name, group in self._intent.items() if name for item in group}
         refs = {item.ref for item in own} | (outcome.states.keys() - apps)
-        why = reasons(outcome, refs, {link_ref(UPLINK): "the link to the device's root namespace"})
+        why = reasons(outcome, refs, link_words(scope))
         why += [reason for reason in scope.link.reasons if reason not in why]
         answered = scope.link.revision >= row["linkRevision"]
         if complete(outcome, own) and scope.link.state == "ready" and answered and not busy:
@@ -238,6 +242,11 @@ class InstanceRole:
             state = "degraded"
         else:
             state = "reconciling"
+        ports: list[Any] = list(instance.spec.ports)
+        if self._seen is not None:
+            ports = [switch_status.port_row(scope, port, self._seen) for port in scope.ports]
+            why += switch_status.reasons(scope, self._seen)
+            state = "degraded" if state == "ready" and switch_status.troubled(scope, self._seen) else state
         return {
             "name": self._name,
             "revision": row["revision"],
@@ -248,7 +257,7 @@ class InstanceRole:
             "type": instance.spec.type,
             "subnets": [str(net.subnet) for net in scope.nets],
             "gateways": [str(net.gateway) for net in scope.nets],
-            "ports": list(instance.spec.ports),
+            "ports": ports,
             "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
             "mtu": scope.mtu,
             **_ipv6(instance),
@@ -268,6 +277,9 @@ class InstanceRole:
         why = reasons(outcome, refs)
         ready = complete(outcome, items)
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
+        if ready and self._seen is not None and (waits := self._seen.waits(vif.vif_name(app, interface))):
+            # What is there but passes nothing is not what one waits for.
+            why, ready, failed = [*why, waits], False, waits == switch_status.SHUT
         return {
             "app": app.name,
             "interface": interface.name,

@@ -25,6 +25,7 @@ from netnsmgr.features.switch import borrowed
 from netnsmgr.features.switch import bridge as switch_bridge
 from netnsmgr.features.switch import filter as switch_filter
 from netnsmgr.features.switch import ports as switch_ports
+from netnsmgr.features.switch import vif as switch_vif
 
 FEATURES = (
     bridge.items,
@@ -44,7 +45,7 @@ FEATURES = (
 )
 APP_FEATURES = (vif.items, acl.app_items)
 SWITCH_FEATURES = (borrowed.items, switch_bridge.items, switch_ports.items, switch_filter.items)
-SWITCH_APP_FEATURES = (vif.items, switch_ports.app_items, switch_filter.app_items)
+SWITCH_APP_FEATURES = (switch_vif.items, switch_filter.app_items)
 
 
 def intent(scope: InstanceScope) -> Intent:

@@ -46,6 +46,7 @@ def instance_scope(
     known: Numbers | None = None,
     pref64: bool = False,
     helpers: tuple[ProcessInfo, ...] = (),
+    port_mtus: tuple[int, ...] = (),
 ) -> InstanceScope:
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
@@ -71,6 +72,7 @@ def instance_scope(
         learned=learned,
         pref64=pref64,
         helpers_now=helpers,
+        port_mtus=port_mtus,
         link=link,
     )
     # Who holds what he has taken himself is said by the ids that there are.

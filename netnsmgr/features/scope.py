@@ -128,6 +128,8 @@ class LinkFacts:
     dns: tuple[str, ...] = ()
     ntp: tuple[str, ...] = ()
     mtu: int = DEFAULT_MTU
+    mtus: tuple[tuple[str, int], ...] = ()
+    """MTU of each port by its name."""
     addresses: tuple[IPAddress, ...] = ()
     """Of the ports that the instance leaves by, the cheapest first."""
     port_maps: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
@@ -148,6 +150,7 @@ class LinkFacts:
             dns=tuple(dict.fromkeys(server for port in ports for server in port["dns"])),
             ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
             mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
+            mtus=tuple((port["name"], port["mtu"]) for port in ports),
             # A row kept from before an update of netnsmgr has none.
             addresses=tuple(ip_interface(a).ip for port in ports for a in port.get("addresses", ())),
             port_maps=tuple(
@@ -182,6 +185,8 @@ class InstanceScope(Linked):
     """Name of the device."""
     ports: tuple[Port, ...] = ()
     """Of a switch: the device's ports that are links of its namespace, by the names of their interfaces."""
+    port_mtus: tuple[int, ...] = ()
+    """Theirs, as far as it is known."""
     leases_now: tuple[Lease, ...] = ()
     learned: tuple[Learned, ...] = ()
     """IPv6 addresses that applications have made themselves."""
@@ -216,7 +221,7 @@ class InstanceScope(Linked):
     @property
     def mtu(self) -> int:
         """MTU of every link of the instance: what the user says, else the smallest of its ports."""
-        return self.instance.spec.mtu or self.link.mtu
+        return self.instance.spec.mtu or min(self.port_mtus, default=self.link.mtu)
 
     @property
     def dns_servers(self) -> tuple[str, ...]:

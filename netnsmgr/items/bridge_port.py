@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.bridges import PortVlan
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.system import KernelItem, PortVlan, System
+from netnsmgr.items.system import KernelItem, System
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class BridgePort(KernelItem):
     guard: bool = False
     """Whether the port is shut by a BPDU, until its carrier goes and comes back; only where STP is on."""
     vlans: frozenset[PortVlan] = frozenset()
+    mac: str = ""
+    """The only MAC address behind the port, known without learning: frames of others are dropped, frames for others
+    are not flooded to it.  None: the bridge learns."""
     up: bool = True
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
 
@@ -45,33 +49,37 @@ class BridgePort(KernelItem):
         if not wanted:
             return []
         links, ports = await system.rtnl.links(), system.bridges.ports()
-        return [
-            BridgePort(name, info.master, port.guard, port.vlans, info.up)
-            for name in wanted
-            if (info := links.get(name)) is not None and (port := ports.get(name)) is not None
-        ]
+        found = []
+        for name, want in wanted.items():
+            info, port = links.get(name), ports.get(name)
+            if info is None or port is None:
+                continue
+            assert isinstance(want, BridgePort)
+            mac = "(learned)" if port.locked else ""
+            if port.locked and want.mac and system.bridges.knows(name, want.mac):
+                mac = want.mac
+            found.append(BridgePort(name, info.master, port.guard, port.vlans, mac, info.up))
+        return found
 
     def must_replace(self, old: Item) -> bool:
         return False
 
     async def create(self, system: System) -> None:
-        info = (await system.rtnl.links()).get(self.link)
-        if info is None or info.master != self.master:
-            await system.rtnl.set_link(self.link, master=self.master)
+        # Nothing happens to a link that has this master already, nor to one that is up.
+        await system.rtnl.set_link(self.link, master=self.master)
         system.bridges.refresh()
         now = system.bridges.ports().get(self.link)
-        if now is None or now.guard != self.guard:
-            system.bridges.set_guard(self.link, guard=self.guard)
+        if now is None or (now.guard, now.locked) != (self.guard, bool(self.mac)):
+            system.bridges.set_port(self.link, guard=self.guard, locked=bool(self.mac))
         there = now.vlans if now is not None else frozenset()
-        # First out of the old ones: at no moment is the link in networks that have nothing to do with each other.
         kept = {vlan.vid for vlan in self.vlans}
-        system.bridges.set_vlans(
-            self.link,
-            add=self.vlans - there,
-            remove=frozenset(vlan for vlan in there if vlan.vid not in kept),
-        )
-        if info is None or not info.up:
-            await system.rtnl.set_link(self.link, up=True)
+        gone = frozenset(vlan for vlan in there if vlan.vid not in kept)
+        # First out of the old ones: at no moment is the link in networks that have nothing to do with each other.
+        if there != self.vlans:
+            system.bridges.set_vlans(self.link, add=self.vlans - there, remove=gone)
+        if self.mac:
+            system.bridges.know(self.link, self.mac)
+        await system.rtnl.set_link(self.link, up=True)
 
     async def modify(self, old: Item, system: System) -> None:
         await self.create(system)

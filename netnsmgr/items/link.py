@@ -68,6 +68,8 @@ class Link(KernelItem):
     master: str = ""
     alias: str = ""
     up: bool = True
+    joins: bool = False
+    """Whether somebody else makes it the port of a bridge and brings it up: then both are not this item's affair."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """What has to be there before the first packet passes, but may be loaded anew without taking the link down."""
 
@@ -212,7 +214,8 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
         return foreign
     alias, _, far = info.alias.removeprefix(ALIAS).partition("|")
     mac = info.mac if want.mac else ""
-    seen = replace(want, mtu=info.mtu, mac=mac, master=info.master, alias=alias, up=info.up)
+    master, up = (want.master, want.up) if want.joins else (info.master, info.up)
+    seen = replace(want, mtu=info.mtu, mac=mac, master=master, alias=alias, up=up)
     if isinstance(want, Bridge) and info.kind == "bridge" and isinstance(seen, Bridge):
         # A local instance's alias ends with its name, a switch's goes on: the one is never made of the other.
         return await seen.seen(info.alias, system) if bool(far) == want.of_switch else foreign

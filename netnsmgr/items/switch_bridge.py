@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.bridges import BridgeOptions
 from netnsmgr.items.link import ALIAS, Bridge
-from netnsmgr.items.system import BridgeOptions, System
+from netnsmgr.items.system import System
 
 SWITCH = "|switch|"
 

@@ -13,6 +13,7 @@ from netnsmgr.core.item import Item
 
 if TYPE_CHECKING:
     from netnsmgr.items.address import Address
+    from netnsmgr.items.bridges import Bridges
     from netnsmgr.items.flows import Mapped
     from netnsmgr.items.lease import Lease
     from netnsmgr.items.link import Bridge, Tap, Tun, Veth
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from netnsmgr.items.nft_set import NftSet
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
-    from netnsmgr.items.switch_bridge import SwitchBridge
 
 OWNER_PROTOCOL = 110
 """Marks routes, rules and addresses as ours (``ip route … proto 110``).
@@ -49,43 +49,10 @@ class LinkInfo(NamedTuple):
     """``ARPHRD_…`` of linux/if_arp.h; 1 is Ethernet."""
     lower: str = ""
     """The link of this namespace on which it stands (a VLAN's, a macvlan's)."""
+    running: bool = False
+    """Whether frames pass: up, and its carrier has been noticed."""
 
 
-class BridgeOptions(NamedTuple):
-    """How a bridge works; times in seconds."""
-
-    stp: bool
-    priority: int
-    forward_delay: int
-    hello: int
-    age: int
-    vlans: bool
-    groups: int
-    snooping: bool
-    default_pvid: int
-
-
-class BridgeState(NamedTuple):
-    """The options that a bridge has; times are the root's, where another bridge is it."""
-
-    options: BridgeOptions
-    is_root: bool
-
-
-class PortVlan(NamedTuple):
-    """A VLAN that a bridge's port is in: ``pvid``, that of frames that come without tag; they may leave so, too."""
-
-    vid: int
-    pvid: bool = False
-    untagged: bool = False
-
-
-class PortInfo(NamedTuple):
-    """A port of a bridge; ``stp`` in the kernel's order: disabled, listening, learning, forwarding, blocking."""
-
-    stp: str
-    guard: bool
-    vlans: frozenset[PortVlan]
 
 
 class TableInfo(NamedTuple):
@@ -170,18 +137,6 @@ class Rtnl(Protocol):
     async def rules(self) -> Sequence[tuple[Rule, bool]]: ...
     async def add_rule(self, rule: Rule) -> None: ...
     async def delete_rule(self, rule: Rule, *, ours: bool = True) -> None: ...
-
-
-class Bridges(Protocol):
-    """Bridges of switches and their ports (rtnetlink(7), family ``AF_BRIDGE``)."""
-
-    def refresh(self) -> None: ...
-    def options(self, name: str) -> BridgeState: ...
-    def ports(self) -> Mapping[str, PortInfo]: ...
-    async def add(self, bridge: SwitchBridge) -> None: ...
-    def set_options(self, name: str, options: BridgeOptions) -> None: ...
-    def set_guard(self, name: str, *, guard: bool) -> None: ...
-    def set_vlans(self, name: str, *, add: frozenset[PortVlan], remove: frozenset[PortVlan]) -> None: ...
 
 
 class Nft(Protocol):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.bridges import BridgeOptions, BridgeState, PortInfo, PortVlan
 from netnsmgr.items.switch_bridge import SwitchBridge
-from netnsmgr.items.system import BridgeOptions, BridgeState, PortInfo, PortVlan
 from netnsmgr.kernel.nfnetlink import NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, attribute, attributes
 from netnsmgr.kernel.refusals import index
 from netnsmgr.kernel.route_socket import RouteSocket
@@ -26,14 +26,17 @@ NO_VLANS = (
 STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK = 16, 17, 18, 19
-_EXCL, _CREATE = 0x200, 0x400
+_REPLACE, _EXCL, _CREATE = 0x100, 0x200, 0x400
+_NEWNEIGH, _GETNEIGH = 28, 30
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_LLADDR, _REACHABLE, _NOARP, _MASTER, _STICKY = 2, 0x02, 0x40, 0x04, 0x40
 _IFINFO = struct.Struct("=BxHiII")
 _IFF_UP = 1
 _IFNAME, _PROTINFO, _LINKINFO, _AF_SPEC, _EXT_MASK = 3, 12, 18, 26, 29
 _KIND, _DATA = 1, 2
 _FORWARD_DELAY, _HELLO_TIME, _MAX_AGE, _STP_STATE, _PRIORITY, _VLAN_FILTERING = 1, 2, 3, 5, 6, 7
 _GROUP_FWD_MASK, _ROOT_ID, _BRIDGE_ID, _SNOOPING, _DEFAULT_PVID, _BOOLOPT = 9, 10, 11, 23, 39, 46
-_PORT_STATE, _PORT_GUARD = 1, 5
+_STATE, _GUARD, _LEARNING, _UNICAST_FLOOD, _LOCKED = 1, 5, 8, 9, 39
 _VLAN_INFO = 2
 _INFO_PVID, _INFO_UNTAGGED, _INFO_BEGIN, _INFO_END = 2, 4, 8, 16
 _VLANS_COMPRESSED = 1 << 2
@@ -109,13 +112,36 @@ class KernelBridges:
             asking.request(_NEWLINK, NLM_F_ACK, body)
         self.refresh()
 
-    def set_guard(self, name: str, *, guard: bool) -> None:
-        """Have a port shut by a BPDU, or not."""
+    def set_port(self, name: str, *, guard: bool, locked: bool) -> None:
+        """Have a port shut by a BPDU, or not; have it take and be given only what is known to be behind it, or learn."""
+        flags = ((_GUARD, guard), (_LOCKED, locked), (_LEARNING, not locked), (_UNICAST_FLOOD, not locked))
         body = _IFINFO.pack(socket.AF_BRIDGE, 0, index(name), 0, 0)
-        body += attribute(_PROTINFO | NLA_F_NESTED, attribute(_PORT_GUARD, bytes([guard])))
+        body += attribute(
+            _PROTINFO | NLA_F_NESTED, b"".join(attribute(kind, bytes([on])) for kind, on in flags)
+        )
         with _explained(f"bridge port {name}"), RouteSocket() as asking:
             asking.request(_SETLINK, NLM_F_ACK, body)
         self.refresh()
+
+    def knows(self, name: str, mac: str) -> bool:
+        """Say whether a MAC address is behind a port, and never behind another one."""
+        try:
+            with RouteSocket() as asking:
+                found = asking.request(_GETNEIGH, NLM_F_ACK, _neighbour(name, mac, 0, _MASTER))
+        except OSError:
+            return False
+        return any(
+            (got := _NEIGHBOUR.unpack_from(data, start))[1] == index(name)
+            and got[2] & _NOARP
+            and got[3] & _STICKY
+            for data, start, _ in found
+        )
+
+    def know(self, name: str, mac: str) -> None:
+        """Tell that a MAC address is behind a port, in each of its VLANs, and never behind another one."""
+        with _explained(f"bridge port {name}"), RouteSocket() as asking:
+            entry = _neighbour(name, mac, _NOARP | _REACHABLE, _MASTER | _STICKY)
+            asking.request(_NEWNEIGH, NLM_F_ACK | _CREATE | _REPLACE, entry)
 
     def set_vlans(self, name: str, *, add: frozenset[PortVlan], remove: frozenset[PortVlan]) -> None:
         """Take a port out of VLANs, then put it into others; of one that it is in already the flags change."""
@@ -165,6 +191,12 @@ def _linkinfo(data: bytes) -> bytes:
     return attribute(_LINKINFO, attribute(_KIND, b"bridge\0") + attribute(_DATA, data))
 
 
+def _neighbour(name: str, mac: str, state: int, flags: int) -> bytes:
+    # Without a VLAN: asked for, the one that is in none; told, one in each of the port's.
+    head = _NEIGHBOUR.pack(socket.AF_BRIDGE, index(name), state, flags, 0)
+    return head + attribute(_LLADDR, bytes.fromhex(mac.replace(":", "")))
+
+
 def _vlan_info(vlan: PortVlan) -> bytes:
     flags = (_INFO_PVID if vlan.pvid else 0) | (_INFO_UNTAGGED if vlan.untagged else 0)
     return attribute(_VLAN_INFO, struct.pack("=HH", flags, vlan.vid))
@@ -194,11 +226,10 @@ def _port(data: bytes, start: int, end: int) -> tuple[str, PortInfo] | None:
         return None
     name = top[_IFNAME].rstrip(b"\0").decode()
     spec = next(((a, b) for kind, a, b in attributes(data, start, end) if kind == _AF_SPEC), (end, end))
-    state = _number(port, _PORT_STATE)
+    state = _number(port, _STATE)
     vlans = frozenset(_vlans(data[a:b] for kind, a, b in attributes(data, *spec) if kind == _VLAN_INFO))
-    return name, PortInfo(
-        STATES[state] if state < len(STATES) else str(state), port.get(_PORT_GUARD) == b"\1", vlans
-    )
+    guard, locked = _number(port, _GUARD) != 0, _number(port, _LOCKED) != 0
+    return name, PortInfo(STATES[state] if state < len(STATES) else str(state), guard, locked, vlans)
 
 
 def _vlans(infos: Iterator[bytes]) -> Iterator[PortVlan]:

@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from netnsmgr.items.system import LinkInfo
 
 IFF_UP = 1
+IFF_RUNNING = 1 << 6
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
 
 
@@ -104,11 +105,15 @@ def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
         master=names.get(known.get("IFLA_MASTER", 0), ""),
         alias=known.get("IFLA_IFALIAS", ""),
         peer_netns=known.get("IFLA_LINK_NETNSID"),
+<<<<<<< HEAD
         hardware=message["ifi_type"],
         # Of a veth it is the other end, which stands on nothing.
         lower=""
         if kind == "veth" or "IFLA_LINK_NETNSID" in known
         else names.get(known.get("IFLA_LINK", 0), ""),
+=======
+        running=bool(message["flags"] & IFF_RUNNING),
+>>>>>>> b948688 (How a switch's links are, told in words; its interfaces join the bridge when they are filtered)
     )
 
 
@@ -120,9 +125,11 @@ def new_link(
     mac: str,
     master: int = 0,
     data: list[tuple[str, Any]] | None = None,
+    up: bool = True,
 ) -> ifinfmsg:
     message = ifinfmsg()
-    message["flags"] = message["change"] = IFF_UP
+    if up:
+        message["flags"] = message["change"] = IFF_UP
     info = [("IFLA_INFO_KIND", kind)]
     if data:
         info.append(("IFLA_INFO_DATA", {"attrs": data}))  # type: ignore[arg-type]

@@ -57,6 +57,7 @@ class LinkRequests:
                 mac=veth.mac,
                 master=index(veth.master) if veth.master else 0,
                 data=[("VETH_INFO_PEER", {"attrs": peer})],
+                up=not veth.joins,
             )
             what = f"veth {veth.name} with {veth.far_name} in {veth.far_netns}"
             # The alias is what is written last, so a pair that has it is complete.
@@ -75,7 +76,12 @@ class LinkRequests:
             await self._ip.link("add", ifname=link.name, kind="tuntap", mode=mode)
         self.refresh()
         await self.set_link(
-            link.name, up=True, mtu=link.mtu, mac=link.mac or None, master=link.master, alias=link.full_alias
+            link.name,
+            up=None if link.joins else True,
+            mtu=link.mtu,
+            mac=link.mac or None,
+            master=None if link.joins else link.master,
+            alias=link.full_alias,
         )
 
     async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:

@@ -1,14 +1,12 @@
-"""The ports of a switch's bridge: the device's, and the applications' interfaces."""
+"""The device's ports in a switch's namespace, as ports of its bridge."""
 
 from __future__ import annotations
 
-from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import vlans
-from netnsmgr.features.vif import vif_name
 from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.link import ExternalLink
 from netnsmgr.items.sysctl import Sysctl
@@ -33,8 +31,3 @@ def items(scope: InstanceScope) -> list[Item]:
             BridgePort(name, BRIDGE, guarded(scope, port), port_vlans, after=frozenset({silent.ref})),
         ]
     return found
-
-
-def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
-    """Return how the bridge treats an application's interface: nobody behind it may take part in the spanning tree."""
-    return [BridgePort(vif_name(app, interface), BRIDGE, True, vlans.of_interface(scope, interface))]

@@ -6,7 +6,7 @@ from netnsmgr.config.app import AppInterface
 from netnsmgr.config.device import Port
 from netnsmgr.config.vlan import Vlan
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.items.system import PortVlan
+from netnsmgr.items.bridges import PortVlan
 
 UNTAGGED = 1
 """The VLAN of frames without tag: the kernel's default PVID, and what others call the native VLAN."""
