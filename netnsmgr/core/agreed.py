@@ -26,9 +26,10 @@ EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
 DEVICE = 1
 """Index of flows that the device itself began."""
 
-DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP = 1, 2, 3, 4
+DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP, SEEN_GROUP = 1, 2, 3, 4, 5
 """Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists,
-solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4)."""
+solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4), and on a
+switch what tells of its applications' addresses."""
 
 
 class Action(IntEnum):

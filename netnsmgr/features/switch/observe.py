@@ -1,0 +1,125 @@
+"""Which packets of a switch tell of its applications' addresses: text for the table ``bridge netnsmgr_vif``.
+
+A switch gives no addresses, so its agent has these packets copied to ``SEEN_GROUP`` and learns from them:
+
+- what an application says of itself: ARP, neighbour discovery, and that it gives an address of DHCP back;
+- what DHCP servers answer it, by either version.
+
+The rest costs what it takes to see that it is none of these.  The protocol is that of the packet within a VLAN tag
+(``meta protocol``; ``ether type`` would be the tag's, also on access ports, whose frames the bridge tags on their way).
+
+Of an application only what bears its interface's own MAC address counts.  One that may send for others (`antiSpoofing:
+false`) can be a bridge with hosts behind it, whose addresses are not its own.
+
+Each interface has an allowance of copies, so that who floods is the only one that is not heard; and what it said within
+``SAME`` is not copied again.
+"""
+
+from __future__ import annotations
+
+from netnsmgr.core.agreed import SEEN_GROUP
+
+ARP, ND, DHCP, DHCP6 = "arp", "nd", "dhcp", "dhcp6"
+"""Prefixes of the copies: what kind of packet each is."""
+
+FROM, FROM_ARP, FROM_DHCP, FROM_IP6 = "observe_from", "observe_arp", "observe_dhcp", "observe_ip6"
+"""Chains for frames of applications, marked with the sender's id: for all, for ARP, for IPv4's UDP to port 67, for IPv6."""
+
+SAME = "30s"
+_ALLOWED = "limit rate over 10/second burst 60 packets"
+"""Of one interface (or of one sender to it)."""
+_ALLOWED_ALL = "limit rate over 400/second burst 800 packets"
+"""Of all together: with nobody's own allowance used up, forty that flood at once."""
+_DYNAMIC = "flags dynamic,timeout; timeout"
+_MESSAGE = 1500
+"""Bytes of a DHCP message with its headers: options may be anywhere in it."""
+_SOLICITATION = 80
+"""Bytes of IPv6's and ICMPv6's headers and the target, and an option's beginning."""
+_ARP_BYTES = 28
+"""Of ARP for IPv4 over Ethernet (RFC 826)."""
+
+
+def body(bridge_mac: str) -> str:
+    """Return sets and chains for the table; who answers the switch's own question answers to ``bridge_mac``."""
+    return f"""
+set observe_said {{ type mark . ipv4_addr; size 16384; {_DYNAMIC} {SAME}; }}
+set observe_said6 {{ type mark . ipv6_addr; size 16384; {_DYNAMIC} {SAME}; }}
+set observe_told {{ type mark; size 8192; {_DYNAMIC} 1m; }}
+chain {FROM} {{
+    meta protocol vmap {{ arp : goto {FROM_ARP}, ip : goto observe_ip, ip6 : goto {FROM_IP6} }}
+}}
+chain observe_ip {{
+    udp dport 67 goto {FROM_DHCP}
+}}
+chain {FROM_ARP} {{
+    meta protocol arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 goto observe_arp_ip
+}}
+chain observe_arp_ip {{
+    meta protocol arp arp saddr ip 0.0.0.0 return
+    ether daddr {bridge_mac} goto observe_tell_{ARP}
+    meta protocol arp meta mark . arp saddr ip @observe_said return
+    {_spend()}
+    meta protocol arp add @observe_said {{ meta mark . arp saddr ip }}
+    {_copy(ARP, _ARP_BYTES)}
+}}
+chain {FROM_DHCP} {{
+    udp sport {{ 67, 68 }} goto observe_tell_{DHCP}
+}}
+chain {FROM_IP6} {{
+    meta protocol ip6 icmpv6 type vmap {{ 135 : goto observe_solicitation, 136 : goto observe_advertisement }}
+    udp dport 547 udp sport 546 goto observe_tell_{DHCP6}
+}}
+chain observe_solicitation {{
+    meta protocol ip6 ip6 nexthdr != 58 return
+    meta protocol ip6 ip6 hoplimit != 255 return
+    meta protocol ip6 ip6 saddr :: goto observe_tell_{ND}
+    meta protocol ip6 meta mark . ip6 saddr @observe_said6 return
+    {_spend()}
+    meta protocol ip6 add @observe_said6 {{ meta mark . ip6 saddr }}
+    {_copy(ND, _SOLICITATION)}
+}}
+chain observe_advertisement {{
+    meta protocol ip6 ip6 nexthdr != 58 return
+    meta protocol ip6 ip6 hoplimit != 255 return
+    ether daddr {bridge_mac} goto observe_tell_{ND}
+    meta protocol ip6 ip6 daddr ff02::1 goto observe_tell_{ND}
+}}
+{_tell(ARP, _ARP_BYTES)}
+{_tell(ND, _SOLICITATION)}
+{_tell(DHCP, _MESSAGE)}
+{_tell(DHCP6, _MESSAGE)}"""
+
+
+def coming(mac: str, *, guarded: bool = True) -> str:
+    """Return the rules for what one interface sends, after its mark was set and before it passes.
+
+    Not ``guarded``: nobody has checked yet that its frames and its ARP are of its own MAC address.
+    """
+    if guarded:
+        return f"jump {FROM}"
+    return f"""ether saddr {mac} meta protocol arp arp saddr ether {mac} jump {FROM_ARP}
+    ether saddr {mac} meta protocol {{ ip, ip6 }} jump {FROM}"""
+
+
+def going(mac: str) -> str:
+    """Return the rules for what goes to one interface, after its id was set in the mark.
+
+    An answer of DHCP may be sent to all (RFC 2131, 4.1); whose it is says its ``chaddr``, 28 bytes behind the UDP header.
+    """
+    return f"""udp dport 68 udp sport 67 @th,288,48 0x{mac.replace(":", "")} jump observe_tell_{DHCP}
+    udp dport 546 udp sport 547 ether daddr {mac} jump observe_tell_{DHCP6}"""
+
+
+def _tell(kind: str, size: int) -> str:
+    return f"""chain observe_tell_{kind} {{
+    {_spend()}
+    {_copy(kind, size)}
+}}"""
+
+
+def _spend() -> str:
+    return f"update @observe_told {{ meta mark {_ALLOWED} }} return\n    {_ALLOWED_ALL} return"
+
+
+def _copy(kind: str, size: int) -> str:
+    return f'log prefix "{kind}" group {SEEN_GROUP} snaplen {size}'
