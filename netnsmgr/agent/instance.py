@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from netnsmgr.agent.learning import Learning
+from netnsmgr.agent.learner import Learner
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.seen import link_words, seen_of
@@ -20,7 +20,6 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, radvd, vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import frames, intent
-from netnsmgr.features.learnable import ground
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import GONE, InstanceScope, Intent
 from netnsmgr.features.switch import status as switch_status
@@ -100,7 +99,7 @@ class InstanceRole:
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
-        self.learning = Learning(f"{run_dir}/instances/{name}")
+        self.learning = Learner(f"{run_dir}/instances/{name}", name)
         self._user = helper_user()
         self.ipv6 = False
         self._asked: tuple[object, ...] = ()
@@ -157,8 +156,8 @@ class InstanceRole:
         self._seen = await seen_of(row, system)
         mtus = switch_status.mtus(links, row.get("ports", ()), link.mtus) if self._seen else ()
         while True:
-            learned = self.learning.learned
-            asked = (row, link, leases, helpers, learned, mtus)
+            learned, told = self.learning.known(row)
+            asked = (row, link, leases, helpers, learned, told, mtus)
             if self._scope is None or self._asked != asked:
                 self._scope = instance_scope(
                     row,
@@ -171,6 +170,7 @@ class InstanceRole:
                     python=sys.executable,
                     leases=leases,
                     learned=learned,
+                    dns_told=told,
                     known=self._numbers.numbers,
                     pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
                     helpers=helpers,
@@ -180,7 +180,7 @@ class InstanceRole:
                 self.ipv6 = self._scope.instance.has_ipv6
                 self._intent, self._asked = intent(self._scope), asked
             # With a link that is gone, or an address that is now given to somebody, what was learned of it is past.
-            if self.learning.keep(ground(self._scope, links)) == learned:
+            if self.learning.keep(self._scope, links) == learned:
                 return self._intent
 
     def next_look(self) -> float | None:

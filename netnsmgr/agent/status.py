@@ -59,9 +59,13 @@ def complete(outcome: Outcome, items: Iterable[Item]) -> bool:
 def addresses(scope: InstanceScope, app: App, interface: AppInterface) -> list[dict[str, Any]]:
     """Return the addresses of an interface: who gave each, and when that ends (seconds since the epoch; None: never).
 
-    An IPv4 address is named when it is leased, a fixed one too; link-local ones come last.
+    An IPv4 address is named when it is leased, a fixed one too; link-local ones come last.  On a switch all are learned:
+    what only the application says (`arp`, `nd`, `link-local`) has no end, as it is asked before it is forgotten.
     """
     mac, number = interface.mac_for(app.name), scope.numbers.vifs.get(vif.group(app, interface))
+    if scope.instance.is_switch:
+        own = sorted((x for x in scope.learned if x.vif == number), key=lambda x: x.source == "link-local")
+        return [{"address": str(x.address), "source": x.source, "expires": x.expires} for x in own]
     found = {
         lease.address: ("dhcp" if lease.address.version == 4 else "dhcp6", lease.expires or None)
         for lease in scope.leases_now

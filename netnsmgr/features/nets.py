@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork, Version, interface
@@ -74,10 +74,17 @@ class Delegated:
 
 @dataclass(frozen=True)
 class Learned:
-    """An IPv6 address that the interface with the id ``vif`` has taken, as its duplicate address detection told."""
+    """An address that the interface with the id ``vif`` has without being given it by the instance.
+
+    On a local instance one of IPv6 that it has taken, as its duplicate address detection told; on a switch each that it is
+    known to have.  ``source``: `dhcp` and `dhcp6`, a server has given it; `arp`, `nd` and `link-local`, only the application
+    says so.  ``expires``: of a lease, in seconds since the epoch, rounded up; None: open.
+    """
 
     vif: int
-    address: IPv6Address
+    address: IPAddress
+    source: str = "nd"
+    expires: int | None = None
 
 
 def nets_of(

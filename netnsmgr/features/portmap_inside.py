@@ -71,7 +71,8 @@ def address_of(
 def learned(scope: InstanceScope, app: App, interface: AppInterface) -> list[IPv6Address]:
     """Return the addresses that an interface has taken itself, link-local ones too."""
     number = scope.numbers.vifs.get(group(app, interface))
-    return [each.address for each in scope.learned if each.vif == number]
+    taken = (each.address for each in scope.learned if each.vif == number)
+    return [address for address in taken if isinstance(address, IPv6Address)]
 
 
 def made_of(address: IPAddress, mac: str) -> bool:

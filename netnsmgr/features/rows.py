@@ -10,7 +10,7 @@ from typing import Any
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import parse, parse_document
-from netnsmgr.core.ip import Version
+from netnsmgr.core.ip import IPAddress, Version
 from netnsmgr.features import mapped
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
@@ -43,6 +43,7 @@ def instance_scope(
     python: str = "python3",
     leases: tuple[Lease, ...] = (),
     learned: tuple[Learned, ...] = (),
+    dns_told: Mapping[int, tuple[IPAddress, ...]] | None = None,
     known: Numbers | None = None,
     pref64: bool = False,
     helpers: tuple[ProcessInfo, ...] = (),
@@ -70,6 +71,7 @@ def instance_scope(
         device=row.get("device", ""),
         leases_now=owned(leases, interfaces, hostnames),
         learned=learned,
+        dns_told=dns_told or {},
         pref64=pref64,
         helpers_now=helpers,
         port_mtus=port_mtus,

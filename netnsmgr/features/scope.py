@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import (
@@ -189,7 +189,9 @@ class InstanceScope(Linked):
     """Theirs, as far as it is known."""
     leases_now: tuple[Lease, ...] = ()
     learned: tuple[Learned, ...] = ()
-    """IPv6 addresses that applications have made themselves."""
+    """Addresses that the instance has not given: IPv6 ones that applications have made themselves; on a switch all."""
+    dns_told: Mapping[int, tuple[IPAddress, ...]] = field(default_factory=dict)
+    """On a switch the DNS servers that DHCP has told applications, by their interfaces' ids."""
     pref64: bool = False
     """Whether the installed radvd can tell the prefix of NAT64 (RFC 8781)."""
     helpers_now: tuple[ProcessInfo, ...] = ()

@@ -53,8 +53,6 @@ class LinkInfo(NamedTuple):
     """Whether frames pass: up, and its carrier has been noticed."""
 
 
-
-
 class TableInfo(NamedTuple):
     """A table of nftables: the fingerprint its maker left and whether it still is what was loaded."""
 

@@ -105,15 +105,12 @@ def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
         master=names.get(known.get("IFLA_MASTER", 0), ""),
         alias=known.get("IFLA_IFALIAS", ""),
         peer_netns=known.get("IFLA_LINK_NETNSID"),
-<<<<<<< HEAD
         hardware=message["ifi_type"],
         # Of a veth it is the other end, which stands on nothing.
         lower=""
         if kind == "veth" or "IFLA_LINK_NETNSID" in known
         else names.get(known.get("IFLA_LINK", 0), ""),
-=======
         running=bool(message["flags"] & IFF_RUNNING),
->>>>>>> b948688 (How a switch's links are, told in words; its interfaces join the bridge when they are filtered)
     )
 
 

@@ -31,6 +31,7 @@ _PACKET_HEADER, _PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT, _PAYLOAD, _PREFIX,
     10,
     12,
 )
+_VLAN, _VLAN_TCI = 20, 2
 _U32 = struct.Struct("!I")
 
 _EXTENSIONS, _FRAGMENT, _AUTHENTICATION = (0, 43, 60), 44, 51
@@ -48,6 +49,8 @@ class Packet(NamedTuple):
     port_in: int
     port_out: int
     payload: bytes
+    tag: int = 0
+    """Of the VLAN that it is tagged with beside it, 0: none."""
 
 
 class PacketLog:
@@ -110,7 +113,7 @@ def parse(message: Message) -> tuple[Packet | None, int | None]:
     if message.type != MSG_PACKET:
         return None, None
     data = message.data
-    prefix, payload, sequence = "", b"", None
+    prefix, payload, sequence, tag = "", b"", None, 0
     numbers = dict.fromkeys((_PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT), 0)
     for kind, first, last in attributes(data, message.start, message.end):
         if kind in numbers:
@@ -121,8 +124,14 @@ def parse(message: Message) -> tuple[Packet | None, int | None]:
             prefix = data[first:last].rstrip(b"\0").decode("ascii", "replace")
         elif kind == _SEQUENCE:
             (sequence,) = _U32.unpack_from(data, first)
+        elif kind == _VLAN:
+            for inner, at, _ in attributes(data, first, last):
+                if inner == _VLAN_TCI:
+                    tag = int.from_bytes(data[at : at + 2], "big") & 0xFFF
     mark, link_in, link_out, port_in, port_out = numbers.values()
-    return Packet(message.resource, prefix, mark, link_in, link_out, port_in, port_out, payload), sequence
+    return Packet(
+        message.resource, prefix, mark, link_in, link_out, port_in, port_out, payload, tag
+    ), sequence
 
 
 def five_tuple(packet: bytes) -> tuple[Tuple, int, int] | None:

@@ -27,12 +27,12 @@ FAR = "ip link add eth3 type veth peer name site; ip link set site up"
 
 def bridge(name: str = "bn0") -> dict[str, Any]:
     (found,) = json.loads(sh(f"ip -d -j link show dev {name}"))
-    return found
+    return dict(found)
 
 
 def port(name: str = "eth3") -> dict[str, Any]:
     (found,) = json.loads(sh(f"ip -d -j link show dev {name}"))
-    return found
+    return dict(found)
 
 
 def data(link: dict[str, Any]) -> dict[str, Any]:

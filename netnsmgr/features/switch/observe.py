@@ -17,7 +17,12 @@ Each interface has an allowance of copies, so that who floods is the only one th
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 from netnsmgr.core.agreed import SEEN_GROUP
+from netnsmgr.features import vif
+from netnsmgr.features.scope import InstanceScope
 
 ARP, ND, DHCP, DHCP6 = "arp", "nd", "dhcp", "dhcp6"
 """Prefixes of the copies: what kind of packet each is."""
@@ -37,6 +42,23 @@ _SOLICITATION = 80
 """Bytes of IPv6's and ICMPv6's headers and the target, and an option's beginning."""
 _ARP_BYTES = 28
 """Of ARP for IPv4 over Ethernet (RFC 826)."""
+
+
+class Watched(NamedTuple):
+    """An application's interface: the bridge's port that leads to it, and its MAC address."""
+
+    link: str
+    mac: str
+
+
+def watched(scope: InstanceScope, present: Collection[str]) -> dict[int, Watched]:
+    """Return the interfaces of which addresses are learned, by their ids; ``present`` are the links that are there."""
+    numbers = scope.numbers.vifs
+    return {
+        numbers[vif.group(app, interface)]: Watched(name, interface.mac_for(app.name))
+        for app, interface in scope.interfaces
+        if (name := vif.vif_name(app, interface)) in present
+    }
 
 
 def body(bridge_mac: str) -> str:

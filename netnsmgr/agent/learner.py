@@ -1,0 +1,47 @@
+"""Who learns addresses in an instance: `learning` where applications make some, `observing` where they are the network's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from netnsmgr.agent.learning import Learning
+from netnsmgr.core.ip import IPAddress
+from netnsmgr.features.bridge import bridge_mac
+from netnsmgr.features.learnable import ground
+from netnsmgr.features.nets import Learned
+from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.switch.observe import watched
+
+if TYPE_CHECKING:
+    from netnsmgr.agent.observing import Observing
+
+
+class Learner:
+    """``changed`` is called when something was learned or forgotten; ``directory`` is the agent's, ``name`` the instance's."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        self._directory, self._name = directory, name
+        self.changed: Callable[[], None] = lambda: None
+        self._learning = Learning(directory, self._woken)
+        self._observing: Observing | None = None
+
+    def known(self, row: dict[str, Any]) -> tuple[tuple[Learned, ...], dict[int, tuple[IPAddress, ...]]]:
+        """Return who has which address, and which DNS servers DHCP told whom, in the instance of this slice."""
+        if row["instance"]["spec"].get("type") != "switch":
+            return self._learning.learned, {}
+        if self._observing is None:
+            # Its parsers are not for everybody's memory.
+            from netnsmgr.agent.observing import Observing
+
+            self._observing = Observing(self._directory, bridge_mac(self._name), self._woken)
+        return self._observing.learned, self._observing.told
+
+    def keep(self, scope: InstanceScope, links: Collection[str]) -> tuple[Learned, ...]:
+        """Take in what the instance and its links are now, and return what still holds, once it is on record."""
+        if self._observing is not None:
+            return self._observing.keep(watched(scope, links))
+        return self._learning.keep(ground(scope, links))
+
+    def _woken(self) -> None:
+        self.changed()

@@ -1,0 +1,181 @@
+"""What is read of the packets that a switch's table copies (``features/switch/observe``).
+
+ARP, neighbour discovery and DHCPv6 are read here: their layouts are fixed and short (RFC 826, 4861, 8415), and a library
+for them (dpkt) would be 2.2 MiB in each process.  DHCPv4, with its many options, is pyroute2's (0.1 MiB).
+Nothing that a packet may contain raises an error; what cannot be read says nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from pyroute2.dhcp.dhcp4msg import dhcp4msg
+
+from netnsmgr.core.agreed import SEEN_GROUP
+from netnsmgr.core.observation import Claim, Grant, Observation, Refusal, Return, Servers
+from netnsmgr.core.protocols import ICMPV6, UDP
+from netnsmgr.kernel.nflog import Packet, PacketLog
+
+SIZE = 1500
+RECEIVE_BYTES = 256 << 10
+"""Of the socket: some hundred packets of ARP, or a hundred messages of DHCP."""
+MOST_SERVERS = 8
+"""DNS servers that are taken of one message."""
+MOST_OPTIONS = 64
+"""Options of DHCPv6 that are read of one message, on each level."""
+INFINITE = 0xFFFFFFFF
+
+_SOLICITATION, _ADVERTISEMENT = 135, 136
+_NODES = IPv6Address("ff02::1:ff00:0").packed[:13]
+"""Of each solicited-node address (RFC 4291, 2.7.1); its last three bytes are the target's."""
+_BOOTREQUEST, _BOOTREPLY = 1, 2
+_DECLINE, _ACK, _NAK, _RELEASE = 4, 5, 6, 7
+_REPLY6, _RELEASE6, _DECLINE6 = 7, 8, 9
+_CLIENT, _IA_NA, _IA_TA, _IAADDR, _DNS = 1, 3, 4, 5, 23
+_OPTION = struct.Struct("!HH")
+
+
+class Observations:
+    """The group of this namespace.  Raises ``KernelError`` when somebody else listens to it already."""
+
+    def __init__(self) -> None:
+        self._log = PacketLog(SEEN_GROUP, SIZE, receive_bytes=RECEIVE_BYTES)
+        self.fileno = self._log.fileno
+        self.close = self._log.close
+        self.overruns = self._log.overruns
+
+    def receive(self, budget: int) -> Iterator[Observation]:
+        """Yield what has arrived, of at most ``budget`` packets."""
+        for packet in self._log.receive(budget):
+            yield from observations(packet)
+
+
+def observations(packet: Packet) -> list[Observation]:
+    """Return what a packet says; whose it is stands in its mark: sender, and receiver in the upper half."""
+    sender, receiver = packet.mark & 0xFFFF, packet.mark >> 16 & 0xFFFF
+    match packet.prefix:
+        case "arp":
+            return _arp(packet.payload, sender, packet.tag)
+        case "nd":
+            return _nd(packet.payload, sender, packet.tag)
+        case "dhcp":
+            return _dhcp(packet.payload, sender, receiver, packet.tag)
+        case "dhcp6":
+            return _dhcp6(packet.payload, sender, receiver, packet.tag)
+    return []
+
+
+def _arp(data: bytes, vif: int, tag: int) -> list[Observation]:
+    # RFC 826: kinds and lengths of addresses, operation, and the sender's addresses.  Requests and replies alike say them.
+    if not vif or len(data) < 28 or data[:6] != b"\0\1\x08\0\6\4" or data[6:8] not in (b"\0\1", b"\0\2"):
+        return []
+    return [Claim(vif, IPv4Address(data[14:18]), tag)]
+
+
+def _nd(data: bytes, vif: int, tag: int) -> list[Observation]:
+    if not vif or len(data) < 64 or data[0] >> 4 != 6 or data[6] != ICMPV6 or data[7] != 255 or data[41]:
+        return []
+    source, target = IPv6Address(data[8:24]), IPv6Address(data[48:64])
+    if data[40] == _ADVERTISEMENT:
+        return [Claim(vif, target, tag)]
+    if data[40] != _SOLICITATION:
+        return []
+    if not source.is_unspecified:
+        return [Claim(vif, source, tag)]
+    # One for a holder who does not hear of it would be no detection at all.
+    return [Claim(vif, target, tag, tentative=True)] if data[24:40] == _NODES + data[61:64] else []
+
+
+def _dhcp(data: bytes, sender: int, receiver: int, tag: int) -> list[Observation]:
+    if len(data) < 20 or data[0] >> 4 != 4 or data[9] != UDP:
+        return []
+    try:
+        message: Mapping[str, Any] = dhcp4msg(buf=data[(data[0] & 15) * 4 + 8 :]).decode()
+        options = message["options"]
+        kind = int(options.get("message_type", 0))
+        if message["op"] == _BOOTREQUEST and sender:
+            return _request(kind, message, options, sender)
+        if message["op"] == _BOOTREPLY and receiver:
+            return _answer(kind, message, options, receiver, tag)
+    except Exception:  # noqa: S110 - whatever a parser that we do not know makes of a mutilated message
+        pass
+    return []
+
+
+def _request(
+    kind: int, message: Mapping[str, Any], options: Mapping[str, Any], sender: int
+) -> list[Observation]:
+    if kind == _RELEASE:
+        return [Return(sender, IPv4Address(message["ciaddr"]))]
+    if kind == _DECLINE:
+        return [Return(sender, IPv4Address(options["requested_ip"]))]
+    return []
+
+
+def _answer(
+    kind: int, message: Mapping[str, Any], options: Mapping[str, Any], receiver: int, tag: int
+) -> list[Observation]:
+    client = f"{tag} {options.get('client_id', '')}"[:600]
+    if kind == _NAK:
+        return [Refusal(receiver, client)]
+    if kind != _ACK:
+        return []
+    found: list[Observation] = []
+    address = IPv4Address(message["yiaddr"])
+    if not address.is_unspecified:  # an answer to DHCPINFORM gives no address (RFC 2131, 4.3.5)
+        seconds = options.get("lease_time")
+        if not isinstance(seconds, int):
+            return []
+        seconds &= INFINITE  # it is read with a sign
+        found.append(Grant(receiver, address, None if seconds == INFINITE else seconds, client))
+    servers = tuple(map(IPv4Address, options.get("name_server", ())))[:MOST_SERVERS]
+    return [*found, Servers(receiver, servers)] if servers else found
+
+
+def _dhcp6(data: bytes, sender: int, receiver: int, tag: int) -> list[Observation]:
+    # Behind the headers: one byte of type, three of transaction, options (RFC 8415, 8).
+    if len(data) < 52 or data[0] >> 4 != 6 or data[6] != UDP:
+        return []
+    kind = data[48]
+    whose = receiver if kind == _REPLY6 else sender if kind in (_RELEASE6, _DECLINE6) else 0
+    if not whose:
+        return []
+    options = list(_options(data[52:]))
+    client = next((value.hex() for code, value in options if code == _CLIENT), "")[:256]
+    found: list[Observation] = []
+    for code, value in options:
+        if code in (_IA_NA, _IA_TA):
+            of = f"{tag} {client} {value[:4].hex()}"
+            # A permanent association has two times before its own options (21.4, 21.5).
+            for address, valid in _addresses(value[12 if code == _IA_NA else 4 :]):
+                if kind == _REPLY6:
+                    found.append(Grant(whose, address, None if valid == INFINITE else valid, of))
+                else:
+                    found.append(Return(whose, address))
+        elif code == _DNS and kind == _REPLY6:  # RFC 3646, 3
+            whole = range(0, len(value) - 15, 16)
+            servers = tuple(IPv6Address(value[at : at + 16]) for at in whole)[:MOST_SERVERS]
+            found += [Servers(whose, servers)] if servers else []
+    return found
+
+
+def _addresses(data: bytes) -> Iterator[tuple[IPv6Address, int]]:
+    for code, value in _options(data):
+        if code == _IAADDR and len(value) >= 24:
+            yield IPv6Address(value[:16]), int.from_bytes(value[20:24], "big")
+
+
+def _options(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield codes and values; what is cut off ends them."""
+    at = 0
+    with suppress(struct.error):
+        for _ in range(MOST_OPTIONS):
+            code, length = _OPTION.unpack_from(data, at)
+            if at + 4 + length > len(data):
+                return
+            yield code, data[at + 4 : at + 4 + length]
+            at += 4 + length
