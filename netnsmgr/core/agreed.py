@@ -31,6 +31,13 @@ DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP, SEEN_GROUP = 1, 2, 3, 4, 5
 solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4), and on a
 switch what tells of its applications' addresses."""
 
+DNS_TABLE = "netnsmgr_dns"
+"""The table that copies DNS, and holds answers: of family ``bridge`` on a switch."""
+
+ASKED, HELD, COPIED = "ask", "held", "dns"
+"""Prefixes of DNS_GROUP on a switch: questions to a believed server, its answers (the copy is all that is left of each),
+and what is only logged."""
+
 
 class Action(IntEnum):
     """What a rule does, as marks have it."""

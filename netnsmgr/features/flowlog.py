@@ -41,6 +41,7 @@ def items(scope: InstanceScope) -> list[Item]:
             "rules": f"{etc}/{RULES}",
             "log": f"{run}/{NAME}.log",
             "version": __version__,  # another version is another program
+            **_kind(scope),
         }
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -60,7 +61,14 @@ def items(scope: InstanceScope) -> list[Item]:
     return found
 
 
+def _kind(scope: InstanceScope) -> dict[str, bool]:
+    return {"switch": True} if scope.instance.is_switch else {}
+
+
 def _known(scope: InstanceScope, app: App, interface: AppInterface) -> list[str]:
+    if scope.instance.is_switch:
+        number = scope.numbers.vifs.get(group(app, interface))
+        return sorted(str(each.address) for each in scope.learned if each.vif == number)
     # Leases of IPv4 it reads itself: dnsmasq's file names them by MAC, those of IPv6 by nothing that it knows.
     fixed = [] if interface.address is None else [interface.address]
     own = group(app, interface)
@@ -74,6 +82,7 @@ def _scope(scope: InstanceScope) -> str:
     return _text(
         {
             "log": scope.instance.spec.flow_log,
+            **_kind(scope),
             "gateways": [str(net.gateway) for net in scope.nets],
             "nat64": str(scope.instance.nat64_prefix or ""),
             "leases": scope.lease_file if scope.instance.spec.dhcp is not None else "",

@@ -24,6 +24,7 @@ from netnsmgr.features.scope import InstanceScope, Intent
 from netnsmgr.features.switch import borrowed
 from netnsmgr.features.switch import bridge as switch_bridge
 from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import ports as switch_ports
 from netnsmgr.features.switch import vif as switch_vif
 
@@ -44,7 +45,14 @@ FEATURES = (
     metadata.items,
 )
 APP_FEATURES = (vif.items, acl.app_items)
-SWITCH_FEATURES = (borrowed.items, switch_bridge.items, switch_ports.items, switch_filter.items)
+SWITCH_FEATURES = (
+    borrowed.items,
+    switch_bridge.items,
+    switch_ports.items,
+    switch_filter.items,
+    switch_names.items,
+    flowlog.items,
+)
 SWITCH_APP_FEATURES = (switch_vif.items, switch_filter.app_items)
 
 

@@ -62,6 +62,11 @@ def static_addresses(scope: InstanceScope, domain: str) -> frozenset[IPAddress]:
     """Return the addresses of a domain that no other server is asked for: static names, and those of applications."""
     own = scope.instance.domain
     found: set[IPAddress] = set()
+    if scope.instance.is_switch:
+        # Nobody here answers for applications' names, and there is no domain of ours below which a plain name would be found.
+        return frozenset(
+            a for name, each in scope.instance.spec.dns.hosts.items() if covers(domain, name) for a in each
+        )
     for name, addresses in scope.instance.spec.dns.hosts.items():
         # "expand-hosts": a plain name is known below the instance's domain, too.
         if covers(domain, name) or ("." not in name and covers(domain, f"{name}.{own}")):

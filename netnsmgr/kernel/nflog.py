@@ -31,15 +31,21 @@ _PACKET_HEADER, _PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT, _PAYLOAD, _PREFIX,
     10,
     12,
 )
-_VLAN, _VLAN_TCI = 20, 2
+_VLAN, _LINK_HEADER = 20, 21
+_VLAN_PROTO, _VLAN_TCI = 1, 2
 _U32 = struct.Struct("!I")
+_ADDRESSES = 12
+"""Bytes of a frame before its EtherType, or its VLAN tag."""
 
 _EXTENSIONS, _FRAGMENT, _AUTHENTICATION = (0, 43, 60), 44, 51
 """IPv6 headers that may stand before the transport's: hop-by-hop, routing, destination options (RFC 8200, 4.1)."""
 
 
 class Packet(NamedTuple):
-    """A packet from its network header on; links by index, 0 for none, bridge ports in ``port_in``, ``port_out``."""
+    """A packet from its network header on; links by index, 0 for none, bridge ports in ``port_in``, ``port_out``.
+
+    ``frame``: what was before it, of a packet that was logged by a bridge, with its VLAN tag.
+    """
 
     group: int
     prefix: str
@@ -49,6 +55,7 @@ class Packet(NamedTuple):
     port_in: int
     port_out: int
     payload: bytes
+    frame: bytes = b""
     tag: int = 0
     """Of the VLAN that it is tagged with beside it, 0: none."""
 
@@ -113,7 +120,7 @@ def parse(message: Message) -> tuple[Packet | None, int | None]:
     if message.type != MSG_PACKET:
         return None, None
     data = message.data
-    prefix, payload, sequence, tag = "", b"", None, 0
+    prefix, payload, sequence, frame, tag = "", b"", None, b"", b""
     numbers = dict.fromkeys((_PACKET_MARK, _IN, _OUT, _PHYS_IN, _PHYS_OUT), 0)
     for kind, first, last in attributes(data, message.start, message.end):
         if kind in numbers:
@@ -124,14 +131,37 @@ def parse(message: Message) -> tuple[Packet | None, int | None]:
             prefix = data[first:last].rstrip(b"\0").decode("ascii", "replace")
         elif kind == _SEQUENCE:
             (sequence,) = _U32.unpack_from(data, first)
+        elif kind == _LINK_HEADER:
+            frame = data[first:last]
         elif kind == _VLAN:
-            for inner, at, _ in attributes(data, first, last):
-                if inner == _VLAN_TCI:
-                    tag = int.from_bytes(data[at : at + 2], "big") & 0xFFF
+            tag = _tag(data, first, last)
+    if tag:
+        frame = frame[:_ADDRESSES] + tag + frame[_ADDRESSES:]
     mark, link_in, link_out, port_in, port_out = numbers.values()
-    return Packet(
-        message.resource, prefix, mark, link_in, link_out, port_in, port_out, payload, tag
-    ), sequence
+    packet = Packet(
+        message.resource,
+        prefix,
+        mark,
+        link_in,
+        link_out,
+        port_in,
+        port_out,
+        payload,
+        frame,
+        int.from_bytes(tag[2:4], "big") & 0xFFF,
+    )
+    return packet, sequence
+
+
+def _tag(data: bytes, start: int, end: int) -> bytes:
+    """Return a VLAN tag, which the kernel keeps beside the packet (``nfulnl_put_bridge``)."""
+    found = {kind: data[first : first + 2] for kind, first, _ in attributes(data, start, end)}
+    return found.get(_VLAN_PROTO, b"") + found.get(_VLAN_TCI, b"")
+
+
+def transport(packet: bytes) -> int:
+    """Return where the transport's header begins.  ``IndexError`` where there is none."""
+    return (packet[0] & 15) * 4 if packet[0] >> 4 == 4 else _behind_extensions(packet)[1]
 
 
 def five_tuple(packet: bytes) -> tuple[Tuple, int, int] | None:

@@ -9,7 +9,8 @@ from netnsmgr.kernel.nfnetlink import Nfnetlink, attribute, attributes
 
 GETOBJ = 10 << 8 | 19
 """NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ of linux/netfilter/nf_tables.h."""
-NFPROTO_INET = 1
+NFPROTO = {"inet": 1, "bridge": 7}
+"""Of linux/netfilter.h."""
 _TABLE, _NAME, _TYPE, _DATA = 1, 2, 3, 4
 _COUNTER = struct.pack("!I", 1)
 
@@ -30,9 +31,10 @@ class Transactions:
 
 
 class Counter:
-    """A named counter of a table of family inet."""
+    """A named counter of a table."""
 
-    def __init__(self, table: str, name: str) -> None:
+    def __init__(self, table: str, name: str, family: str = "inet") -> None:
+        self._family = NFPROTO[family]
         self._socket = Nfnetlink(64 << 10)
         self._question = (
             attribute(_TABLE, table.encode() + b"\0") + attribute(_NAME, name.encode() + b"\0") + attribute(_TYPE, _COUNTER)
@@ -43,7 +45,7 @@ class Counter:
     def more(self) -> int:
         """Return how many packets were counted since the last call; 0 at the first, and where there is none."""
         try:
-            answers = self._socket.request(GETOBJ, NFPROTO_INET, 0, self._question)
+            answers = self._socket.request(GETOBJ, self._family, 0, self._question)
         except OSError:  # no such counter now: the table is another one
             self._last = None
             return 0

@@ -9,6 +9,7 @@ import time
 import traceback
 from contextlib import suppress
 
+from netnsmgr.kernel.frames import FrameSender
 from netnsmgr.kernel.namespace import drop_capabilities
 from netnsmgr.services.flowlog.program import FlowLog
 from netnsmgr.services.flowlog.scope import read
@@ -23,10 +24,12 @@ def main(argv: list[str]) -> int:
         print("usage: python -m netnsmgr.services.flowlog FILE, as the agent does", file=sys.stderr)
         return 2
     path: str = config["log"]
+    # Where the servers are the site's, their answers are held, and sent on: nothing later needs CAP_NET_RAW.
+    sender = FrameSender() if config.get("switch") else None
     # It reads what others have written: whoever finds a hole in that shall have little of it.
     drop_capabilities("CAP_NET_ADMIN")
     try:
-        FlowLog(config, lambda text: note(path, text)).run()
+        FlowLog(config, lambda text: note(path, text), sender).run()
     except Exception:
         note(path, traceback.format_exc())
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])

@@ -54,20 +54,25 @@ class Flows:
         key = _plain(flow.original._replace(dst=flow.reply.src, dport=flow.reply.sport))
         inward = self._inward.pop(key, None) if flow.ended else self._inward.get(key)
         record = _record(flow, now)
-        if service := _service(flow.original, scope):
-            record["service"] = service
         if target := _stands_for(flow.original.dst, scope.nat64):
             record["nat64"] = target
         first = scope.rules.decision(flow.mark)
         second = scope.rules.decision(inward) if inward is not None else None
+        # What asks for a service of the instance passes by the lists; on a switch those services are the site's.
+        if (service := _service(flow.original, scope)) and not (scope.switch and first):
+            record["service"] = service
         ident = ("flow", flow.id, flow.original)
-        if first is not None and second is not None:
+        if second is not None and scope.switch and second == first:
+            # One interface is one end of a flow: the other is outside, where this one began.
+            yield _entry(ident, record, "in", second)
+        elif first is not None and second is not None:
             yield _entry(ident, record, "out", first, peer=second.app)
             yield _entry(
                 ident if second.app != first.app else (*ident, "in"), record, "in", second, peer=first.app
             )
         elif first is not None:
-            yield _entry(ident, record, _direction(flow, first, owner), first)
+            direction = _began(flow, first, owner) if scope.switch else _direction(flow, first, owner)
+            yield _entry(ident, record, direction, first)
         elif flow.mark & INDEX_MASK == DEVICE and (vif := owner(flow.reply.src)):
             yield _entry(
                 ident, record, "in", Decision(vif.app, vif.interface, None, "allow"), peer="(device)"
@@ -170,6 +175,12 @@ def _direction(flow: Flow, decision: Decision, owner: AddressOf) -> str:
         return "out"
     responder = owner(flow.reply.src)
     return "in" if responder is None or _is(responder, decision) else "out"
+
+
+def _began(flow: Flow, decision: Decision, owner: AddressOf) -> str:
+    # Only where nobody has heard of the decision inwards: a flow that is older than this program.
+    begins, ends = owner(flow.original.src), owner(flow.reply.src)
+    return "in" if not _is(begins, decision) and _is(ends, decision) else "out"
 
 
 def _plain(flow: Tuple) -> Tuple:

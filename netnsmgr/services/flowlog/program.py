@@ -13,34 +13,45 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from netnsmgr.core.agreed import FILTER
+from netnsmgr.core.agreed import DNS_TABLE, FILTER
 from netnsmgr.errors import KernelError
+from netnsmgr.kernel.frames import FrameSender
 from netnsmgr.kernel.nflog import Packet
 from netnsmgr.kernel.nft_command import Counter, Transactions
 from netnsmgr.services.flowlog import dns
 from netnsmgr.services.flowlog.flows import Drops, Entry, Flows
+from netnsmgr.services.flowlog.held import Held
 from netnsmgr.services.flowlog.hosts import HostSets, commands
 from netnsmgr.services.flowlog.owners import Owners
 from netnsmgr.services.flowlog.publisher import Publisher
-from netnsmgr.services.flowlog.scope import Scope, read
+from netnsmgr.services.flowlog.scope import Scope, Vif, read
 from netnsmgr.services.flowlog.sources import Sources
 
 
 class FlowLog:
-    """The program; ``config`` is its configuration file's content, ``say`` writes to its own log."""
+    """The program; ``config`` is its configuration file's content, ``say`` writes to its own log.
 
-    def __init__(self, config: dict[str, Any], say: Callable[[str], None]) -> None:
+    ``sender`` sends held answers on, in an instance of layer 2.
+    """
+
+    def __init__(
+        self, config: dict[str, Any], say: Callable[[str], None], sender: FrameSender | None = None
+    ) -> None:
         self._files: tuple[str, str] = config["scope"], config["rules"]
         self._say = say
         self._scope = Scope()
         self._owners = Owners(self._scope)
         self._flows, self._drops = Flows(), Drops()
         self._talks, self._hosts = dns.Conversations(), HostSets()
+        self._sender, self._held = sender, Held(self._covered)
         self._sources = Sources(
-            {"conntrack": self._on_flows, "dropped": self._on_drops, "inward": self._on_inward, "dns": self._on_dns},
+            {
+                "conntrack": self._on_flows, "dropped": self._on_drops, "inward": self._on_inward,
+                "dns": self._on_dns, "held": self._on_held,
+            },
             say,
         )  # fmt: skip
-        self._counter: Counter | None = None
+        self._counters: list[Counter] = []
         self._nft: Transactions | None = None
         self._publisher = Publisher(config["run_dir"], config["instance"], self._lost)
         self._book = self._publisher.book
@@ -93,17 +104,21 @@ class FlowLog:
         self._scope = Scope.of(read(scope), read(rules))
         self._owners = Owners(self._scope)
         self._hosts = HostSets()  # sets may be new ones, and empty
+        self._held.keep(set(self._scope.by_link))
         self._publisher.keep(self._scope.apps if self._scope.log else None)
         self._open()
         self._publisher.pump()
 
     def _open(self) -> None:
         log, hosts = self._scope.log, bool(self._scope.hosts)
-        wanted = {"conntrack", "dropped", "inward", "dns"} if log else {"dns"} if hosts else set()
+        names = {"held" if self._scope.switch else "dns"} if log or hosts else set()
+        wanted = names | ({"conntrack", "dropped", "inward"} if log else set())
         self._sources.want(wanted)
-        if log and self._counter is None:
+        if log and not self._counters:
             with suppress(KernelError):
-                self._counter = Counter(FILTER, "unlogged")
+                self._counters = [Counter(FILTER, "unlogged")]
+                if self._scope.switch:
+                    self._counters.append(Counter(DNS_TABLE, "unlogged", "bridge"))
         if hosts and self._nft is None:
             self._nft = Transactions()
 
@@ -138,6 +153,37 @@ class FlowLog:
         if elements:
             self._set(elements)
 
+    def _on_held(self) -> None:
+        now = time.time()
+        port, log = self._owners.port, self._scope.log
+        elements: dict[tuple[str, str], int] = {}
+        waiting: list[tuple[Vif, Packet]] = []
+        for packet in self._sources.receive("held"):
+            vif = port(packet.port_out)
+            taken = self._held.packet(packet, port(packet.port_in), vif, log=log)
+            self._book.lose(taken.broken)
+            for seen in taken.believed:
+                elements |= self._hosts.elements(seen, self._scope.hosts, now)
+            if vif is not None:
+                for seen in taken.seen if log else ():
+                    self._book.add(vif.app, ("dns", now, seen), dns.record(seen, vif.interface, now))
+                if taken.passes:
+                    waiting.append((vif, packet))
+        if elements:
+            self._set(elements)
+        for vif, packet in waiting:
+            self._send_on(vif, packet)
+
+    def _send_on(self, vif: Vif, packet: Packet) -> None:
+        assert self._sender is not None
+        try:
+            self._sender.send(vif.link, packet.frame, packet.payload)
+        except (OSError, ValueError):  # the link has gone, or is full: as if the network had lost it
+            self._book.lose(1)
+
+    def _covered(self, name: str) -> bool:
+        return any(dns.covering(name, self._scope.hosts))
+
     def _observed(self, packet: Packet) -> dns.Observation | None:
         try:
             return self._talks.packet(packet)
@@ -163,7 +209,7 @@ class FlowLog:
                 self._book.add(*entry)
 
     def _lost(self) -> int:
-        return self._sources.overruns() + (self._counter.more() if self._counter is not None else 0)
+        return self._sources.overruns() + sum(counter.more() for counter in self._counters)
 
 
 def _emptied(fd: int) -> None:

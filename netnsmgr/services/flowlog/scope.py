@@ -72,6 +72,8 @@ class Scope:
     """The instance as the flow log sees it."""
 
     log: bool = False
+    switch: bool = False
+    """An instance of layer 2: no subnet, gateway, translation and DNS of its own."""
     gateways: tuple[str, ...] = ()
     """The instance's own addresses, where its DNS answers."""
     nat64: str = ""
@@ -93,6 +95,7 @@ class Scope:
         )
         return cls(
             bool(content.get("log")),
+            bool(content.get("switch")),
             tuple(content.get("gateways", ())),
             str(content.get("nat64", "")),
             vifs,

@@ -17,6 +17,10 @@ HEADERS = 128
 """Bytes of a packet that hold its addresses and ports."""
 MESSAGE = 8192
 """Bytes of a packet with a DNS message."""
+WHOLE = 0xFFFF
+"""Bytes of any packet."""
+TURN = 64
+"""Packets that are held and taken in together, at most: the first waits for the last."""
 GATHER_SECONDS = 0.05
 """Pause after a batch of flows and drops, in which the next gathers: one waking for fifty events costs half."""
 AGAIN_SECONDS = 1.0
@@ -29,7 +33,7 @@ class Source(Protocol):
     def fileno(self) -> int: ...
     def close(self) -> None: ...
 
-    def receive(self) -> Iterable[Any]:
+    def receive(self, budget: int = ...) -> Iterable[Any]:
         """Return what it has."""
         ...
 
@@ -43,6 +47,7 @@ class Kind(NamedTuple):
 
     make: Callable[[], Source]
     gathers: bool
+    budget: int = 1000
 
 
 KINDS = {
@@ -50,6 +55,7 @@ KINDS = {
     "dropped": Kind(lambda: PacketLog(DROP_GROUP, HEADERS, gather=32, wait=GATHER_SECONDS), gathers=True),
     "inward": Kind(lambda: PacketLog(IN_GROUP, HEADERS), gathers=True),
     "dns": Kind(lambda: PacketLog(DNS_GROUP, MESSAGE), gathers=False),
+    "held": Kind(lambda: PacketLog(DNS_GROUP, WHOLE), gathers=False, budget=TURN),
 }
 
 
@@ -105,7 +111,7 @@ class Sources:
     def receive(self, name: str) -> Iterator[Any]:
         """Yield what a source has, if it is open, and have it rest."""
         if (source := self._sources.get(name)) is not None:
-            yield from source.receive()
+            yield from source.receive(KINDS[name].budget)
             if KINDS[name].gathers:
                 self._resting[source.fileno()] = time.monotonic() + GATHER_SECONDS
 

@@ -20,7 +20,7 @@ FROM, TO = 0x00000005, 0x00050000
 
 
 def packet(prefix: str, payload: bytes, mark: int = FROM, tag: int = 0) -> Packet:
-    return Packet(5, prefix, mark, 1, 0, 2, 0, payload, tag)
+    return Packet(5, prefix, mark, 1, 0, 2, 0, payload, tag=tag)
 
 
 def arp(address: IPv4Address = A, operation: int = 1) -> bytes:
