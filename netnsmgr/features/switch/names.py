@@ -29,7 +29,7 @@ from netnsmgr.items.nft import NftTable
 FAMILY, NAME = "bridge", "dns"
 PRIORITY = 100
 """Behind ``br_netfilter`` (-1, NF_BR_PRI_BRNF - 1), whose inet hooks ask the lists."""
-QUESTIONS, ANSWERS = 100, 200
+QUESTIONS, ANSWERS = 200, 400
 """Packets of one interface in a second, and as many at once: what is more is dropped, or not copied where it is only logged.
 An answer by TCP is several packets."""
 

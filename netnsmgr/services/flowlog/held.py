@@ -190,8 +190,8 @@ def _name(message: bytes) -> bytes | None:
     """Return the name in a message's question as it is on the wire, in small letters; None where it has none."""
     if len(message) < HEADER or not int.from_bytes(message[4:6]):
         return None
-    labels = b"".join(_labels(message))
-    return labels.lower() if labels.endswith(b"\0") else None
+    labels = [*_labels(message)]
+    return b"".join(labels).lower() if labels and labels[-1] == b"\0" else None
 
 
 def _labels(message: bytes) -> Iterator[bytes]:
