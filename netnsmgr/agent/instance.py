@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import sys
 import time
 from typing import Any
@@ -14,6 +12,7 @@ from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.seen import link_words, seen_of
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
+from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
@@ -22,34 +21,16 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import frames, intent
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import GONE, InstanceScope, Intent
+from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.kernel.namespace import pin_path
-from netnsmgr.kernel.processes import HELPER_USERS
 from netnsmgr.kernel.radvd import knows_pref64
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
 
 WRITING = 0.1
 """Seconds after its last change in which the lease file may still be incomplete."""
-
-
-def helper_user() -> str:
-    """Return the user that helpers change to: the first of ``HELPER_USERS`` that exists, else root.
-
-    In a user namespace with one mapped user there is nobody to change to.
-    """
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        mapped = sum(int(line.split()[2]) for line in file)
-    if mapped < 65536:
-        return "root"
-    for name in HELPER_USERS:
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return name
-    return "root"
 
 
 def _backends(scope: InstanceScope) -> dict[str, str]:
@@ -82,11 +63,6 @@ def _ipv6(instance: NetworkInstance) -> dict[str, Any]:
     if instance.nat64_prefix is not None:
         found["nat64"] = str(instance.nat64_prefix)
     return found
-
-
-def helper_group(user: str) -> str:
-    """Return the name of the group that a user of helpers is in."""
-    return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
 class InstanceRole:
@@ -275,6 +251,8 @@ class InstanceRole:
         mac = interface.mac_for(app.name)
         refs = {item.ref for item in items}
         why = reasons(outcome, refs)
+        if silent := switch_names.silent(self._scope, app, interface):
+            why = [*why, silent]
         ready = complete(outcome, items)
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
         if ready and self._seen is not None and (waits := self._seen.waits(vif.vif_name(app, interface))):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netnsmgr.agent.instance import helper_group, helper_user
+from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.core.item import Item, Ref, state

@@ -50,7 +50,7 @@ def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[I
 
 def silent(scope: InstanceScope, app: App, interface: AppInterface) -> str:
     """Say in words why an interface's host rules match nothing but static names; empty where they can."""
-    if not hosted(interface) or believed(scope, app, interface):
+    if not scope.instance.is_switch or not hosted(interface) or believed(scope, app, interface):
         return ""
     return (
         "its host rules match nothing yet: no DNS server to believe is known. DHCP has told the application none that was"
