@@ -36,7 +36,7 @@ WRITING = 0.1
 def _backends(scope: InstanceScope) -> dict[str, str]:
     """Return which program does what for the instance's applications; IPv6 adds who advertises and who translates."""
     if scope.instance.is_switch:
-        return {}
+        return {"metadata": "netnsmgr"}
     found = {"dhcp": "dnsmasq", "dns": "dnsmasq", "metadata": "netnsmgr"}
     if radvd.advertises(scope):
         found["ra"] = radvd.NAME
@@ -153,7 +153,8 @@ class InstanceRole:
                     port_mtus=mtus,
                 )
                 self._numbers.keep(self._scope.numbers)
-                self.ipv6 = self._scope.instance.has_ipv6
+                # The metadata service of a switch has addresses of IPv6, too.
+                self.ipv6 = self._scope.instance.has_ipv6 or self._scope.instance.is_switch
                 self._intent, self._asked = intent(self._scope), asked
             # With a link that is gone, or an address that is now given to somebody, what was learned of it is past.
             if self.learning.keep(self._scope, links) == learned:

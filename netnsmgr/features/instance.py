@@ -24,6 +24,7 @@ from netnsmgr.features.scope import InstanceScope, Intent
 from netnsmgr.features.switch import borrowed
 from netnsmgr.features.switch import bridge as switch_bridge
 from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import metadata as switch_metadata
 from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import ports as switch_ports
 from netnsmgr.features.switch import vif as switch_vif
@@ -52,8 +53,9 @@ SWITCH_FEATURES = (
     switch_filter.items,
     switch_names.items,
     flowlog.items,
+    switch_metadata.items,
 )
-SWITCH_APP_FEATURES = (switch_vif.items, switch_filter.app_items)
+SWITCH_APP_FEATURES = (switch_vif.items, switch_filter.app_items, switch_metadata.app_items)
 
 
 def intent(scope: InstanceScope) -> Intent:

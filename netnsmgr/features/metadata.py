@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 from uuid import UUID, uuid5
@@ -31,6 +32,7 @@ ON_LINK6, ADDRESS6 = map(IPv6Address, METADATA6)
 PORT = 80
 FORM = 1
 """Of the files; another number is another process, because the one that runs could not read them."""
+DHCP4 = {"type": "ipv4_dhcp"}
 IPV6_TYPES = {
     "slaac": "ipv6_slaac",
     "stateless": "ipv6_dhcpv6-stateless",
@@ -46,16 +48,28 @@ def items(scope: InstanceScope) -> list[Item]:
     if not scope.interfaces:
         return []
     addresses, settings = _addresses(scope)
+    return [*addresses, *settings, *service(scope, _places(scope), _data(scope), addresses)]
+
+
+def service(
+    scope: InstanceScope, places: Sequence[str], data: Mapping[str, Any], after: Iterable[Item]
+) -> list[Item]:
+    """Return the process and its files.
+
+    ``places`` are the addresses to listen at, a link-local one with its link, ``after`` the items that make them;
+    ``data`` is what interfaces are told: ``shared`` by all, and ``vifs`` by id (see ``record``).
+    """
     # The mark of a connection's first packet becomes its socket's: so the process knows who asks.
     marks = Sysctl("net/ipv4/tcp_fwmark_accept", "1")
-    data = File(f"{scope.etc}/{NAME}.json", _data(scope), reload=NAME, mode=0o600)
-    text = _configuration(scope, data.path)
+    told = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    file = File(f"{scope.etc}/{NAME}.json", told, reload=NAME, mode=0o600)
+    text = _configuration(scope, places, file.path)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     main = File(f"{scope.etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
-    needs: set[Ref] = {marks.ref, data.ref, main.ref, *(address.ref for address in addresses)}
+    needs: set[Ref] = {marks.ref, file.ref, main.ref, *(item.ref for item in after)}
     # -I: nothing of the environment or the working directory says which code a process of root runs.
     argv = (scope.python, "-I", "-m", "netnsmgr.services.metadata", main.path)
-    return [*addresses, *settings, marks, data, main, Process(NAME, argv, frozenset(needs), stays=True)]
+    return [marks, file, main, Process(NAME, argv, frozenset(needs), stays=True)]
 
 
 def _addresses(scope: InstanceScope) -> tuple[list[Address], list[Sysctl]]:
@@ -87,13 +101,17 @@ def app_uuid(device: str, app: str) -> str:
     return str(uuid5(UUIDS, f"device/{device}/app/{app}"))
 
 
-def _configuration(scope: InstanceScope, data: str) -> str:
-    addresses = [str(ADDRESS)] if scope.net4 is not None else []
+def _places(scope: InstanceScope) -> list[str]:
+    found = [str(ADDRESS)] if scope.net4 is not None else []
     if scope.instance.has_ipv6:
-        addresses += [f"{ON_LINK6}%{BRIDGE}", str(ADDRESS6)]
+        found += [f"{ON_LINK6}%{BRIDGE}", str(ADDRESS6)]
+    return found
+
+
+def _configuration(scope: InstanceScope, places: Sequence[str], data: str) -> str:
     found = {
         "form": FORM,
-        "address": ",".join(addresses),
+        "address": ",".join(places),
         "port": PORT,
         "user": scope.helper_user,
         "data": data,
@@ -101,26 +119,35 @@ def _configuration(scope: InstanceScope, data: str) -> str:
     return "".join(f"{key}={value}\n" for key, value in found.items())
 
 
-def _data(scope: InstanceScope) -> str:
+def _data(scope: InstanceScope) -> dict[str, Any]:
     # Never those of the link, as EVE does: nobody outside can connect to them.
     external = [
         str(address)
         for address in scope.link.addresses
         if isinstance(address, IPv4Address) and not address.is_link_local
     ]
-    shared = {
+    vifs = {
+        str(scope.numbers.vifs[vif.group(app, interface)]): record(
+            scope, app, interface, _networks(scope, interface)
+        )
+        for app, interface in scope.interfaces
+    }
+    return {"shared": shared(scope, external), "vifs": vifs}
+
+
+def shared(scope: InstanceScope, external: Sequence[str]) -> dict[str, Any]:
+    """Return what all interfaces are told, with the addresses by which they are seen outside."""
+    return {
         "device": scope.device,
         "deviceUuid": device_uuid(scope.device),
         "external": external,
     }
-    vifs = {
-        str(scope.numbers.vifs[vif.group(app, interface)]): _record(scope, app, interface)
-        for app, interface in scope.interfaces
-    }
-    return json.dumps({"shared": shared, "vifs": vifs}, indent=1, ensure_ascii=False) + "\n"
 
 
-def _record(scope: InstanceScope, app: App, interface: AppInterface) -> dict[str, Any]:
+def record(
+    scope: InstanceScope, app: App, interface: AppInterface, networks: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what one interface is told; ``networks`` are OpenStack's words for the networks on it."""
     given = app.spec.metadata
     return {
         "app": app.name,
@@ -128,11 +155,13 @@ def _record(scope: InstanceScope, app: App, interface: AppInterface) -> dict[str
         "uuid": app_uuid(scope.device, app.name),
         "userData": given.user_data if given else None,
         "metaData": dict(given.meta_data) if given else {},
-        "network": _network(scope, app, interface),
+        "network": _network(scope, app, interface, networks),
     }
 
 
-def _network(scope: InstanceScope, app: App, asking: AppInterface) -> dict[str, Any]:
+def _network(
+    scope: InstanceScope, app: App, asking: AppInterface, own: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Return OpenStack's description of the application's links.
 
     All of them: cloud-init sets up those that are in it, and no other.  DHCP on each, but on the one that asks what this
@@ -143,7 +172,7 @@ def _network(scope: InstanceScope, app: App, asking: AppInterface) -> dict[str, 
     for interface in app.spec.interfaces:
         mac = interface.mac_for(app.name)
         links.append({"id": interface.name, "type": "phy", "ethernet_mac_address": mac})
-        for network in _networks(scope, interface) if interface == asking else [{"type": "ipv4_dhcp"}]:
+        for network in own if interface == asking else [DHCP4]:
             networks.append({"id": f"network{len(networks)}", "link": interface.name} | network)
     services = [{"type": "dns", "address": str(net.gateway)} for net in scope.nets]
     return {"links": links, "networks": networks, "services": services}
@@ -153,7 +182,7 @@ def _networks(scope: InstanceScope, interface: AppInterface) -> list[dict[str, A
     instance, found = scope.instance, []
     if scope.net4 is not None:
         static = instance.spec.dhcp is None and interface.address is not None
-        found.append(_static(scope, scope.net4, interface) if static else {"type": "ipv4_dhcp"})
+        found.append(_static(scope, scope.net4, interface) if static else DHCP4)
     if instance.addressing is not None:
         static = instance.addressing != "stateful" and interface.address6 is not None
         by_itself = {"type": IPV6_TYPES[instance.addressing]}

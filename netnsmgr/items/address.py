@@ -27,12 +27,14 @@ class Address(KernelItem):
     """Whether an IPv6 address is asked for on the link before it is used (RFC 4862, 5.4): where there may be others."""
     deprecated: bool = False
     """Whether it still works, and is chosen for nothing new (RFC 4862, 5.5.4)."""
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What has to be so before the link takes an address, such as that it has IPv6."""
 
     def key(self) -> str:
         return f"{self.address} dev {self.link}"
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({link_ref(self.link)})
+        return self.after | {link_ref(self.link)}
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:

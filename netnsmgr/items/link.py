@@ -16,6 +16,8 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.system import External, KernelItem, LinkInfo, System
 
 ALIAS = "netnsmgr:"
+HERE = "/proc/self/ns/net"
+"""The namespace of who asks, as the far end's."""
 
 
 def link_ref(name: str) -> Ref:
@@ -152,12 +154,15 @@ class Veth(Link):
     The kernel makes both ends in one request (``IFLA_NET_NS_FD`` in the peer's part), so that this
     process never enters the far namespace.  The far end is born *down*: veth_open() refuses to bring up
     the end whose peer is not linked yet, and what happens in the far namespace is its owner's affair.
+    With ``far_path`` HERE both ends are ours; the far one is set up and goes with this one.
     """
 
     far_netns: str = ""
     far_path: str = ""
     far_name: str = ""
     far_mac: str = ""
+    arp: bool = field(default=True, compare=False)
+    """Whether neighbours are asked for their MAC addresses here; false: all frames go to our own (``ip link … arp off``)."""
 
     def deps(self) -> frozenset[Ref]:
         return super().deps() | {netns_ref(self.far_netns)}
@@ -204,6 +209,8 @@ class Tun(Link):
 
 async def _leads_to(info: LinkInfo, path: str, system: System) -> bool:
     """Say whether the other end of a veth is in the namespace at ``path``."""
+    if path == HERE:
+        return info.peer_netns is None
     return info.peer_netns is not None and info.peer_netns == await system.rtnl.netns_id(path)
 
 

@@ -36,16 +36,23 @@ class NftTable(KernelItem):
     body: str = field(compare=False, repr=False)
     fingerprint: str = ""
     carries: bool = field(default=False, compare=False)
+    needs: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """Links that the body names by their number, as hooks of family ``netdev`` and ``fwd to`` do."""
 
     @classmethod
-    def of(cls, family: str, name: str, body: str, *, carries: bool = False) -> NftTable:
+    def of(
+        cls, family: str, name: str, body: str, *, carries: bool = False, needs: frozenset[Ref] = frozenset()
+    ) -> NftTable:
         """Make the table called ``netnsmgr_<name>`` from the text of its chains and sets."""
         text = f"{body}\ncarries" if carries else body
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(family, PREFIX + name, body, digest, carries)
+        return cls(family, PREFIX + name, body, digest, carries, needs)
 
     def key(self) -> str:
         return f"{self.family} {self.name}"
+
+    def deps(self) -> frozenset[Ref]:
+        return self.needs
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:

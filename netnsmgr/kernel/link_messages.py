@@ -16,6 +16,7 @@ from netnsmgr.items.system import LinkInfo
 
 IFF_UP = 1
 IFF_RUNNING = 1 << 6
+IFF_NOARP = 1 << 7
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
 
 
@@ -123,10 +124,10 @@ def new_link(
     master: int = 0,
     data: list[tuple[str, Any]] | None = None,
     up: bool = True,
+    arp: bool = True,
 ) -> ifinfmsg:
     message = ifinfmsg()
-    if up:
-        message["flags"] = message["change"] = IFF_UP
+    message["flags"] = message["change"] = (IFF_UP if up else 0) | (0 if arp else IFF_NOARP)
     info = [("IFLA_INFO_KIND", kind)]
     if data:
         info.append(("IFLA_INFO_DATA", {"attrs": data}))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from pyroute2.netlink.rtnl import RTM_NEWLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.link import Bridge, Tap, Tun, Veth
+from netnsmgr.items.link import HERE, Bridge, Tap, Tun, Veth
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_bridge, new_link, set_forwarding
 from netnsmgr.kernel.refusals import explained, index, listed, opened
@@ -58,10 +58,13 @@ class LinkRequests:
                 master=index(veth.master) if veth.master else 0,
                 data=[("VETH_INFO_PEER", {"attrs": peer})],
                 up=not veth.joins,
+                arp=veth.arp,
             )
             what = f"veth {veth.name} with {veth.far_name} in {veth.far_netns}"
             # The alias is what is written last, so a pair that has it is complete.
             await self._create(message, what, unless=lambda there: there.alias == veth.full_alias)
+        if veth.far_path == HERE:
+            await self.set_link(veth.far_name, up=True)
         # The alias is set by request, not at birth: RTM_NEWLINK ignores IFLA_IFALIAS for a new link.
         await self.set_link(veth.name, alias=veth.full_alias)
 

@@ -57,7 +57,8 @@ class Stage:
     async def bring(self, *wanted: Item) -> list[str]:
         """One pass, after which nothing is left to do."""
         done = await self.once(*wanted)
-        assert await self.once(*wanted) == [], "the second plan is not empty"
+        second = await self.once(*wanted)
+        assert second == [], f"the second plan is not empty: {second}"
         return done
 
     async def verbs(self, item: KernelItem, *others: Item, old: KernelItem | None = None) -> None:

@@ -14,6 +14,7 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import metadata
 from netnsmgr.items.link import ExternalLink
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
@@ -59,7 +60,7 @@ def scope(*apps: Document, known: Numbers | None = None, **spec: Any) -> Instanc
 def filtered(found: InstanceScope) -> list[Item]:
     """All items by which a switch filters."""
     apps = [item for each in found.interfaces for item in switch_filter.app_items(found, *each)]
-    return [*switch_filter.items(found), *apps]
+    return [*switch_filter.items(found), *metadata.pair(found), *apps]
 
 
 class Switch:

@@ -11,23 +11,20 @@ from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.bridge import bridge_mac
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.switch import guard, observe
+from netnsmgr.features.switch import guard, metadata, observe
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.sysctl import Sysctl
 
 HOOKS = ("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
 """Whether bridged packets pass the hooks of IP (ip-sysctl); a new namespace begins with 1."""
-METADATA_LINK = "metadata"
-"""By which the metadata service is asked, and answers; nobody else speaks to the namespace."""
-
 _OWN = f"""
 chain input {{
     type filter hook input priority filter; policy drop;
-    iifname {{ "lo", "{METADATA_LINK}" }} accept
+    iifname {{ "lo", "{metadata.LINK}" }} accept
 }}
 chain output {{
     type filter hook output priority filter; policy drop;
-    oifname {{ "lo", "{METADATA_LINK}" }} accept
+    oifname {{ "lo", "{metadata.LINK}" }} accept
 }}"""
 _QUIET = """
 chain output {
@@ -61,7 +58,8 @@ def frames(scope: InstanceScope) -> list[Item]:
 
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
     """Return the parts of one interface."""
-    return [guard.part(_vif(scope, app, interface), _watched(app, interface))]
+    asked = metadata.watched(scope, app, interface, _watched(app, interface))
+    return [guard.part(_vif(scope, app, interface), asked)]
 
 
 def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:

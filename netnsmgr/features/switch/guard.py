@@ -47,7 +47,8 @@ class Watched:
     """Text of others for the chains of one interface: what is copied (`switch.observe`), and what goes to services.
 
     ``arp``, ``dhcp`` and ``ip6`` are rules for frames that have been checked, ``going`` those for what goes to the interface;
-    ``tcp`` and ``asks`` (ARP) come before everything else is let pass.  ``needs`` are the items that they name.
+    ``tcp`` and ``asks`` (ARP) come before everything else is let pass, ``tcp`` without a mark where there are no lists.
+    ``chains`` are those that they lead to, ``needs`` the items that all of them name.
     """
 
     arp: str = ""
@@ -56,6 +57,7 @@ class Watched:
     going: str = ""
     tcp: str = ""
     asks: str = ""
+    chains: str = ""
     needs: frozenset[Ref] = frozenset()
 
 
@@ -100,9 +102,8 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     # Without lists only those ask for the mark who look at what is slow.
     marked = [*mark, *fast] if vif.listed else [*fast, *mark]
     coming = [*own, *tags, *marked, *_slow(vif)]
-    body = _hook("ingress", vif.link, "from", coming) + _chain(
-        "tcp", *(["" if vif.listed else mark[0], watched.tcp] if watched.tcp else []), "accept"
-    )
+    body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
+    body += watched.chains
     body += _guarded(vif.mac, watched) if vif.guarded else _unguarded(vif.mac, watched)
     if going := _going(vif, watched):
         body += _hook("egress", vif.link, "to", going)

@@ -1,0 +1,116 @@
+"""A switch by hand with its metadata service and the namespaces of applications, without its agent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from netnsmgr.config.check import check
+from netnsmgr.core.item import Item
+from netnsmgr.features import vif
+from netnsmgr.features.bridge import BRIDGE, bridge_mac
+from netnsmgr.features.rows import instance_scope
+from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import metadata
+from netnsmgr.items.file import Directory
+from netnsmgr.items.link import ExternalLink
+from netnsmgr.kernel.namespace import inode
+from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
+from netnsmgr.supervisor.slices import Slicer
+from tests.kernel.stage import ETC, Stage, sh, stage
+
+Document = dict[str, Any]
+HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
+SITE = "192.168.3"
+
+
+def app(name: str, given: Document | None = None) -> Document:
+    spec = {"attach": {"netns": name}, "interfaces": [{"name": "eth0", "network": "agent"}]}
+    return HEAD | {
+        "kind": "App",
+        "metadata": {"name": name},
+        "spec": spec | ({"metadata": given} if given else {}),
+    }
+
+
+def scope(*apps: Document) -> InstanceScope:
+    """A switch with the port eth3 and these applications."""
+    spec = {"type": "switch", "ports": ["eth3"]}
+    instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
+    device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth3"}]}}
+    config, problems = check([device, instance, *apps], {})
+    assert not problems, problems
+    rows = {
+        DEVICE_CONFIG: {"edge": device},
+        INSTANCE_CONFIG: {"agent": instance},
+        APP_CONFIG: {a["metadata"]["name"]: a for a in apps},
+    }
+    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
+    made = instance_scope(
+        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="nobody",
+        python=sys.executable,
+    )  # fmt: skip
+    return replace(made, etc=ETC)
+
+
+def items(of: InstanceScope) -> list[Item]:
+    each = [
+        item
+        for app, interface in of.interfaces
+        for feature in (vif.items, switch_filter.app_items, metadata.app_items)
+        for item in feature(of, app, interface)
+    ]
+    external = [ExternalLink(BRIDGE), ExternalLink("eth3")]
+    return [Directory(ETC), *external, *each, *switch_filter.items(of), *metadata.items(of)]
+
+
+@asynccontextmanager
+async def served(*apps: Document) -> AsyncIterator[tuple[Stage, InstanceScope]]:
+    """A switch whose port leads to a namespace `site`, and its service for these applications.
+
+    The n-th application has 192.168.3.10 + n and a router that does not answer, but has a MAC address.
+    """
+    os.chmod("/run", 0o755)  # a helper of another user has to get there
+    names = [each["metadata"]["name"] for each in apps]
+    sh("\n".join(f"ip netns add {name}; ip -n {name} link set lo up" for name in (*names, "site")))
+    sh(f"""
+    sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+    ip link add {BRIDGE} address {bridge_mac("agent")} type bridge mcast_snooping 0; ip link set {BRIDGE} up
+    ip link add eth3 type veth peer name eth3 netns site
+    ip link set eth3 master {BRIDGE} up; ip -n site link set eth3 addrgenmode none up
+    """)
+    of = scope(*apps)
+    async with stage() as agent:
+        agent.system.rtnl.ipv6 = True
+        assert "create process/metadata" in await agent.bring(*items(of))
+        for n, name in enumerate(names, 1):
+            configure(name, n)
+        yield agent, of
+
+
+def configure(name: str, host: int) -> None:
+    sh(f"""
+    ip -n {name} address add {SITE}.{10 + host}/24 dev eth0
+    ip -n {name} link set eth0 up
+    ip -n {name} neighbour add {SITE}.1 lladdr 02:00:00:00:00:99 dev eth0
+    ip -n {name} route add default via {SITE}.1
+    """)
+
+
+def curl(name: str, url: str) -> str:
+    """What the service answers an application, when it listens (a helper that stays counts as ready from its start)."""
+    for _ in range(200):
+        if sh("ss -Hltn 'sport = 80'").count("LISTEN") == 3:
+            break
+        time.sleep(0.02)
+    argv = ["ip", "netns", "exec", name, "curl", "-gsS", "-m5", url]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    return done.stdout
