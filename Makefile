@@ -12,6 +12,8 @@ STAMP   := $(VENV)/.stamp
 WORKERS ?= 4
 # Extra arguments for pytest: make test ARGS='-k dhcp -x'
 ARGS    ?=
+# Whether "make test" boots the virtual machine for the tests of "make fullkernel", too.
+FULLKERNEL ?= yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The first interpreter that is new enough and can make a virtual environment; the system's own is preferred,
@@ -47,8 +49,16 @@ demo: $(STAMP) ## bring up colliding network instances on a device made for it, 
 	@$(BIN)/python poc/demo.py $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## all tests: unit, golden, kernel, scenarios
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+test: $(STAMP) ## all tests: unit, golden, kernel, scenarios; on the full kernel, too, where it is installed
+	@failed=0; \
+	$(BIN)/pytest -n $(WORKERS) $(ARGS) || failed=$$?; \
+	[ $(FULLKERNEL) = no ] || $(BIN)/python -m tests.fullkernel --where-possible $(ARGS) || failed=$$?; \
+	exit $$failed
+
+.PHONY: fullkernel
+fullkernel: $(STAMP) ## tests that need Debian's kernel, in a virtual machine of their own
+	@packaging/debian-packages.sh --fullkernel
+	@$(BIN)/python -m tests.fullkernel $(ARGS)
 
 .PHONY: unit
 unit: $(STAMP) ## only the tests that need no kernel (seconds)

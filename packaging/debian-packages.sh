@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the Debian packages that netnsmgr, its demo and its tests use; only what is missing.
 #
-#   debian-packages.sh            install what is missing (as root), or say what to install
-#   debian-packages.sh --list     print the names
+#   debian-packages.sh                install what is missing (as root), or say what to install
+#   debian-packages.sh --fullkernel   with what "make fullkernel" needs (a kernel and an emulator: 0.5 GB)
+#   debian-packages.sh --list         print the names
 set -eu
 
 # What the daemon itself runs or loads, then what the demo, the tests and the benchmark use beside it.
@@ -34,15 +35,27 @@ tools="
   udhcpc          the applications' DHCP client
   util-linux      unshare, nsenter: the device made for the tests
 "
+# Debian's own kernel, never booted by this machine but in a virtual one.
+fullkernel="
+  busybox-static    its initial file system
+  kmod              modprobe: which modules it needs to read ours
+  linux-image-amd64 the kernel
+  qemu-system-x86   the virtual machine
+"
 
-names=$(printf '%s%s' "$runtime" "$tools" | awk 'NF {print $1}')
+wanted=$runtime$tools
+if [ "${1:-}" = --fullkernel ]; then
+    wanted=$wanted$fullkernel
+    shift
+fi
+names=$(printf '%s' "$wanted" | awk 'NF {print $1}')
 if [ "${1:-}" = --list ]; then
     printf '%s\n' $names
     exit 0
 fi
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "not a Debian system: see to it that these programs are there ('netnsmgr doctor' checks):" >&2
-    printf '%s%s\n' "$runtime" "$tools" >&2
+    printf '%s\n' "$wanted" >&2
     exit 0
 fi
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.lab.holder import Holder
+from tests.lab.patience import patient
 from tests.lab.process import LabError, Process
 
 
@@ -42,7 +43,7 @@ class Daemon:
             self._wait_ready(notify, self.process, timeout)
 
     def _wait_ready(self, notify: socket.socket, process: Process, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         gone = os.pidfd_open(process.popen.pid)
         try:
             while (left := deadline - time.monotonic()) > 0:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.lab.patience import patient
 from tests.lab.process import LabError, environment, first_child, kill_group
 
 UNSHARE = ("unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc")
@@ -45,7 +46,7 @@ class Holder:
         stdout = self._unshare.stdout
         assert stdout is not None
         said: list[str] = []
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         for line in iter(stdout.readline, b""):
             if line == b"lab-is-ready\n":
                 self.pid = first_child(self._unshare.pid)

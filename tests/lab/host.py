@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tests.lab.holder import Holder
+from tests.lab.patience import patient
 from tests.lab.process import LabError, Process, run
 from tests.lab.site import WEB
 
@@ -115,7 +116,7 @@ class Host:
 
     def eventually(self, seen: Callable[[], object], *, timeout: float = 5.0, pause: float = 0.05) -> bool:
         """Ask until the answer is true, for what sends no event that a test could wait for."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         while not seen():
             if time.monotonic() > deadline:
                 return False
@@ -178,7 +179,7 @@ class Host:
             return found
         monitor = Process(self.holder.enter(self.netns), ["ip", "monitor", kind])
         assert monitor.popen.stdout is not None
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         try:
             while (left := deadline - time.monotonic()) > 0 and not (found := seen()):
                 if select.select([monitor.popen.stdout], [], [], min(0.2, left))[0]:

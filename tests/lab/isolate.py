@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
+from tests.lab.patience import patient
+
 P = ParamSpec("P")
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
@@ -59,7 +61,7 @@ def in_child(call: Callable[[], Any], timeout: float) -> BaseException | None:
         first_child(call, writer)
     os.close(writer)
     try:
-        answer = read_all(reader, time.monotonic() + timeout)
+        answer = read_all(reader, time.monotonic() + patient(timeout))
     finally:
         os.close(reader)
         os.kill(child, signal.SIGKILL)  # process 1 dies of it (PR_SET_PDEATHSIG), and all others with that

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from tests.lab.patience import patient
+
 
 class LabError(Exception):
     """The lab itself could not do what it was asked to; the text says what was seen."""
@@ -57,7 +59,7 @@ def run(
         start_new_session=True,
     )
     try:
-        out, err = popen.communicate(text, timeout)
+        out, err = popen.communicate(text, patient(timeout))
     except subprocess.TimeoutExpired:
         kill_group(popen.pid)
         out, err = popen.communicate()
@@ -123,7 +125,7 @@ class Process:
 
     def wait_line(self, marker: str, timeout: float = 10.0) -> str:
         """Read until a whole line holds ``marker`` and return that line; LabError if it ends or the time does."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         start = 0
         while True:
             while (end := self._seen.find(b"\n", start)) >= 0:
@@ -163,7 +165,7 @@ class Process:
 
     def wait(self, timeout: float = 10.0) -> int:
         """The exit code (negative: ended by that signal); LabError when it doesn't end in time."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         if self.popen.stdout is not None:
             while self._read(deadline - time.monotonic()):
                 pass

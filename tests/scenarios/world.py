@@ -14,6 +14,7 @@ from netnsmgr.pubsub.client import SyncClient
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, KIND_TABLE
 from tests.lab import Lab, LabError
+from tests.lab.patience import patient
 from tests.scenarios.documents import Document
 
 Row = Mapping[str, Any]
@@ -61,7 +62,9 @@ class World:
     ) -> subprocess.CompletedProcess[str]:
         """``netnsmgr apply``; it has to end with this code."""
         text = yaml.safe_dump_all(documents, sort_keys=False)
-        return self.command("apply", "-f", "-", "--timeout", "20s", *options, text=text, code=code)
+        return self.command(
+            "apply", "-f", "-", "--timeout", f"{patient(20):.0f}s", *options, text=text, code=code
+        )
 
     def command(
         self, *arguments: str, text: str | None = None, code: int | None = 0
@@ -91,7 +94,7 @@ class World:
         """Take in what the daemon publishes until ``seen``; AssertionError, with the tables, otherwise."""
         self._waiting = True
         try:
-            happened = self.client.wait(lambda: bool(seen()), timeout)
+            happened = self.client.wait(lambda: bool(seen()), patient(timeout))
         finally:
             self._waiting = False
         if not happened:
