@@ -61,7 +61,9 @@ class TestLinkFacts:
             {"name": "lte", "dns": ["9.9.9.9", "8.8.8.8"], "ntp": [], "mtu": 1430},
         ]
         facts = LinkFacts.of({"revision": 7, "state": "ready", "reasons": ["r"], "ports": ports})
-        assert facts == LinkFacts(7, "ready", ("r",), ("1.1.1.1", "9.9.9.9", "8.8.8.8"), ("10.0.0.1",), 1430)
+        dns = ("1.1.1.1", "9.9.9.9", "8.8.8.8")
+        mtus = (("eth0", 1500), ("lte", 1430))
+        assert facts == LinkFacts(7, "ready", ("r",), dns, ("10.0.0.1",), 1430, mtus=mtus)
 
     def test_of_no_port(self) -> None:
         """An air-gapped instance has no servers and the usual MTU."""
