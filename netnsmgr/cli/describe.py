@@ -65,9 +65,7 @@ def _status(key: str, row: Mapping[str, Any], *, every: bool) -> None:
     )
     for reason in row.get("reasons") or ():
         output.say(f"  because {reason}")
-    rest = {
-        field: value for field, value in row.items() if field not in LATER and value not in (None, [], {}, "")
-    }
+    rest = _said({field: value for field, value in row.items() if field not in LATER})
     if rest.get("addresses"):
         rest["addresses"] = [_lease(address) for address in rest["addresses"]]
     if rest:
@@ -80,6 +78,14 @@ def _status(key: str, row: Mapping[str, Any], *, every: bool) -> None:
         _items("Items", row["items"], every=every)
     if row.get("uplinkItems"):
         _items("In the device's root namespace", row["uplinkItems"], every=every)
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that say something, also within the rows of ports."""
+    found = {field: value for field, value in row.items() if value not in (None, [], {}, "")}
+    if found.get("ports"):
+        found["ports"] = [_said(each) if isinstance(each, Mapping) else each for each in found["ports"]]
+    return found
 
 
 def _lease(address: Any) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netnsmgr.config.device import Port
-from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import Config
 
 
@@ -28,17 +27,6 @@ def disturbed(old: Config, new: Config) -> dict[str, list[str]]:
     for name in sorted(before.keys() | after.keys()):
         for agent, what in _port(name, before.get(name), after.get(name)):
             found.setdefault(agent, []).append(what)
-    for name, ni in sorted(new.instances.items()):
-        known = old.instances.get(name)
-        if (
-            ni.is_switch
-            and known is not None
-            and known.is_switch
-            and _several(new, ni) > _several(old, known)
-        ):
-            seconds = 2 * ni.spec.stp.forward_delay
-            what = f"with several ports the spanning tree begins: nothing passes for about {seconds} s"
-            found.setdefault(name, []).append(what)
     return found
 
 
@@ -64,16 +52,17 @@ def _port(name: str, old: _Use | None, new: _Use | None) -> Iterator[tuple[str, 
         # Also of a port that is new in the configuration: the link may have been there all the time.
         yield uplink, f"port {name} leaves the device for {new.switch}: whatever uses it there loses it"
     if was and old is not None:
-        if not now:
-            yield (
-                uplink,
-                f"port {name} comes back to the device from {old.switch}, whose applications lose it",
-            )
-        elif new is not None and new.switch != old.switch:
-            yield (
-                uplink,
-                f"port {name} goes from {old.switch} to {new.switch}: the applications of {old.switch} lose it",
-            )
+        users = f"the applications of {old.switch}"
+        if new is not None and new.switch == old.switch:
+            if not now:
+                yield (
+                    uplink,
+                    f"port {name} comes back to be shared with {old.switch}: {users} lose it for a moment",
+                )
+        elif now and new is not None:
+            yield uplink, f"port {name} goes from {old.switch} to {new.switch}: {users} lose it"
+        else:
+            yield uplink, f"port {name} comes back to the device from {old.switch}: {users} lose it"
     if old is None or new is None or was or now:
         return
     if old.port.shared != new.port.shared:
@@ -81,8 +70,3 @@ def _port(name: str, old: _Use | None, new: _Use | None) -> Iterator[tuple[str, 
         yield uplink, f"port {name}: its addresses {where}, which interrupts what goes over it for a moment"
     if old.switch and old.switch != new.switch:
         yield uplink, f"port {name} is taken out of {old.switch}, whose applications lose it"
-
-
-def _several(config: Config, ni: NetworkInstance) -> bool:
-    """Whether a switch runs the spanning tree: it has more than one port."""
-    return config.device is not None and len(config.device.match_ports(ni.spec.ports)) > 1

@@ -50,12 +50,12 @@ def config(*switches: tuple[str, list[str]], shared: bool = False, **spec: Any) 
         (
             config(("sw1", ["eth3"])),
             config(),
-            {"uplink": ["port eth3 comes back to the device from sw1, whose applications lose it"]},
+            {"uplink": ["port eth3 comes back to the device from sw1: the applications of sw1 lose it"]},
         ),
         (
             config(("sw1", ["eth3"])),
             Config(),
-            {"uplink": ["port eth3 comes back to the device from sw1, whose applications lose it"]},
+            {"uplink": ["port eth3 comes back to the device from sw1: the applications of sw1 lose it"]},
         ),
         (
             config(("sw1", ["eth3"])),
@@ -85,16 +85,24 @@ def config(*switches: tuple[str, list[str]], shared: bool = False, **spec: Any) 
         ),
         (config(shared=True), config(("sw1", ["eth0"]), shared=True), {}),
         (
+            config(("sw1", ["eth0"])),
+            config(("sw1", ["eth0"]), shared=True),
+            {
+                "uplink": [
+                    "port eth0 comes back to be shared with sw1: the applications of sw1 lose it for a moment"
+                ]
+            },
+        ),
+        (
             config(("sw1", ["eth0"]), shared=True),
             config(shared=True),
             {"uplink": ["port eth0 is taken out of sw1, whose applications lose it"]},
         ),
         (
             config(("sw1", ["eth3"])),
-            config(("sw1", ["field"]), stp={"forwardDelay": 4}),
+            config(("sw1", ["field"])),
             {
                 "uplink": ["port eth4 leaves the device for sw1: whatever uses it there loses it"],
-                "sw1": ["with several ports the spanning tree begins: nothing passes for about 8 s"],
             },
         ),
     ],
