@@ -63,7 +63,7 @@ class PortWatch:
         found = await _found(ports, links, system, ipv6=ipv6)
         for port in ports:
             if advertised(port):
-                self._ask(port, links.get(port.ifname), found, system, now)
+                self._ask(port, links.get(port.l3), found, system, now)
         facts = [self._facts(port, links.get(port.ifname), found, system, ipv6=ipv6) for port in ports]
         return [await at_switch(each, port, holders, system) for port, each in zip(ports, facts, strict=True)]
 
@@ -91,7 +91,7 @@ class PortWatch:
 
     def _ask(self, port: Port, link: LinkInfo | None, found: Found, system: KernelSystem, now: float) -> None:
         """Ask for a router where none is known: the kernel may have done so before it listened to the answer."""
-        known = any(gateway.version == 6 for gateway in found.gateways.get(port.ifname, ()))
+        known = any(gateway.version == 6 for gateway in found.gateways.get(port.l3, ()))
         if link is None or not link.carrier or known or _conf6(port, "accept_ra", system) != 2:
             self._asked.pop(port.name, None)
             if known:
@@ -100,22 +100,22 @@ class PortWatch:
         count, last = self._asked.get(port.name, (0, 0.0))
         if count < SOLICITATIONS and now >= last + SOLICIT_SECONDS:
             self._asked[port.name] = count + 1, now
-            solicit(port.ifname)
+            solicit(port.l3)
 
     def _facts(
         self, port: Port, link: LinkInfo | None, found: Found, system: KernelSystem, *, ipv6: bool
     ) -> PortFacts:
         if link is None:
-            return PortFacts(port.name, port.ifname)
+            return PortFacts(port.name, port.l3)
         lease, lease6 = self._leases.get(port.name), self._leases6.get(port.name)
         addresses: tuple[IPInterface, ...] = port.addresses
         gateways: tuple[IPAddress, ...] = port.gateways
         for version in VERSIONS if ipv6 else (4,):
             if _takes_found(port, version):
-                here = found.addresses.get(port.ifname, ())
+                here = found.addresses.get(port.l3, ())
                 addresses += tuple(each for each in here if each.version == version and each not in addresses)
                 if not any(gateway.version == version for gateway in port.gateways):
-                    ways = found.gateways.get(port.ifname, ())
+                    ways = found.gateways.get(port.l3, ())
                     gateways += tuple(each for each in ways if each.version == version)
         if lease is not None:
             addresses += (lease.address,)
@@ -127,14 +127,14 @@ class PortWatch:
         if lease6 is not None and advertised(port):
             told6 += lease6.dns
         if self._advertisements is not None and advertised(port):
-            told6 += self._advertisements.servers(port.ifname)
+            told6 += self._advertisements.servers(port.l3)
         dns = port.dns or (*(lease.dns if lease is not None else ()), *dict.fromkeys(told6))
         ntp: tuple[IPAddress, ...] = lease.ntp if lease is not None else ()
         if lease6 is not None and advertised(port):
             ntp += lease6.ntp
         return PortFacts(
             port.name,
-            port.ifname,
+            port.l3,
             present=True,
             up=link.up,
             carrier=link.carrier,
@@ -161,12 +161,12 @@ def _takes_found(port: Port, version: Version) -> bool:
 
 def _onlink(port: Port, found: Found) -> tuple[IPv6Network, ...]:
     # An address without a network around it has a route as well.
-    here = found.networks.get(port.ifname, ())
+    here = found.networks.get(port.l3, ())
     return tuple(each for each in here if each.prefixlen < 128 and not each.subnet_of(LINK_LOCAL))
 
 
 def _conf6(port: Port, parameter: str, system: KernelSystem) -> int:
-    text = system.files.read(f"/proc/sys/net/ipv6/conf/{port.ifname}/{parameter}")
+    text = system.files.read(f"/proc/sys/net/ipv6/conf/{port.l3}/{parameter}")
     return int(text) if text else 0
 
 
@@ -174,7 +174,7 @@ async def _found(
     ports: Sequence[Port], links: Mapping[str, LinkInfo], system: KernelSystem, *, ipv6: bool
 ) -> Found:
     found = Found()
-    there = [port for port in ports if port.ifname in links]
+    there = [port for port in ports if port.l3 in links]
     wanted6 = ipv6 and any(_takes_found(port, 6) for port in there)
     if not wanted6 and not any(port.as_found(4) for port in there):
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
@@ -166,16 +166,21 @@ class UplinkRole:
         assert self._scope is not None
         assert self._scope.device is not None
         own = self._intent[""]
-        names = {link_ref(facts.interface): f"port {port.name}" for port, facts in self._scope.ports}
+        names = _names(self._scope.ports)
         links = {item.ref for name, group in self._intent.items() if name for item in group}
         mine = {item.ref for item in own} | (outcome.states.keys() - links)
         failed = any(outcome.states[ref].state == "failed" for ref in mine if ref in outcome.states)
-        ready = complete(outcome, own) and not busy
+        hindered = [
+            f"pending: port {port.name} {facts.obstacle}"
+            for port, facts in self._scope.ports
+            if port.shared and facts.obstacle
+        ]
+        ready = complete(outcome, own) and not busy and not hindered
         return {
             "name": self._scope.device.name,
             "revision": revision,
             "state": "ready" if ready else "degraded" if failed else "reconciling",
-            "reasons": reasons(outcome, mine, names),
+            "reasons": reasons(outcome, mine, names) + hindered,
             "ports": [_port_row(port, facts) for port, facts in self._scope.ports],
             # Without the instances' links: each instance's own status has its, and this one would grow with all.
             "items": items_of(outcome, mine),
@@ -187,7 +192,7 @@ class UplinkRole:
         ports = self._scope.ports_of(instance)
         group = self._intent[instance.name]
         refs = {item.ref for item in group}
-        names: dict[Ref, str] = {link_ref(facts.interface): f"port {port.name}" for port, facts in ports}
+        names = _names(ports)
         names[netns_ref(instance.name)] = "the instance's own network namespace"
         why = reasons(outcome, refs, names)
         known = {port.name for port, _ in self._scope.ports} | {
@@ -205,7 +210,7 @@ class UplinkRole:
         why += [f"pending: {waits}"] if waits else []
         # With several ports one that can be used is enough; the others are only mentioned.
         usable = instance.is_switch or instance.air_gapped or any(facts.usable for _, facts in ports)
-        missing = {link_ref(facts.interface) for _, facts in ports if not facts.present}
+        missing = _names([each for each in ports if not each[1].present]).keys()
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
         if usable and there and not waits and not hindered:
             state = "ready"
@@ -239,6 +244,15 @@ class UplinkRole:
                 for part in linked.delegated
             ],
         }
+
+
+def _names(ports: Iterable[tuple[Port, PortFacts]]) -> dict[Ref, str]:
+    """Return what to call the links of ports: of a shared one, its bridge and its own."""
+    return {
+        link_ref(name): f"port {port.name}"
+        for port, facts in ports
+        for name in (facts.interface, port.ifname)
+    }
 
 
 def _let_go(revision: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from netnsmgr.config.common import (
 )
 from netnsmgr.config.vlan import VlanPort
 from netnsmgr.core.ip import IPAddress, IPNetwork, Version
+from netnsmgr.core.linkname import short_name
 
 DEFAULT_LINK_POOL = IPv4Network("169.254.100.0/22")
 DEFAULT_LINK_POOL6 = IPv6Network("fd6e:6d00::/112")
@@ -80,7 +81,7 @@ class Port(Model):
     @property
     def l3(self) -> str:
         """The link that has the port's addresses: its interface, or the bridge on which a switch shares the port."""
-        return self.ifname
+        return short_name("br-", self.ifname) if self.shared else self.ifname
 
     @property
     def ifname(self) -> str:

@@ -10,6 +10,7 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import egress6, portmap
 from netnsmgr.features.ports import listening
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
+from netnsmgr.features.shared_port import passing, untouched
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import LOCAL
 from netnsmgr.items.rule import LocalRule, Rule
@@ -49,7 +50,7 @@ def _between_ports(scope: UplinkScope) -> list[Item]:
     body = f"""
 chain forward {{
     type filter hook forward priority filter; policy accept;
-    meta nfproto {{ {protocols} }} {_between(scope)}
+    {passing(scope)}meta nfproto {{ {protocols} }} {_between(scope)}
 }}"""
     return [NftTable.of(FAMILY, "between", body)]
 
@@ -59,7 +60,7 @@ def items(scope: UplinkScope) -> list[Item]:
     if not scope.instances:
         return _between_ports(scope)
     links = f'"{LINK_PREFIX}*"'
-    between = f"\n    {_between(scope)}" if scope.ports else ""
+    between = f"\n    {passing(scope)}{_between(scope)}" if scope.ports else ""
     masquerade6 = f"\n    ip6 saddr {link_pool6(scope)} oifname != {links} masquerade" if scope.ipv6 else ""
     icmpv6 = "\n    meta l4proto icmpv6 accept" if scope.ipv6 else ""
     # An address of the port that can be used may be missing for a second, while it is asked for duplicates; then
@@ -79,7 +80,11 @@ chain untranslated {{
     )
     carried6 = egress6.chains(scope) if scope.ipv6 else ""
     forward6 = egress6.forward_rules(link_pool6(scope)) if scope.ipv6 else ""
-    body = f"""{portmap.chains(scope)}{carried6}
+    pools = [
+        f"ip saddr {portmap.link_pool(scope)}",
+        *([f"ip6 saddr {link_pool6(scope)}"] if scope.ipv6 else []),
+    ]
+    body = f"""{portmap.chains(scope)}{carried6}{untouched(scope, *pools)}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {portmap.link_pool(scope)} oifname != {links} masquerade{masquerade6}

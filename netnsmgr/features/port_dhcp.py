@@ -76,10 +76,10 @@ def parse(text: str) -> PortLease | None:
 
 
 def _client(scope: UplinkScope, port: Port) -> list[Item]:
-    name = f"udhcpc-{port.ifname}"
+    name = f"udhcpc-{port.l3}"
     text = SCRIPT.format(file=quote(f"{scope.lease_dir}/{lease_name(port)}"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     script = File(f"{scope.etc}/{name}.{scope.netns_inode}.{digest}.sh", text, mode=0o755)
-    argv = ("udhcpc", "-f", "-i", port.ifname, "-s", script.path, "-t", "4", "-T", "2", "-A", "5")
-    needs = frozenset({script.ref, link_ref(port.ifname), LinkUp(port.ifname).ref})
+    argv = ("udhcpc", "-f", "-i", port.l3, "-s", script.path, "-t", "4", "-T", "2", "-A", "5")
+    needs = frozenset({script.ref, link_ref(port.l3), LinkUp(port.l3).ref})
     return [script, Process(name, argv, needs, stays=True)]

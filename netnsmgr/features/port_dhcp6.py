@@ -121,19 +121,19 @@ def lease_name(port: Port) -> str:
 
 
 def _client(scope: UplinkScope, port: Port, wants: list[str]) -> list[Item]:
-    name = f"dhcp6-{port.ifname}"
+    name = f"dhcp6-{port.l3}"
     iaid = crc32(port.ifname.encode())
     asked = [f"ia_na {iaid}"] * port.dhcp6
     if wants:
         asked.append(f"ia_pd {iaid}/::/{HINTS[len(wants) > FEW]}")
     hook = _file(scope, name, "hook", HOOK.format(file=quote(f"{scope.lease_dir}/{lease_name(port)}")))
-    text = CONFIG.format(interface=port.ifname, asked="\n".join(asked))
+    text = CONFIG.format(interface=port.l3, asked="\n".join(asked))
     config = _file(scope, name, "conf", text)
     command = RUN.format(
-        client=CLIENT, config=quote(config.path), hook=quote(hook.path), interface=quote(port.ifname)
+        client=CLIENT, config=quote(config.path), hook=quote(hook.path), interface=quote(port.l3)
     )
     run = _file(scope, name, "sh", command)
-    needs = frozenset({hook.ref, config.ref, run.ref, link_ref(port.ifname), LinkUp(port.ifname).ref})
+    needs = frozenset({hook.ref, config.ref, run.ref, link_ref(port.l3), LinkUp(port.l3).ref})
     return [hook, config, run, Process(name, ("sh", run.path), needs, stays=True, program=CLIENT)]
 
 
@@ -143,7 +143,7 @@ def _link_local(port: Port, facts: PortFacts) -> Item:
     The one thing that dhcpcd changes all the same: it takes that over, and does not do it (``noconfigure``).
     """
     mode = facts.addr_gen_mode if facts.addr_gen_mode != NONE else EUI64
-    return Sysctl(f"net/ipv6/conf/{port.ifname}/addr_gen_mode", str(mode), port.ifname)
+    return Sysctl(f"net/ipv6/conf/{port.l3}/addr_gen_mode", str(mode), port.l3)
 
 
 def _file(scope: UplinkScope, name: str, ending: str, text: str) -> File:

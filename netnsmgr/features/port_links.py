@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import LINK_LOCAL, IPInterface
 from netnsmgr.core.item import Item
+from netnsmgr.features import shared_port
 from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.items.port import ALIAS_BYTES, LentPort, Record, fits
@@ -25,7 +26,11 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     far = ExternalNetns(name, f"/run/netns/{name}")
     found: list[Item] = [far]
     for port, facts in scope.ports_of(linked.instance):
-        if not hindrance(scope, linked, port, facts):
+        if hindrance(scope, linked, port, facts):
+            continue
+        if port.shared:
+            found += [shared_port.link(port, facts), *shared_port.switch_items(port, facts, linked, far)]
+        else:
             found.append(LentPort(port.ifname, far.name, far.path))
     return found
 
@@ -37,9 +42,9 @@ def hindrance(scope: UplinkScope, linked: LinkedInstance, port: Port, facts: Por
         return f"port {port.name}, which the switch {holder} has"
     if facts.lent == name:
         return ""
-    if not facts.present:
-        return f"port {port.name}"
-    return f"port {port.name} {facts.obstacle}" if facts.obstacle else ""
+    if facts.obstacle:
+        return f"port {port.name} {facts.obstacle}"
+    return "" if facts.present else f"port {port.name}"
 
 
 def hindrances(scope: UplinkScope, linked: LinkedInstance) -> list[str]:
@@ -76,27 +81,34 @@ def obstacle(
     instance: str,
     wireless: bool,
 ) -> str:
-    """Return what keeps a port's link from being moved to ``instance``, as the words after its name; or nothing.
+    """Return what keeps a port's link from being moved to ``instance``, or from being shared; as the words after its name.
 
-    ``addresses`` are those that it has now.
+    ``addresses`` are those of somebody else that it has now.
     """
+    name = info.name
+    what = "share it" if port.shared else "use it"
+    instead = "take 'shared' out" if port.shared else f"{SHARED}"
     if info.hardware != ETHERNET:
-        return "is not Ethernet: a switch cannot use it"
+        return f"is not Ethernet: no switch can {what}"
     if wireless:
-        return "is wireless: an access point takes frames of its own station only, so a switch cannot use it"
-    if info.kind in ROOTED:
-        return f"is a {info.kind}, which cannot leave the device's root namespace: {SHARED}"
-    if info.master:
         return (
-            f"belongs to {info.master}: take it out of that (ip link set {info.name} nomaster), or {SHARED}"
+            f"is wireless: an access point takes frames of its own station only, so that no switch can {what}"
         )
-    if above := sorted(other.name for other in links.values() if other.lower == info.name):
+    if info.kind in ROOTED and not (port.shared and info.kind != "bridge"):
+        return f"is a {info.kind}, which cannot be a switch's: {instead}"
+    if info.master and not (port.shared and info.master == port.l3):
+        return f"belongs to {info.master}: take it out of that (ip link set {name} nomaster)"
+    above = sorted(other.name for other in links.values() if other.lower == name)
+    if above and not port.shared:
         return f"carries {', '.join(above)}, which would be lost with it: remove that, or {SHARED}"
-    if used := [str(each) for each in addresses if each.ip not in LINK_LOCAL]:
-        return f"has the address {', '.join(sorted(used))} of somebody else: remove it, or {SHARED}"
-    if not fits((Record.of(info) or Record.found(info, instance))._replace(instance=instance)):
+    used = sorted(str(each) for each in addresses if each.ip not in LINK_LOCAL and each not in port.addresses)
+    if used:
+        moved_with = "write it under addresses" if port.shared else SHARED
+        return f"has the address {', '.join(used)} of somebody else: remove it, or {moved_with}"
+    record = Record.of(info) or Record.found(info, instance)
+    if not fits(record._replace(instance="" if port.shared else instance)):
         return (
             f"has an alias of {len(info.alias.encode())} bytes: with what has to be noted of the port it is longer "
-            f"than the {ALIAS_BYTES} that the kernel keeps; shorten it (ip link set {info.name} alias …)"
+            f"than the {ALIAS_BYTES} that the kernel keeps; shorten it (ip link set {name} alias …)"
         )
     return ""

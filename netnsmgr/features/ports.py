@@ -9,8 +9,9 @@ from netnsmgr.core.ip import VERSIONS, IPAddress, IPInterface, IPNetwork, Versio
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.port_links import moved
 from netnsmgr.features.scope import PortFacts, UplinkScope
+from netnsmgr.features.shared_port import link, port_items
 from netnsmgr.items.address import Address
-from netnsmgr.items.link import ExternalLink, LinkUp
+from netnsmgr.items.link import LinkUp
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.sysctl import Sysctl
@@ -156,9 +157,10 @@ def listening(scope: UplinkScope) -> list[Sysctl]:
 
 def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
     name = facts.interface
-    found: list[Item] = [
-        ExternalLink(name),
-        LinkUp(name, port.mtu),
+    found = port_items(port, facts) if port.shared else []
+    found += [
+        link(port, facts),
+        LinkUp(name, None if port.shared else port.mtu),
         # Loose: what comes in by a port need not be what the main table would send out by it.
         # The kernel takes the larger of this and "all"; with strict (1) there, 2 still wins.
         Sysctl(f"net/ipv4/conf/{name}/rp_filter", "2", name),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +19,7 @@ from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork, Version
 from netnsmgr.core.item import Item
+from netnsmgr.core.linkname import short_name
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.nets import Delegated, Learned, Linked, LinkEnds, Net, nets_of
 from netnsmgr.items.lease import Lease
@@ -28,22 +27,12 @@ from netnsmgr.items.system import ProcessInfo
 
 DEFAULT_MTU = 1500
 LINK_PREFIX = "nm-"
-IFNAMSIZ = 15  # without the terminating zero of the kernel's IFNAMSIZ
 
 GONE = "gone"
 """State of a switch's link row: the uplink agent puts no more ports into its namespace."""
 
 Intent = dict[str, list[Item]]
 """Items by group: the empty name for the agent's own, else an application's interface or an instance."""
-
-
-def short_name(prefix: str, name: str) -> str:
-    """Return a link name of at most 15 characters that is unique for ``name``; readable where it fits."""
-    if len(prefix + name) <= IFNAMSIZ:
-        return prefix + name
-    # Six of 32 characters: of a thousand names alike, two are the same in one device of two thousand.
-    digest = b32encode(hashlib.sha256(name.encode()).digest()).decode("ascii").lower()[:6]
-    return f"{prefix}{name[: IFNAMSIZ - len(prefix) - 7]}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +58,8 @@ class PortFacts:
     """How the kernel makes the link-local address; 1: not at all (ip-sysctl)."""
     delegated: tuple[Delegated, ...] | None = None
     """What its network has delegated to it; None while nobody has answered."""
+    mac: str = ""
+    """Of a shared port."""
     lent: str = ""
     """The switch in whose namespace it is; it is then not present."""
     obstacle: str = ""

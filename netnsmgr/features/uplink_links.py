@@ -6,13 +6,14 @@ from collections.abc import Collection
 
 from netnsmgr.core.ip import Version, any_network, host_network, interface
 from netnsmgr.core.item import Item
+from netnsmgr.features import shared_port
 from netnsmgr.features.egress6 import delegating_first
 from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.ports import ranked, routes_over
 from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.address import Address
-from netnsmgr.items.link import ExternalLink, ExternalNetns, LinkUp, Veth, link_ref
+from netnsmgr.items.link import ExternalNetns, LinkUp, Veth, link_ref
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.sysctl import Sysctl
@@ -72,7 +73,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
         metric = DEVICE_METRIC + linked.number
         found.append(Route(net.subnet, metric=metric, link=link, via=net.inner, src=net.outer, after=after))
     for number, (port, facts) in enumerate(ports):
-        found.append(ExternalLink(facts.interface))
+        found.append(shared_port.link(port, facts))
         found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), ONLY4)
         if len(ports) > 1:
             found += _servers(table, facts, 100 * number, versions)

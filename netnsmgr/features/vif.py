@@ -5,9 +5,10 @@ from __future__ import annotations
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import FILTER
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.core.linkname import short_name
 from netnsmgr.features.acl import guard
 from netnsmgr.features.bridge import BRIDGE
-from netnsmgr.features.scope import InstanceScope, short_name
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.link import ExternalNetns, Tap, Veth
 
 FILTERED = frozenset(

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.errors import KernelError
-from netnsmgr.items.link import link_ref, netns_ref
+from netnsmgr.items.link import ALIAS, link_ref, netns_ref
 from netnsmgr.items.system import KernelItem, LinkInfo, System
 
 RECORD = "netnsmgr-port:"
@@ -26,19 +26,23 @@ ALIAS_BYTES = 255
 
 
 class Record(NamedTuple):
-    """A port as it was found; MTU in bytes, ``alias`` is the one that somebody else gave to it."""
+    """A port as it was found; MTU in bytes, ``alias`` is the one that somebody else gave to it.
+
+    ``instance`` is the switch in whose namespace it is, and empty for one that only shares it.
+    """
 
     instance: str
     name: str
     up: bool
     mtu: int
     mac: str
+    ipv6: bool
     alias: str
 
     @classmethod
-    def found(cls, info: LinkInfo, instance: str) -> Self:
-        """Note how a port is now, before ``instance`` gets it."""
-        return cls(instance, info.name, info.up, info.mtu, info.mac, info.alias)
+    def found(cls, info: LinkInfo, instance: str, *, ipv6: bool = False) -> Self:
+        """Note how a port is now, before ``instance`` gets it; ``ipv6``: whether that is on."""
+        return cls(instance, info.name, info.up, info.mtu, info.mac, ipv6, info.alias)
 
     @classmethod
     def of(cls, info: LinkInfo) -> Self | None:
@@ -50,13 +54,13 @@ class Record(NamedTuple):
             return None
         try:
             known = json.loads(info.alias.removeprefix(RECORD))
-            kinds = (str, str, bool, int, str, str)
+            kinds = (str, str, bool, int, str, bool, str)
             fields = [known[key] for key in cls._fields]
             if all(type(field) is kind for field, kind in zip(fields, kinds, strict=True)):
                 return cls(*fields)
         except (ValueError, KeyError, TypeError):
             pass
-        return cls("", info.name, info.up, info.mtu, info.mac, "")
+        return cls("", info.name, info.up, info.mtu, info.mac, True, "")
 
     @property
     def text(self) -> str:
@@ -67,6 +71,26 @@ class Record(NamedTuple):
 def fits(record: Record) -> bool:
     """Say whether the kernel keeps the whole record."""
     return len(record.text.encode()) <= ALIAS_BYTES
+
+
+def ipv6_switch(name: str) -> str:
+    """Return the file that says 1 where a link has no IPv6."""
+    return f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+
+
+async def borrow(name: str, instance: str, system: System) -> LinkInfo:
+    """Put on record how a port was found, unless that is done, and return its link."""
+    info = port_link(await system.rtnl.links(), name)
+    if info is None:
+        raise KernelError(f"port {name} has gone")
+    known = Record.of(info)
+    on = (system.files.read(ipv6_switch(info.name)) or "").strip() == "0"
+    record = (known or Record.found(info, instance, ipv6=on))._replace(instance=instance)
+    if not fits(record):
+        raise KernelError(f"port {name}: its alias leaves no room for a record of how it was found")
+    if record != known:
+        await system.rtnl.set_link(info.name, alias=record.text)
+    return info
 
 
 def port_link(links: Mapping[str, LinkInfo], name: str) -> LinkInfo | None:
@@ -91,6 +115,10 @@ class PortItem(KernelItem):
     def key(self) -> str:
         return self.name
 
+    async def observed(self, system: System) -> Item | None:
+        """Return what there is of a port that does not leave the root namespace."""
+        raise NotImplementedError
+
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         links = await system.rtnl.links()
@@ -99,8 +127,13 @@ class PortItem(KernelItem):
         found: list[Item] = []
         awaited: set[str] = set()
         for want in wanted.values():
-            assert isinstance(want, LentPort)
-            if (here := port_link(links, want.name)) is not None:
+            assert isinstance(want, PortItem)
+            if not isinstance(want, LentPort):
+                # A shared one stays here.
+                if (known := links.get(want.name)) is not None and Record.of(known) is not None:
+                    awaited.add(want.name)
+                    found += filter(None, [await want.observed(system)])
+            elif (here := port_link(links, want.name)) is not None:
                 awaited.add(here.name)
             elif (there := await system.rtnl.link_in(want.path, want.name)) and Record.of(there):
                 found.append(want)
@@ -124,18 +157,10 @@ class LentPort(PortItem):
         return frozenset({netns_ref(self.netns)})
 
     async def create(self, system: System) -> None:
-        links = await system.rtnl.links()
-        info = port_link(links, self.name)
-        if info is None:
-            if await system.rtnl.link_in(self.path, self.name) is not None:
-                return
-            raise KernelError(f"port {self.name} has gone")
-        known = Record.of(info)
-        record = (known or Record.found(info, self.netns))._replace(instance=self.netns)
-        if not fits(record):
-            raise KernelError(f"port {self.name}: its alias leaves no room for a record of how it was found")
-        if record != known:
-            await system.rtnl.set_link(info.name, alias=record.text)
+        here = port_link(await system.rtnl.links(), self.name)
+        if here is None and await system.rtnl.link_in(self.path, self.name) is not None:
+            return
+        info = await borrow(self.name, self.netns, system)
         if info.name != self.name:
             await system.rtnl.rename_link(info.name, self.name)
         await system.rtnl.move_link(self.name, self.path)
@@ -165,8 +190,11 @@ class ReturnedPort(PortItem):
         record = Record.of(info) if info is not None else None
         if info is None or record is None:
             return
+        links = await system.rtnl.links()
+        ours = info.master in links and links[info.master].alias.startswith(ALIAS)
         await system.rtnl.set_link(
             info.name,
+            master="" if ours else None,
             mtu=record.mtu if record.mtu != info.mtu else None,
             mac=record.mac if record.mac and record.mac != info.mac else None,
         )
@@ -178,6 +206,9 @@ class ReturnedPort(PortItem):
                     f"port {record.name} has come back as {info.name} and cannot have its name again: {error}; "
                     f"rename or remove the link that has it"
                 ) from error
+        silent = system.files.read(ipv6_switch(record.name))
+        if silent is not None and (silent.strip() == "0") != record.ipv6:
+            system.files.poke(ipv6_switch(record.name), "0" if record.ipv6 else "1")
         if record.up != info.up or info.name != record.name:
             await system.rtnl.set_link(record.name, up=record.up)
         # Last: what has the alias is not done yet.

@@ -69,7 +69,7 @@ class Preview:
         groups: Intent
         if name == UPLINK:
             device = device_of(row)
-            facts = [self._port(port.name, port.ifname) for port in device.spec.ports] if device else []
+            facts = [self._port(port.name, port.l3) for port in device.spec.ports] if device else []
             if device:
                 # What the new configuration says of a port counts, not what was found by the old one.
                 facts = [

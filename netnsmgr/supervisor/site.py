@@ -76,7 +76,7 @@ class Site:
         status = self._status.get(DEVICE_STATUS, {}).get(device.name, {}) if device is not None else {}
         told = {port["name"]: port for port in status.get("ports") or ()}
         ports = device.spec.ports if device is not None else ()
-        facts = [_facts(port.name, port.ifname, told.get(port.name, {})) for port in ports]
+        facts = [_facts(port.name, port.l3, told.get(port.name, {})) for port in ports]
         instances = map(linked_instance, row["instances"])
         told_ = (replace(each, delegated=self._link(each.instance.name).delegated) for each in instances)
         return uplink_scope(device, facts, told_, self._run_dir, 0)
@@ -112,7 +112,7 @@ def _facts(name: str, ifname: str, row: Mapping[str, Any]) -> PortFacts:
     return PortFacts(
         name,
         row.get("interface", ifname),
-        present=row.get("state", "missing") != "missing",
+        present=row.get("state", "missing") not in ("missing", "moved"),
         up=row.get("state") == "up",
         carrier=row.get("state") == "up",
         addresses=tuple(map(ip_interface, row.get("addresses") or ())),

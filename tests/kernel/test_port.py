@@ -53,6 +53,7 @@ class TestLent:
                 "up": True,
                 "mtu": 1480,
                 "mac": "02:00:00:00:03:01",
+                "ipv6": True,
                 "alias": 'the "blue" cable',
             }
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-AGREED = {"core.agreed", "core.ip", "core.protocols"}
+AGREED = {"core.agreed", "core.ip", "core.linkname", "core.protocols"}
 """What both ends of a process have to mean the same by."""
 
 MAY_IMPORT = {
