@@ -119,14 +119,14 @@ class LinkFacts:
     dns: tuple[str, ...] = ()
     ntp: tuple[str, ...] = ()
     mtu: int = DEFAULT_MTU
-    mtus: tuple[tuple[str, int], ...] = ()
-    """MTU of each port by its name."""
     addresses: tuple[IPAddress, ...] = ()
     """Of the ports that the instance leaves by, the cheapest first."""
     port_maps: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
     """Protocol, port and addresses of the device that lead here."""
     delegated: tuple[Delegated, ...] = ()
     """The prefix that the instance has by delegation, and after it those that it replaced."""
+    mtus: tuple[tuple[str, int], ...] = ()
+    """MTU of each port by its name."""
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> LinkFacts:

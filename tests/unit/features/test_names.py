@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netnsmgr.config.app import mac_of
-from netnsmgr.core.linkname import IFNAMSIZ, short_name
 from netnsmgr.features.bridge import bridge_mac
-from netnsmgr.features.scope import LINK_PREFIX, LinkFacts
+from netnsmgr.features.scope import IFNAMSIZ, LINK_PREFIX, LinkFacts, short_name
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True)
 MAC = re.compile(r"02(:[0-9a-f]{2}){5}")
@@ -62,8 +61,8 @@ class TestLinkFacts:
             {"name": "lte", "dns": ["9.9.9.9", "8.8.8.8"], "ntp": [], "mtu": 1430},
         ]
         facts = LinkFacts.of({"revision": 7, "state": "ready", "reasons": ["r"], "ports": ports})
-        dns = ("1.1.1.1", "9.9.9.9", "8.8.8.8")
         mtus = (("eth0", 1500), ("lte", 1430))
+        dns = ("1.1.1.1", "9.9.9.9", "8.8.8.8")
         assert facts == LinkFacts(7, "ready", ("r",), dns, ("10.0.0.1",), 1430, mtus=mtus)
 
     def test_of_no_port(self) -> None:
