@@ -24,6 +24,7 @@ from netnsmgr.features.scope import InstanceScope, Intent
 from netnsmgr.features.switch import borrowed
 from netnsmgr.features.switch import bridge as switch_bridge
 from netnsmgr.features.switch import filter as switch_filter
+from netnsmgr.features.switch import groups as switch_groups
 from netnsmgr.features.switch import metadata as switch_metadata
 from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import ports as switch_ports
@@ -50,6 +51,7 @@ SWITCH_FEATURES = (
     borrowed.items,
     switch_bridge.items,
     switch_ports.items,
+    switch_groups.items,
     switch_filter.items,
     switch_names.items,
     flowlog.items,

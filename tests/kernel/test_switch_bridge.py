@@ -184,9 +184,7 @@ class TestOwnAddress:
             await agent.bring(BRIDGE, LINK, locked)
             slave = port()["linkinfo"]["info_slave_data"]
             assert (slave["learning"], slave["flood"], slave["locked"]) == (False, False, True)
-            assert f"{self.MAC} sticky master bn0 static" in " ".join(
-                sh("bridge fdb show dev eth3").split()
-            )
+            assert f"{self.MAC} sticky master bn0 static" in " ".join(sh("bridge fdb show dev eth3").split())
             sh(f"bridge fdb del {self.MAC} dev eth3 master")
             assert await agent.bring(BRIDGE, LINK, locked) == ["modify bridge-port/eth3"]
             await agent.bring(BRIDGE, LINK, PORT)

@@ -1,0 +1,59 @@
+"""What a switch is on the wire, and what is told of its ports."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.lab.segment import frames_of, senders
+from tests.scenarios.documents import app, bare, device, port, switch
+from tests.scenarios.world import World
+
+PORTS = ("eth0", "eth1", "eth2", "eth3")
+SILENCE = 11.0
+"""Seconds in which a link that comes up has asked for routers (RFC 4861: three times in 12 s, the first at once), reported
+its groups (RFC 3376, RFC 3810: within 10 s, RFC 2236: twice), and looked for its own address twice."""
+
+
+def rows(world: World, name: str = "ni6") -> dict[str, Any]:
+    return {row["name"]: row for row in world.instance(name).get("ports", ())}
+
+
+class TestSilence:
+    def test_no_frame_of_its_own(self) -> None:
+        """A switch, its port and its links send nothing: neither when they come up, nor later."""
+        with World(PORTS) as w:
+            segment = w.lab.segment("eth3")
+            with segment.capture() as capture:
+                w.lab.app("app6")
+                w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
+                time.sleep(SILENCE)  # what must not come sends no event
+            strangers = senders(frames_of(capture.file)) - {segment.mac}
+            assert not strangers, strangers
+
+
+class TestPorts:
+    def test_states(self) -> None:
+        """A port is up, down without its cable, missing when it has gone, and back by itself."""
+        with World(PORTS, dhcp_ports=("eth3",)) as w:
+            segment = w.lab.segment("eth3")
+            w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
+            w.until(lambda: rows(w)["eth3"]["state"] == "up", "eth3 is up")
+            assert rows(w)["eth3"] == {
+                "name": "eth3",
+                "interface": "eth3",
+                "mode": "moved",
+                "state": "up",
+                "stp": "off",
+                "vlan": "",
+                "mtu": 1500,
+                "reasons": [],
+            }
+            segment.pull()
+            w.until(lambda: rows(w)["eth3"]["state"] == "down", "eth3 is down")
+            assert "no cable" in rows(w)["eth3"]["reasons"][0]
+            segment.plug()
+            w.until(lambda: rows(w)["eth3"]["state"] == "up", "eth3 is up again")
+            w.lab.gw.run(["ip", "link", "del", "eth3"])
+            w.until(lambda: rows(w)["eth3"]["state"] == "missing", "eth3 is missing")
+            w.until(lambda: "pending: port eth3" in w.instance("ni6")["reasons"], "ni6 is pending")
