@@ -25,12 +25,19 @@ class Sysctl(KernelItem):
     """The link whose parameter this is; it has to exist first."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """Other parameters that have to be set first."""
+    behind: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What comes first where it is made at all."""
+    ahead: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What goes only after the parameter has its value."""
 
     def key(self) -> str:
         return self.parameter
 
     def deps(self) -> frozenset[Ref]:
         return self.after | {link_ref(self.link)} if self.link else self.after
+
+    def follows(self) -> frozenset[Ref]:
+        return self.behind
 
     @property
     def path(self) -> str:
@@ -44,7 +51,9 @@ class Sysctl(KernelItem):
             assert isinstance(want, Sysctl)
             value = system.files.read(want.path)
             if value is not None:
-                found.append(Sysctl(want.parameter, value.strip().replace("\t", " "), want.link))
+                # With its value of now it stands on what is to go later.
+                value = value.strip().replace("\t", " ")
+                found.append(Sysctl(want.parameter, value, want.link, after=want.ahead))
         return found
 
     def must_replace(self, old: Item) -> bool:

@@ -73,7 +73,7 @@ class Switch:
 
     async def __aenter__(self) -> Self:
         sh(f"""
-        sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+        sysctl -qw net.ipv6.conf.default.disable_ipv6=1
         ip link set lo up
         ip link add {BRIDGE} type bridge mcast_snooping 0
         ip link set {BRIDGE} address 02:00:00:00:00:0f up""")

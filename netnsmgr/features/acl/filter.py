@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import ACTION_MASK, DNS_GROUP, DROP_GROUP, EPOCH_SHIFT, IN_GROUP, INDEX_MASK
 from netnsmgr.core.agreed import FILTER as TABLE
 from netnsmgr.core.ip import VERSIONS, IPAddress
-from netnsmgr.core.item import Item
+from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import nat64, vif
 from netnsmgr.features.acl import guard, text
 from netnsmgr.features.acl.lists import eids, holders, instances_own, made6, subnets, versions
@@ -27,6 +29,9 @@ IPV4, IPV6 = "2", "10"
 LOGGED = 200
 """Dropped packets that are logged in a second; what is more is counted as unlogged."""
 HOST_SPEC, PAST_SPEC = "size 65536; flags timeout; timeout 1h", "size 65536; flags timeout; timeout 24h"
+
+FRESH = """
+chain @@_fresh { accept; }"""
 
 
 def items(scope: InstanceScope) -> list[Item]:
@@ -55,14 +60,15 @@ def items(scope: InstanceScope) -> list[Item]:
         table,
         *vif_of,
         deciders,
-        *_eids(scope),
-        *_host_sets(scope),
-        _epoch(scope),
+        *eid_sets(scope),
+        *domain_sets(scope),
+        # Who is asked depends on who holds an address, and on whose rule decided.
+        epoch(scope, sets=(*(f"vif_of{version}" for version in versions(scope)), "deciders")),
         *guard.items(_holding(scope, owners)),
         File(f"{scope.etc}/rules.json", scope.numbers.index_text(), reload="flowlog"),
     ]
     if scope.instance.spec.flow_log:
-        found.append(_log())
+        found.append(log())
     if scope.instance.spec.flow_log or domains(scope):
         found.append(_dns_log(scope))
     return found
@@ -79,11 +85,10 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
     number, block = scope.numbers.vifs[group], scope.numbers.blocks[group]
     hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
     static = {host: static_addresses(scope, host) for host in hosts}
-    body, links = _compiled(number, block, interface, static)
+    body, links = compiled(number, block, interface, static)
     if not interface.anti_spoofing:
         links = (*links, ("routers", str(number << 16), "goto asked"))
-    sets = ["eids4", "eids6", *(name for host in hosts for name in _set_names(host))]
-    needs = frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
+    needs = asked_sets(hosts)
     return [
         guard.part(
             name,
@@ -102,20 +107,37 @@ _COMPILED: dict[tuple[object, ...], tuple[str, text.Links]] = {}
 COMPILED = 512
 
 
-def _compiled(
-    number: int, block: Block, interface: AppInterface, static: dict[str, frozenset[IPAddress]]
+def compiled(
+    number: int,
+    block: Block,
+    interface: AppInterface,
+    static: dict[str, frozenset[IPAddress]],
+    *,
+    members: str = text.EIDS,
+    services: tuple[str, ...] = (),
 ) -> tuple[str, text.Links]:
+    """Return body and links of an interface's list; see `text.part`."""
     key = (
         number,
         block.base,
         block.digest,
+        members,
+        services,
         *sorted((host, *sorted(map(str, found))) for host, found in static.items()),
     )
     if key not in _COMPILED:
         if len(_COMPILED) >= COMPILED:
             _COMPILED.clear()
-        _COMPILED[key] = text.part(number, block.base, interface.acl, static)
+        _COMPILED[key] = text.part(
+            number, block.base, interface.acl, static, members=members, services=services
+        )
     return _COMPILED[key]
+
+
+def asked_sets(hosts: Iterable[str]) -> frozenset[Ref]:
+    """Name the sets that a list with these host rules may ask."""
+    sets = ["eids4", "eids6", *(name for host in hosts for name in set_names(host))]
+    return frozenset(NftSet(FAMILY, TABLE, name, "", None).ref for name in sets)
 
 
 def _deciders(scope: InstanceScope) -> NftSet:
@@ -147,7 +169,7 @@ def _holding(scope: InstanceScope, owners: dict[IPAddress, int]) -> guard.Holdin
     )
 
 
-def _eids(scope: InstanceScope) -> list[NftSet]:
+def eid_sets(scope: InstanceScope) -> list[NftSet]:
     """Return the sets that `eidset` asks; a list may have rules of either version."""
     found = eids(scope)
     return [
@@ -162,11 +184,12 @@ def _eids(scope: InstanceScope) -> list[NftSet]:
     ]
 
 
-def _set_names(host: str) -> tuple[str, ...]:
+def set_names(host: str) -> tuple[str, ...]:
+    """Return the names of a domain's sets."""
     return (*host_sets(host, 4), *host_sets(host, 6))
 
 
-def _host_sets(scope: InstanceScope) -> list[Item]:
+def domain_sets(scope: InstanceScope) -> list[Item]:
     """Return the sets of the addresses that domains have now, and had lately; the DNS servers fill them."""
     specs = (
         f"type ipv4_addr; {HOST_SPEC}",
@@ -177,15 +200,17 @@ def _host_sets(scope: InstanceScope) -> list[Item]:
     return [
         NftSet(FAMILY, TABLE, name, spec, None)
         for domain in domains(scope)
-        for name, spec in zip(_set_names(domain), specs, strict=True)
+        for name, spec in zip(set_names(domain), specs, strict=True)
     ]
 
 
-def _epoch(scope: InstanceScope) -> NftPart:
-    """Return the part that tells flows decided by the present lists from others; it changes after the lists have."""
+def epoch(scope: InstanceScope, fresh: str = FRESH, sets: Iterable[str] = ()) -> NftPart:
+    """Return the part that tells flows decided by the present lists from others; it changes after the lists have.
+
+    ``fresh`` is the chain for those that are; of ``sets`` depends, too, who is asked.
+    """
     epoch = scope.numbers.epoch << EPOCH_SHIFT
-    body = f"""
-chain @@_fresh {{ accept; }}
+    body = f"""{fresh}
 chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {epoch:#010x}; accept; }}"""
     links = (
         ("fresh", str(epoch), "goto @@_fresh"),
@@ -196,15 +221,12 @@ chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {e
         NftPart(FAMILY, TABLE, f"list_{vif.vif_name(app, interface)}", "", ()).ref
         for app, interface in scope.interfaces
     }
-    # Who is asked depends on who holds an address, and on whose rule decided.
-    after |= {
-        NftSet(FAMILY, TABLE, name, "", None).ref
-        for name in (*(f"vif_of{version}" for version in versions(scope)), "deciders")
-    }
+    after |= {NftSet(FAMILY, TABLE, name, "", None).ref for name in sets}
     return NftPart(FAMILY, TABLE, "epoch", body, links, needs=frozenset(after))
 
 
-def _log() -> NftPart:
+def log() -> NftPart:
+    """Return the part that copies what is dropped, and what `in` lists decide, for the flow log."""
     body = f"""
 chain @@_drop {{
     limit rate over {LOGGED}/second burst {2 * LOGGED} packets counter name unlogged return

@@ -33,22 +33,19 @@ from ipaddress import IPv6Network
 
 from netnsmgr.core.agreed import (
     ACTION_MASK,
-    ACTION_SHIFT,
     DEVICE,
     EPOCH_MASK,
     FILTER,
     INDEX_MASK,
     METADATA,
     METADATA6,
-    Action,
 )
 from netnsmgr.core.ip import Version
+from netnsmgr.features.acl.verdicts import ALLOWED, DECIDED_OUT, DECLARED, DENIED, DROP, LIMIT, REJECT
 from netnsmgr.features.nets import LinkEnds, Net
 from netnsmgr.items.nft import PREFIX
 
 FAMILY, NAME = "inet", FILTER.removeprefix(PREFIX)
-DROP, REJECT, LIMIT = (action << ACTION_SHIFT for action in (Action.DROP, Action.REJECT, Action.LIMIT))
-
 
 HEADER: dict[Version, str] = {4: "ip", 6: "ip6"}
 """How nft calls the header of a version of IP."""
@@ -98,16 +95,7 @@ def frame(
     inside = [f"ip6 saddr {each}" for each in (*(net.subnet for net in nets if net.version == 6), *leaving)]
     forged = "".join(f'\n    iifname "{uplink}" {each} drop' for each in inside)
     return f"""
-map out_lists {{ type mark : verdict; }}
-map in_lists {{ type mark : verdict; }}
-map limiters {{ type mark : verdict; }}
-map routers {{ type mark : verdict; }}
-map fresh {{ type mark : verdict; }}
-map stamp {{ type nf_proto : verdict; }}
-map log_drop {{ type nf_proto : verdict; }}
-map log_in {{ type nf_proto : verdict; }}
-set hits {{ type mark; size 262144; flags dynamic; }}
-counter unlogged {{ }}
+{DECLARED}
 
 chain forward {{
     type filter hook forward priority filter; policy drop;{to_ipv4}
@@ -206,20 +194,7 @@ chain answer_from_app {{
     drop
 }}
 
-chain decided_out {{
-    update @hits {{ ct mark counter }}
-    ct mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied_out, {REJECT:#x} : goto rejected_out }}
-    ct mark and {INDEX_MASK:#010x} vmap @limiters
-    return
-}}
-chain denied_out {{
-    meta mark set ct mark
-    goto denied
-}}
-chain rejected_out {{
-    meta mark set ct mark
-    goto rejected
-}}
+{DECIDED_OUT}
 chain decided_in {{
     update @hits {{ meta mark counter }}
     meta mark and {ACTION_MASK:#010x} vmap {{ {DROP:#x} : goto denied, {REJECT:#x} : goto rejected }}
@@ -233,25 +208,13 @@ chain both_allow {{
     meta mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
     goto allowed
 }}
-chain limited {{
-    ct mark and {ACTION_MASK:#010x} {LIMIT:#x} meta mark set ct mark
-    goto denied
-}}
-chain denied {{
-    meta nfproto vmap @log_drop
-    drop
-}}
+{DENIED}
 chain rejected {{
     meta nfproto vmap @log_drop
     meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
 }}
-chain allowed {{
-    meta pkttype {{ broadcast, multicast }} accept
-    ct mark and {ACTION_MASK:#010x} {LIMIT:#x} accept
-    meta nfproto vmap @stamp
-    accept
-}}"""  # noqa: S608  nft's "update", not a database's
+{ALLOWED}"""  # noqa: S608  nft's "update", not a database's
 
 
 def _translated(uplink: str, link: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from netnsmgr.config.acl import AclRule, Limit
-from netnsmgr.core.agreed import ACTION_SHIFT, Action
+from netnsmgr.core.agreed import ACTION_SHIFT, INDEX_MASK, Action
 from netnsmgr.core.protocols import FAMILY_OF
 from netnsmgr.features.acl.elements import Element, Shape, Span, Static, elements
 from netnsmgr.features.acl.levels import Level, levels
@@ -20,6 +20,9 @@ from netnsmgr.features.names import host_sets
 
 OUT, IN = "@@_out", "@@_in"
 """The chains of a part."""
+
+EIDS, BOTH_ENDS = "eids", "ends"
+"""What `eidset` is: that the other side's address is in a set, or that both ends of the packet are applications."""
 
 _OWN = "@@@"
 
@@ -39,12 +42,20 @@ Links = tuple[tuple[str, str, str], ...]
 
 
 def part(
-    vif_id: int, base: int, rules: Sequence[AclRule] | None, static: Static | None = None
+    vif_id: int,
+    base: int,
+    rules: Sequence[AclRule] | None,
+    static: Static | None = None,
+    *,
+    members: str = EIDS,
+    services: Sequence[str] = (),
 ) -> tuple[str, Links]:
     """Return body and links of the part for an interface.
 
     ``base`` is where the indices of its rules begin; ``rules`` is None for an interface without a list, where everything
-    is allowed; ``static`` is what needs no lookup, see `elements.Static`.
+    is allowed; ``static`` is what needs no lookup, see `elements.Static`.  ``members`` is the condition that `eidset` is
+    (``BOTH_ENDS`` where a packet's mark tells who its ends are); ``services`` are conditions of nft under which the
+    application may begin a flow that no rule speaks of.
     """
     links = [("out_lists", str(vif_id), f"goto {OUT}"), ("in_lists", str(vif_id << 16), f"goto {IN}")]
     if rules is None:
@@ -55,12 +66,12 @@ def part(
             body += _limiter(position, rule.action)
             links.append(("limiters", str(base + position), f"jump @@_limit_{position}"))
     values = [value(Action.DROP, base), *(value(action_of(r), base + n) for n, r in enumerate(rules, 1))]
-    outward, inward = elements(rules, "out", static or {}), elements(rules, "in", static or {})
+    outward, inward = (_members(elements(rules, d, static or {}), members) for d in ("out", "in"))
     # What says the same of both directions has its maps once.
     shared = outward == inward
     there = levels(outward)
     back = there if shared else levels(inward)
-    body += _directed("out", there, "out", values, declare=True)
+    body += _directed("out", there, "out", values, declare=True, services=services)
     body += _directed("in", back, "out" if shared else "in", values, declare=not shared)
     return body, tuple(links)
 
@@ -70,8 +81,23 @@ def value(action: Action, index: int) -> int:
     return action << ACTION_SHIFT | index
 
 
+def _members(found: list[Element], condition: str) -> list[Element]:
+    if condition == EIDS:
+        return found
+    return [
+        each._replace(shape=each.shape._replace(known=condition)) if each.shape.known == EIDS else each
+        for each in found
+    ]
+
+
 def _directed(
-    direction: Direction, found: Sequence[Level], prefix: str, values: Sequence[int], *, declare: bool
+    direction: Direction,
+    found: Sequence[Level],
+    prefix: str,
+    values: Sequence[int],
+    *,
+    declare: bool,
+    services: Sequence[str] = (),
 ) -> str:
     """Return the chain of a direction, and the maps that it asks if they are to be declared."""
     body, lines = "", []
@@ -80,6 +106,10 @@ def _directed(
         if declare and len(level.elements) > 1:
             body += _declaration(level, name, values)
         lines += _lookup(level, direction, name, values)
+    lines += [
+        f"{each} {_MARKS[direction]} set {value(Action.ALLOW, values[0] & INDEX_MASK):#010x}"
+        for each in services
+    ]
     return body + _chain(direction, lines, values[0])
 
 
@@ -138,6 +168,11 @@ def _conditions(shape: Shape, direction: Direction) -> list[list[str]]:
             return [[f"{remote} @{host}"], ["ct state != new", f"{remote} @{past}"]]
         case "eids":
             return [[f"{remote} @eids{shape.family}"]]
+        case "ends":
+            return [
+                ["meta mark and 0x0000ffff != 0", "meta mark and 0xffff0000 != 0"],
+                [f"{remote} @eids{shape.family}"],
+            ]
         case "mapped":
             return [[f"ct status dnat ct original proto-dst {what}"]]
         case _:

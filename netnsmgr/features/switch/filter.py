@@ -7,12 +7,21 @@ of that, because it would take a third of its packets a second.
 from __future__ import annotations
 
 from netnsmgr.config.app import App, AppInterface
-from netnsmgr.core.item import Item
+from netnsmgr.core.agreed import FILTER
+from netnsmgr.core.ip import VERSIONS, IPAddress
+from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
+from netnsmgr.features.acl import filter as acl
+from netnsmgr.features.acl import text
+from netnsmgr.features.acl.table import HEADER
 from netnsmgr.features.bridge import bridge_mac
+from netnsmgr.features.names import static_addresses
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.switch import guard, metadata, observe
+from netnsmgr.features.switch import frame, guard, metadata, observe, receivers
+from netnsmgr.items.file import File
 from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.sysctl import Sysctl
 
 HOOKS = ("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
@@ -34,6 +43,13 @@ chain output {
 """What the bridge itself sends, other than for the spanning tree: it would speak for the instance on a foreign segment."""
 
 
+_DNS = tuple(
+    f"meta l4proto {{ tcp, udp }} ct original proto-dst 53 ct original {header} daddr . meta mark @dns{version}"
+    for version, header in HEADER.items()
+)
+"""A question to a server that the interface believes, in a packet of either direction."""
+
+
 def wanted(scope: InstanceScope) -> bool:
     """Say whether packets are to be asked about."""
     return scope.instance.spec.flow_log or any(each.acl is not None for _, each in scope.interfaces)
@@ -47,19 +63,105 @@ def items(scope: InstanceScope) -> list[Item]:
         Sysctl("net/bridge/bridge-nf-call-arptables", "0"),
         *guard.items(observe.body(bridge_mac(scope.instance.name))),
     ]
-    found += [Sysctl(name, "0") for name in HOOKS]
-    return found
+    return [*found, *(_filtering(scope) if wanted(scope) else _free(scope))]
+
+
+def _filtering(scope: InstanceScope) -> list[Item]:
+    servers = _servers(scope)
+    table = NftTable.of(frame.FAMILY, frame.NAME, frame.frame(), carries=True)
+    epoch = acl.epoch(scope, frame.fresh(), sets=[each.name for each in servers])
+    found: list[Item] = [
+        table,
+        *receivers.items(port.ifname for port in scope.ports),
+        *acl.eid_sets(scope),
+        *acl.domain_sets(scope),
+        *servers,
+        epoch,
+        File(f"{scope.etc}/rules.json", scope.numbers.index_text(), reload="flowlog"),
+    ]
+    if scope.instance.spec.flow_log:
+        found.append(acl.log())
+    # Before all of it is there, everything passes; what passes then is asked about afterwards.
+    first = {table.ref, epoch.ref, *(each for member in scope.interfaces for each in _refs(*member))}
+    tagged = Sysctl("net/bridge/bridge-nf-filter-vlan-tagged", "1")
+    return [*found, tagged, *(Sysctl(name, "1", behind=frozenset({*first, tagged.ref})) for name in HOOKS)]
+
+
+def _free(scope: InstanceScope) -> list[Item]:
+    last = {Ref(NftTable.kind, f"{frame.FAMILY} {FILTER}"), Ref(NftTable.kind, f"bridge {guard.TABLE}")}
+    last |= {Ref(NftPart.kind, f"{frame.FAMILY} {FILTER} {name}") for name in ("epoch", "log")}
+    last |= {each for member in scope.interfaces for each in _refs(*member)[1:]}
+    return [Sysctl(name, "0", ahead=frozenset(last)) for name in HOOKS]
+
+
+def _refs(app: App, interface: AppInterface) -> list[Ref]:
+    """Name the parts of an interface."""
+    name = vif.vif_name(app, interface)
+    listed = Ref(NftPart.kind, f"{frame.FAMILY} {FILTER} list_{name}")
+    return [guard.ref(name), receivers.ref(name), listed]
+
+
+def _servers(scope: InstanceScope) -> list[NftSet]:
+    """Return the sets of DNS servers with the interfaces that believe them, as senders and as receivers of packets."""
+    found = [
+        (address, number)
+        for member in scope.interfaces
+        if member[1].acl is not None
+        for address in believed(scope, *member)
+        for number in (scope.numbers.vifs[vif.group(*member)],)
+    ]
+    return [
+        NftSet(
+            frame.FAMILY,
+            FILTER,
+            f"dns{version}",
+            f"type ipv{version}_addr . mark",
+            frozenset(
+                f"{address} . {mark}"
+                for address, number in found
+                if address.version == version
+                for mark in (number, number << 16)
+            ),
+        )
+        for version in VERSIONS
+    ]
+
+
+def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[IPAddress, ...]:
+    """Return the DNS servers that an interface may ask, whatever its list: those of the network's `dns.servers`, else
+    those that DHCP has told it.
+
+    Before it has been told of any there is none.  To let every port 53 pass would make a way out of each list.
+    """
+    if scope.instance.spec.dns.servers:
+        return tuple(scope.instance.spec.dns.servers)
+    told = getattr(scope, "dns_told", {})
+    return tuple(told.get(scope.numbers.vifs[vif.group(app, interface)], ()))
 
 
 def frames(scope: InstanceScope) -> list[Item]:
     """Return what lets nothing pass by itself: while an instance goes, it outlives the links that it filters."""
-    return items(scope)
+    return [item for item in items(scope) if isinstance(item, NftTable | NftSet | Sysctl)]
 
 
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
-    """Return the parts of one interface."""
+    """Return the parts of one interface: who it is, and its list."""
     asked = metadata.watched(scope, app, interface, _watched(app, interface))
-    return [guard.part(_vif(scope, app, interface), asked)]
+    own: list[Item] = [guard.part(_vif(scope, app, interface), asked)]
+    if not wanted(scope):
+        return own
+    name, group = vif.vif_name(app, interface), vif.group(app, interface)
+    number, block = scope.numbers.vifs[group], scope.numbers.blocks[group]
+    hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
+    static = {host: static_addresses(scope, host) for host in hosts}
+    body, links = acl.compiled(number, block, interface, static, members=text.BOTH_ENDS, services=_DNS)
+    more, own_links = frame.own(number, block.base, block.end - 1)
+    links = (*(each for each in links if each[0] != "in_lists"), *own_links)
+    if not interface.anti_spoofing:
+        links = (*links, ("routers", str(number << 16), "goto asked"))
+    needs = acl.asked_sets(hosts) | {each.ref for each in _servers(scope)}
+    listed = NftPart(frame.FAMILY, FILTER, f"list_{name}", body + more, links, needs=needs)
+    return [*own, receivers.part(name, number), listed]
 
 
 def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:

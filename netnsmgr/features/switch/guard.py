@@ -153,7 +153,11 @@ def _guarded(mac: str, watched: Watched) -> str:
         + _chain(
             "dhcp",
             "ip frag-off & 0x3fff != 0 drop",
-            f"@th,288,48 != 0x{bits} drop",
+            f"@th,288,48 0x{bits} goto @@_dhcp_own",
+            "drop",
+        )
+        + _chain(
+            "dhcp_own",
             watched.dhcp,
             "accept",
         )

@@ -1,0 +1,45 @@
+"""To whom a frame of a switch goes: the table ``bridge netnsmgr_vif``, there only where lists ask for it.
+
+A bridge knows the receiver only when it forwards, so this is a hook of the family ``bridge``, at the price that `guard`
+tells of.  It adds the receiver's id to the mark, and lets nothing pass between links that nobody has told of: an
+application's without its part would count as a port of the device, which is not asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netnsmgr.core.item import Item, Ref
+from netnsmgr.features.switch import guard
+from netnsmgr.items.nft import NftTable
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.nft_set import NftSet
+
+FAMILY = "bridge"
+
+
+def items(ports: Iterable[str]) -> list[Item]:
+    """Return the table for a switch with these ports of the device."""
+    there = NftSet(FAMILY, guard.TABLE, "ports", "type ifname", frozenset(ports))
+    body = f"""
+map to_vif {{ type ifname : verdict; }}
+{there.declaration()}
+
+chain forward {{
+    type filter hook forward priority -300; policy accept;
+    meta mark 0 iifname != @ports drop
+    oifname vmap @to_vif
+    oifname != @ports drop
+}}"""
+    return [NftTable.of(FAMILY, guard.NAME, body, carries=True), there]
+
+
+def ref(link: str) -> Ref:
+    """Name the part of an interface."""
+    return NftPart(FAMILY, guard.TABLE, f"vif_{link}", "", ()).ref
+
+
+def part(link: str, number: int) -> NftPart:
+    """Return the part of one interface."""
+    body = f"\nchain @@_to {{ meta mark set meta mark or {number << 16:#010x}; accept; }}"
+    return NftPart(FAMILY, guard.TABLE, f"vif_{link}", body, (("to_vif", link, "goto @@_to"),))
