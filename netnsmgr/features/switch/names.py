@@ -43,9 +43,8 @@ def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[I
     """Return the DNS servers whose answers an interface's host rules go by: none without such rules, or while none is known."""
     if not hosted(interface):
         return ()
-    told = getattr(scope, "dns_told", {})
-    number = scope.numbers.vifs.get(vif.group(app, interface))
-    return tuple(scope.instance.spec.dns.servers) or tuple(told.get(number, ()))
+    number = scope.numbers.vifs.get(vif.group(app, interface), 0)
+    return scope.instance.spec.dns.servers or scope.dns_told.get(number, ())
 
 
 def silent(scope: InstanceScope, app: App, interface: AppInterface) -> str:
