@@ -14,15 +14,13 @@ from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.link import Link
 
 
-def filters(scope: InstanceScope, app: App, interface: AppInterface) -> frozenset[Ref]:
+def filters(app: App, interface: AppInterface) -> frozenset[Ref]:
     """Return what has to be there before the first frame of an interface passes, as far as there is any of it."""
     name = vif.vif_name(app, interface)
-    number = scope.numbers.vifs.get(vif.group(app, interface))
     return vif.FILTERED | {
         Ref("nft-part", f"netdev netnsmgr_vif vif_{name}"),
         Ref("nft-part", f"bridge netnsmgr_vif vif_{name}"),
         Ref("nft-part", f"inet netnsmgr_acl list_{name}"),
-        Ref("nft-table", f"netdev netnsmgr_metadata_{number}"),
     }
 
 
@@ -44,6 +42,6 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
         guard=True,
         vlans=vlans.of_interface(scope, interface),
         mac=mac,
-        after=filters(scope, app, interface),
+        after=filters(app, interface),
     )
     return [*links, port]
