@@ -45,6 +45,7 @@ def port(lab: Lab, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.bothkernels
 def test_a_port_gets_address_gateway_and_dns_by_dhcp_and_an_instance_leaves_by_it() -> None:
     """With `dhcp: true` the site's DHCP server decides, and the application resolves and fetches through the port."""
     with Lab(ports=("eth0",), dhcp_ports=("eth0",)) as lab:
