@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netnsmgr.config.app import mac_of
+from netnsmgr.core.linkname import IFNAMSIZ, short_name
 from netnsmgr.features.bridge import bridge_mac
-from netnsmgr.features.scope import IFNAMSIZ, LINK_PREFIX, LinkFacts, short_name
+from netnsmgr.features.scope import LINK_PREFIX, LinkFacts
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True)
 MAC = re.compile(r"02(:[0-9a-f]{2}){5}")
