@@ -45,7 +45,10 @@ def _ports(scope: Scope, device: Device, words: Words) -> Iterator[Problem]:
             )
         parent = names.get(port.vlan.parent)
         if parent is None:
-            yield scope.problem(at_parent, scope.unknown("port", port.vlan.parent, plain))
+            what = f"unknown port '{port.vlan.parent}'; add the port that carries the tagged frames"
+            if plain:
+                what = scope.unknown("port", port.vlan.parent, plain)
+            yield scope.problem(at_parent, what)
             continue
         if fault := _not_a_parent(port, parent):
             yield scope.problem(at_parent, fault)

@@ -76,6 +76,13 @@ def test_vlan_ports(device: Make, faults: Faults, port: dict[str, Any], expected
     assert faults(known) == [f"0 spec.ports[3].{expected}"]
 
 
+def test_no_parent_at_all(device: Make, faults: Faults) -> None:
+    """Where no port could be meant, one is missing."""
+    assert faults(device({"name": "plant", **of("eth0")})) == [
+        "0 spec.ports[0].vlan.parent: unknown port 'eth0'; add the port that carries the tagged frames"
+    ]
+
+
 def test_a_loop(device: Make, faults: Faults) -> None:
     """Two that are VLANs of each other are both told."""
     found = faults(device({"name": "a", **of("b")}, {"name": "b", **of("a")}))
