@@ -37,6 +37,7 @@ class TestPorts:
         """A port is up, down without its cable, missing when it has gone, and back by itself."""
         with World(PORTS, dhcp_ports=("eth3",)) as w:
             segment = w.lab.segment("eth3")
+            w.lab.app("app6")
             w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
             w.until(lambda: rows(w)["eth3"]["state"] == "up", "eth3 is up")
             assert rows(w)["eth3"] == {

@@ -18,6 +18,8 @@ from netnsmgr.features.bridge import bridge_mac
 from netnsmgr.features.names import static_addresses
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import frame, guard, metadata, observe, receivers
+from netnsmgr.features.switch.bridge import spanning
+from netnsmgr.features.switch.vlans import aware
 from netnsmgr.items.file import File
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -166,8 +168,7 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
 
 def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
     listed = interface.acl is not None
-    aware = bool(scope.instance.spec.vlans) or any(each.vlan is not None for _, each in scope.interfaces)
-    trunk = aware and (interface.vlan is None or interface.vlan.access is None)
+    trunk = aware(scope) and (interface.vlan is None or interface.vlan.access is None)
     types = interface.ether_types
     return guard.Vif(
         vif.vif_name(app, interface),
@@ -180,6 +181,7 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         tags=trunk or not listed,
         locked=True,
         listed=wanted(scope),
+        spanning=spanning(scope),
     )
 
 

@@ -67,7 +67,8 @@ class Vif:
 
     ``ether_types`` are the only such protocols (None: all); ``groups`` the last digits of the forwarded ones;
     ``locked``: the bridge itself sees to the MAC address; ``listed``: every packet's mark is asked for.  Without ``tags``
-    no frame with a VLAN tag passes.
+    no frame with a VLAN tag passes.  Where the bridge runs the ``spanning`` tree, a BPDU is to reach it, and no farther:
+    it shuts the interface.
     """
 
     link: str
@@ -79,6 +80,7 @@ class Vif:
     tags: bool = True
     locked: bool = False
     listed: bool = False
+    spanning: bool = False
 
 
 def ref(link: str) -> Ref:
@@ -113,7 +115,9 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
 def _slow(vif: Vif) -> list[str]:
     """Return the rules for all that is not of the many."""
     kept = [f"{GROUPS}{digit:x}" for digit in range(16) if digit not in (*UNFORWARDABLE, *vif.groups)]
+    bpdu = [f"ether daddr {GROUPS}0 accept"] if vif.spanning else []
     return [
+        *bpdu,
         f"ether daddr {{ {', '.join([BPDUS, *kept])} }} drop",
         "meta protocol vmap { arp : goto @@_arp, ip : goto @@_ip, ip6 : goto @@_ip6 }",
         *_others(vif),

@@ -1,0 +1,194 @@
+"""A switch with several ports: no loop, another way when one fails, and nobody else in the spanning tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.lab import AppHost
+from tests.lab.segment import frames_of, heard, send
+from tests.scenarios.documents import Document, app, bare, device, port, switch
+from tests.scenarios.frames import BROADCAST, ethernet, mac
+from tests.scenarios.world import Row, World
+
+PORTS = ("eth0", "eth1", "eth2", "eth3")
+STP = "01:80:c2:00:00:00"
+DELAY = 4
+PASSING = 2 * DELAY + 12.0
+"""Seconds until a link forwards, on a busy machine; a way that ends unnoticed is missed for the longest age before, 6 s."""
+SHUT = (
+    "shut by BPDU guard: something behind it takes part in the spanning tree; "
+    "it opens when its carrier goes and comes back"
+)
+
+
+def documents(**more: Any) -> list[Document]:
+    """A switch with two ports, the fourth labelled, and as short delays as the standard allows."""
+    ports = device(port(0), bare("eth2"), bare("eth3", labels=["sensors"]))
+    return [ports, switch("ni6", "eth2", "eth3", stp={"forwardDelay": DELAY} | more)]
+
+
+def row(world: World, name: str) -> Row:
+    found: list[Row] = [each for each in world.instance("ni6").get("ports", ()) if each["name"] == name]
+    return found[0] if found else {}
+
+
+def stp(world: World) -> list[str]:
+    return sorted(row(world, name).get("stp", "") for name in ("eth2", "eth3"))
+
+
+def bpdu(source: str) -> bytes:
+    """A configuration BPDU of a bridge that says to be the root (IEEE 802.1D, 9.3.1)."""
+    root = bytes(2) + bytes.fromhex(source.replace(":", ""))
+    times = b"\0\0" + b"\x06\0" + b"\x02\0" + b"\x04\0"
+    body = b"\x42\x42\x03" + bytes(5) + root + bytes(4) + root + b"\x80\x01" + times
+    target = bytes.fromhex((STP + source).replace(":", ""))
+    return (target + len(body).to_bytes(2, "big") + body).ljust(60, b"\0")
+
+
+def up(host: AppHost, link: str = "eth0") -> None:
+    host.wait_link(link)
+    host.run(["ip", "link", "set", link, "up"])
+
+
+def word(source: str, text: str) -> bytes:
+    return ethernet(BROADCAST, source, 0x88B5, text.encode().ljust(46, b"."))
+
+
+class TestLoop:
+    def test_two_ports_of_one_network(self) -> None:
+        """One of two ways is blocked: a broadcast arrives once and ends; when the way in use fails the other one is taken."""
+        with World(PORTS) as w:
+            site = w.lab.segment("eth2")
+            site.join("eth3")
+            app6 = w.lab.app("app6")
+            w.put(*documents(), app("app6", "ni6"))
+            up(app6)
+            reason = "spanning tree: listening, frames pass within 8 s"
+            w.until(lambda: reason in w.interface("ni6", "app6").get("reasons", ()), "app6 is told to wait")
+            assert w.interface("ni6", "app6")["state"] == "pending"
+            w.until(lambda: stp(w) == ["blocking", "forwarding"], "one way is blocked", PASSING)
+            w.until(lambda: w.interface("ni6", "app6")["state"] == "ready", "app6 is ready", PASSING)
+
+            once = word(site.mac, "once")
+            frames = heard(
+                app6, "eth0", lambda: site.send(*[once] * 10),
+                last=lambda: site.send(word(site.mac, "the last of them, of which there may be more")),
+                mark=word(site.mac, "the last of them, of which there may be more"),
+            )  # fmt: skip
+            assert frames.count(once) == 10
+
+            # Nothing circles: what is on the wire for a while are the switch's BPDUs, one in two seconds and port.
+            with site.capture() as capture:
+                send(app6, word(mac(app6), "out"), link="eth0")
+                w.eventually(
+                    lambda: (
+                        sum(frame[:6] == bytes.fromhex("0180c2000000") for frame in frames_of(capture.file))
+                        > 1
+                    ),
+                    "two BPDUs",
+                )
+                frames = frames_of(capture.file)
+            # Twice at most on this wire: from the switch, and again towards the blocked port.
+            assert 1 <= frames.count(word(mac(app6), "out")) <= 2
+
+            used = next(name for name in ("eth2", "eth3") if row(w, name)["stp"] == "forwarding")
+            other = {"eth2": "eth3", "eth3": "eth2"}[used]
+            w.lab.segment(used).pull()
+            w.until(lambda: row(w, used)["state"] == "down", "the cable is seen to be out")
+            w.until(lambda: row(w, other)["stp"] == "forwarding", "the other way is taken", PASSING + 6)
+            heard(
+                app6, "eth0", lambda: None,
+                last=lambda: w.lab.gw.run(["true"]) and send(w.lab.gw, word(site.mac, "other way"), link="site0"),
+                mark=word(site.mac, "other way"),
+            )  # fmt: skip
+
+    def test_one_port_waits_for_nothing(self) -> None:
+        """With one port there is no spanning tree: frames pass at once, and no BPDU is sent."""
+        with World(PORTS) as w:
+            site = w.lab.segment("eth3")
+            app6 = w.lab.app("app6")
+            with site.capture() as capture:
+                w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
+                up(app6)
+                heard(
+                    app6, "eth0", lambda: None,
+                    last=lambda: site.send(word(site.mac, "at once")), mark=word(site.mac, "at once"),
+                )  # fmt: skip
+            assert row(w, "eth3")["stp"] == "off"
+            assert not [frame for frame in frames_of(capture.file) if frame.startswith(b"\x01\x80\xc2")]
+
+
+class TestGuard:
+    def test_labelled_port(self) -> None:
+        """A BPDU shuts a port that is to have end devices behind it; said in words; a carrier that comes back opens it."""
+        with World(PORTS) as w:
+            w.apply(*documents(bpduGuard=["sensors"]))
+            for name in ("eth2", "eth3"):
+                w.lab.segment(name).send(bpdu("02:00:00:00:00:99"))
+            w.until(lambda: row(w, "eth3").get("reasons") == [SHUT], "eth3 is shut")
+            assert row(w, "eth3")["stp"] == "disabled"
+            w.until(lambda: w.instance("ni6")["state"] == "degraded", "ni6 is degraded")
+            assert w.instance("ni6")["reasons"] == [
+                "port eth2: spanning tree: listening, frames pass within 8 s", f"port eth3: {SHUT}",
+            ] or f"port eth3: {SHUT}" in w.instance("ni6")["reasons"]  # fmt: skip
+            assert row(w, "eth2")["stp"] != "disabled"
+            segment = w.lab.segment("eth3")
+            segment.pull()
+            segment.plug()
+            w.until(lambda: row(w, "eth3")["stp"] == "forwarding", "eth3 is open", PASSING)
+            w.until(lambda: w.instance("ni6")["state"] == "ready", "ni6 is ready")
+
+    @pytest.mark.parametrize("spoofing", [True, False])
+    def test_application(self, spoofing: bool) -> None:
+        """An application that sends a BPDU shuts itself out; neither the site nor another application sees it."""
+        with World(PORTS) as w:
+            app6, app7 = w.lab.app("app6"), w.lab.app("app7")
+            w.put(
+                *documents(),
+                app("app6", "ni6", antiSpoofing=not spoofing),
+                app("app7", "ni6"),
+            )
+            for host in (app6, app7):
+                up(host)
+            for name in ("app6", "app7"):
+                w.until(lambda name=name: w.interface("ni6", name).get("stp") or  # type: ignore[misc]
+                        w.interface("ni6", name).get("state") == "ready", f"{name} is ready", PASSING)  # fmt: skip
+            evil = bpdu(mac(app6))
+            site = w.lab.segment("eth2")
+            with site.capture() as capture, app7.capture("eth0") as beside:
+                send(app6, evil, link="eth0")
+                w.until(lambda: SHUT in w.interface("ni6", "app6")["reasons"], "app6 is shut")
+                send(app7, word(mac(app7), "the end"), link="eth0")
+                w.eventually(
+                    lambda: any(b"the end" in frame for frame in frames_of(capture.file)),
+                    "the end at the site",
+                )
+            assert evil not in frames_of(capture.file) + frames_of(beside.file)
+            assert w.interface("ni6", "app6")["state"] == "degraded"
+            assert w.interface("ni6", "app7")["state"] == "ready"
+            app6.run(["ip", "link", "set", "eth0", "down"])
+            app6.run(["ip", "link", "set", "eth0", "up"])
+            w.until(lambda: w.interface("ni6", "app6")["state"] == "ready", "app6 is back", PASSING)
+
+    @pytest.mark.parametrize("spoofing", [True, False])
+    def test_application_without_spanning_tree(self, spoofing: bool) -> None:
+        """Where the switch does not take part, the BPDU of an application goes nowhere, either."""
+        with World(PORTS) as w:
+            app6, app7 = w.lab.app("app6"), w.lab.app("app7")
+            w.apply(
+                device(port(0), bare("eth3")),
+                switch("ni6", "eth3"),
+                app("app6", "ni6", antiSpoofing=not spoofing),
+                app("app7", "ni6"),
+            )
+            for host in (app6, app7):
+                up(host)
+            site, last = w.lab.segment("eth3"), word(mac(app6), "the last one")
+            with app7.capture("eth0") as beside:
+                frames = site.seen(
+                    lambda: send(app6, bpdu(mac(app6)), link="eth0"), last=last, sender=(app6, "eth0")
+                )
+                w.eventually(lambda: last in frames_of(beside.file), "the last one")
+            assert bpdu(mac(app6)) not in frames + frames_of(beside.file)
