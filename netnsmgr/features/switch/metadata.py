@@ -31,6 +31,7 @@ from netnsmgr.features.scope import DEFAULT_MTU, InstanceScope
 from netnsmgr.features.switch import solicited
 from netnsmgr.features.switch.guard import Watched
 from netnsmgr.items.address import Address
+from netnsmgr.items.file import Directory
 from netnsmgr.items.link import HERE, ExternalNetns, Veth, link_ref
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import Route
@@ -65,7 +66,7 @@ def items(scope: InstanceScope) -> list[Item]:
     places = [str(ADDRESS), f"{ON_LINK6}%{LINK}", str(ADDRESS6)]
     data = {"shared": metadata.shared(scope, ()), "vifs": _records(scope)}
     served = metadata.service(scope, places, data, [*addresses, *routes])
-    return [here, link, rest, ipv6, *addresses, *routes, *served]
+    return [Directory(scope.etc), here, link, rest, ipv6, *addresses, *routes, *served]
 
 
 def pair(scope: InstanceScope) -> tuple[ExternalNetns, Veth]:
