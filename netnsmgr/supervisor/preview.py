@@ -9,6 +9,7 @@ from typing import Any
 
 from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.config.check import check
+from netnsmgr.config.device import Port
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.core.plan import Plan, Verb, plan
@@ -69,7 +70,7 @@ class Preview:
         groups: Intent
         if name == UPLINK:
             device = device_of(row)
-            facts = [self._port(port.name, port.l3) for port in device.spec.ports] if device else []
+            facts = [self._port(port) for port in device.spec.ports] if device else []
             if device:
                 # What the new configuration says of a port counts, not what was found by the old one.
                 facts = [
@@ -99,14 +100,19 @@ class Preview:
             groups = instance_features.intent(scope)
         return state(item for group in groups.values() for item in group)
 
-    def _port(self, name: str, interface: str) -> PortFacts:
+    def _port(self, port: Port) -> PortFacts:
         for device in self._hub.rows(DEVICE_STATUS).values():
-            for port in device["ports"]:
-                if port["name"] == name and port["interface"] == interface:
-                    known = port_facts(port)
+            for row in device["ports"]:
+                # A shared port is known by its bridge, before and after the change or only once.
+                if row["name"] == port.name and row["interface"] in _links(port):
+                    known = replace(port_facts(row), interface=port.l3)
                     # Wherever it is now, the agents bring it to where it is wanted.
                     return replace(known, present=True, lent="") if known.lent else known
-        return PortFacts(name, interface, present=True)
+        return PortFacts(port.name, port.l3, present=True)
+
+
+def _links(port: Port) -> set[str]:
+    return {port.l3, port.ifname, port.model_copy(update={"shared": True}).l3}
 
 
 def _config(rows: Rows) -> Config:

@@ -108,6 +108,46 @@ IPV6_ALONE = (
     + app(ETH0)
 )
 
+MOVED = "{name: eth3, interface: enp3s0, mtu: 1500}"
+SWITCH_DEVICE = DEVICE + f"    - {MOVED}\n"
+SWITCH = SWITCH_DEVICE + ni("type: switch, ports: [eth3]", "sw1")
+ON_SWITCH = app("{name: eth0, network: sw1}")
+SWITCH_APPS = (
+    SWITCH
+    + ON_SWITCH
+    + app(
+        "{name: eth0, network: sw1, etherTypes: [profinet], acl: ["
+        "{id: 1, match: {ip: 192.168.3.0/24, protocol: tcp, lport: 102}, direction: in}, {id: 2, match: {eidset: true}}]}",
+        name="app2",
+        attach="tap: true",
+    )
+)
+SWITCH_VLANS = (
+    HEAD
+    + """\
+kind: Device
+metadata: {name: edge}
+spec:
+  management: eth0
+  ports:
+    - {name: eth0, addresses: [192.168.0.2/24], gateways: [192.168.0.1], shared: true}
+    - {name: eth4, labels: [field]}
+    - {name: eth5, labels: [field]}
+    - {name: plant, interface: eth6.100, vlan: {parent: eth6, id: 100}}
+    - {name: eth6}
+"""
+    + ni(
+        "type: switch, ports: [eth0, field, plant], vlans: {field: {access: 100}, eth0: {trunk: [100, 200]}},"
+        "stp: {bpduGuard: [field], priority: 4096, forwardDelay: 4}, forward: [lldp], mtu: 1400",
+        "sw1",
+    )
+    + app(
+        "{name: eth0, network: sw1, vlan: {access: 200}}, {name: eth1, network: sw1, antiSpoofing: false}, "
+        "{name: eth2, network: ni1}"
+    )
+    + ni("ports: [eth0], subnets: [10.10.1.0/24]")
+)
+
 CASES = {
     "nat64": NAT64,
     "air-gapped": AIR_GAPPED,
@@ -118,6 +158,11 @@ CASES = {
     "port-maps": PORT_MAPS,
     "dhcp6": DHCP6,
     "ipv6-alone": IPV6_ALONE,
+}
+SWITCHES = {
+    "switch": SWITCH_APPS,
+    "switch-vlans": SWITCH_VLANS,
+    "switch-air-gapped": DEVICE + ni("type: switch", "sw1") + ON_SWITCH,
 }
 
 STATIC_ETH0 = "{name: eth0, network: ni1, address: 10.10.1.20}"
@@ -156,4 +201,17 @@ CHANGES = {
     ),
     "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
     "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),
+}
+SWITCH_CHANGES = {
+    "a switch comes, and takes its port": (SWITCH_DEVICE, SWITCH),
+    "a switch goes, and gives it back": (SWITCH, SWITCH_DEVICE),
+    "an application joins a switch": (SWITCH, SWITCH + ON_SWITCH),
+    "a switch learns of VLANs": (
+        SWITCH + ON_SWITCH,
+        SWITCH + ON_SWITCH.replace("network: sw1", "network: sw1, vlan: {access: 100}"),
+    ),
+    "a port is shared": (
+        DEVICE,
+        DEVICE.replace("name: eth0,", "name: eth0, shared: true,"),
+    ),
 }

@@ -77,13 +77,15 @@ def _slices(config: Config, documents: list[dict[str, Any]], numbers: Mapping[st
 
 def _as_configured(port: Port) -> PortFacts:
     return PortFacts(
-        port.name, port.ifname, present=True, up=True, carrier=True, mtu=port.mtu or 1500,
+        port.name, port.l3, present=True, up=True, carrier=True, mtu=port.mtu or 1500,
         addresses=port.addresses, gateways=port.gateways, dns=port.dns, ntp=port.ntp,
+        mac="02:00:00:00:00:01",
     )  # fmt: skip
 
 
 def _link_facts(scope: UplinkScope, name: str) -> LinkFacts:
-    (linked,) = [linked for linked in scope.instances if linked.instance.name == name]
+    known = (*scope.instances, *scope.switches)
+    (linked,) = [linked for linked in known if linked.instance.name == name]
     ports = [
         {
             "name": p.name,

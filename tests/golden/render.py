@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from netnsmgr.core.item import Item
 from netnsmgr.items.address import Address
+from netnsmgr.items.bridge_port import BridgePort
+from netnsmgr.items.bridges import PortVlan
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
@@ -14,13 +16,18 @@ from netnsmgr.items.link import Bridge, ExternalLink, ExternalNetns, Link, LinkU
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
+from netnsmgr.items.port import BorrowedPort, LentPort
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import LocalRule, Rule
+from netnsmgr.items.shared_port import SharedPort
+from netnsmgr.items.switch_bridge import SwitchBridge
 from netnsmgr.items.sysctl import Sysctl
+from netnsmgr.items.told import Told
 
 KINDS = (
-    ExternalLink, ExternalNetns, Bridge, Veth, Tap, Tun, LinkUp, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
+    Told, ExternalLink, ExternalNetns, LentPort, BorrowedPort, SharedPort, Bridge, SwitchBridge, Veth, Tap, Tun, LinkUp,
+    BridgePort, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
     NftTable, NftSet, NftPart, MappedFlows, Directory, File, Process,
 )  # fmt: skip
 RANKS: dict[type[Item], int] = {kind: rank for rank, kind in enumerate(KINDS)}
@@ -68,6 +75,31 @@ def _link(link: Link) -> str:
     return f" mtu {link.mtu}{master} alias {link.full_alias}"
 
 
+def _switch(bridge: SwitchBridge) -> str:
+    options = bridge.options
+    tree = (
+        f"stp_state {options.stp:d} priority {options.priority} forward_delay {options.forward_delay * 100}"
+    )
+    tree += f" hello_time {options.hello * 100} max_age {options.age * 100}"
+    vlans = f"vlan_filtering {options.vlans:d} vlan_default_pvid {options.default_pvid}"
+    groups = f"group_fwd_mask {options.groups:#x} mcast_snooping {options.snooping:d}"
+    return (
+        f"ip link add {bridge.name} type bridge address {bridge.mac} {tree} {vlans} {groups}{_link(bridge)}"
+    )
+
+
+def _bridge_port(port: BridgePort) -> str:
+    own = f"; locked to {port.mac}" if port.mac else ""
+    first = f"ip link set {port.link} master {port.master}; bridge link set dev {port.link} guard {port.guard:d}{own}"
+    return first + "".join(
+        f"\n    bridge vlan add dev {port.link} {_vid(vlan)}" for vlan in sorted(port.vlans)
+    )
+
+
+def _vid(vlan: PortVlan) -> str:
+    return f"vid {vlan.vid}" + " pvid" * vlan.pvid + " untagged" * vlan.untagged
+
+
 def _route(route: Route) -> str:
     type_ = "" if route.type == "unicast" else f"{route.type} "
     words = [f"ip route add {type_}{'default' if route.dst.prefixlen == 0 else route.dst}"]
@@ -111,6 +143,18 @@ def _line(item: Item) -> str:
             return f"# link {item.name}: somebody else's"
         case ExternalNetns():
             return f"# network namespace {item.name}: somebody else's, at {item.path}"
+        case Told():
+            return f"# told: {item.what}"
+        case LentPort():
+            return f"ip link set {item.name} netns {item.netns}  # and back, when it is wanted there no more"
+        case BorrowedPort():
+            return f"# port {item.name}: the device's, and given back to it"
+        case SharedPort():
+            return f"ip link set {item.name} master {item.bridge}  # without addresses of its own"
+        case BridgePort():
+            return _bridge_port(item)
+        case SwitchBridge():
+            return _switch(item)
         case Bridge():
             return f"ip link add {item.name} type bridge address {item.mac}{_link(item)}"
         case Tap():
