@@ -13,10 +13,13 @@ from netnsmgr.config.acl import Portmap
 from netnsmgr.config.device import Device, Port
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.scope import Scope, Spot
+from netnsmgr.core.linkname import short_name
 from netnsmgr.errors import Problem
 
 OWN = frozenset({"bn0", "metadata", "to-metadata"})
 """Links of the switch itself in its namespace: the bridge (``features/bridge``), and the way to the metadata service."""
+TO_SWITCHES = "sw-"
+"""How the names of links between shared ports and switches begin (``features/shared_port``)."""
 SHARE = "write 'shared: true' at the port, in the Device, or give the switch another port"
 
 
@@ -122,8 +125,13 @@ def _device(scope: Scope, device: Device, alone: dict[str, _Taken], own: dict[st
 
 
 def _shared(scope: Scope, device: Device) -> Iterator[Problem]:
-    """Check ports that are shared, and the names of the bridges on which they are."""
-    bridges = {port.l3: port for port in device.spec.ports if port.shared and port.l3 != port.ifname}
+    """Check ports that are shared, and the names of the links that are made for them."""
+    made = {
+        name: port
+        for port in device.spec.ports
+        if port.shared
+        for name in (port.l3, short_name(TO_SWITCHES, port.ifname))
+    }
     for number, port in enumerate(device.spec.ports):
         here = ("spec", "ports", number)
         if port.shared and not (port.addresses or port.dhcp or port.slaac or port.dhcp6):
@@ -132,10 +140,8 @@ def _shared(scope: Scope, device: Device) -> Iterator[Problem]:
                 Spot("Device", device.name, (*here, "shared")),
                 f"{what}, 'dhcp: true', 'slaac: true' or 'dhcp6: true'",
             )
-        if (other := bridges.get(port.ifname)) is not None:
-            what = (
-                f"interface '{port.ifname}' has the name of the bridge on which port '{other.name}' is shared"
-            )
+        if (other := made.get(port.ifname)) is not None:
+            what = f"interface '{port.ifname}' has the name of a link that is made because port '{other.name}' is shared"
             field = "interface" if port.interface else "name"
             yield scope.problem(
                 Spot("Device", device.name, (*here, field)), f"{what}; give another 'interface'"

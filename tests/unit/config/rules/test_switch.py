@@ -150,6 +150,16 @@ def test_shared_without_addresses(device: Make, faults: Faults) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["br-eth0", "sw-eth0"])
+def test_links_of_a_shared_port(device: Make, faults: Faults, name: str) -> None:
+    """A shared port has a bridge, and a link to a switch, whose names nobody else may have."""
+    shared = {"name": "eth0", "dhcp": True, "shared": True}
+    what = f"interface '{name}' has the name of a link that is made because port 'eth0' is shared"
+    assert faults(device(shared, {"name": name})) == [
+        f"0 spec.ports[1].name: {what}; give another 'interface'"
+    ]
+
+
 def test_names_that_meet(device: Make, switch: Make, app: Make, faults: Faults) -> None:
     """In the switch's namespace a port has the name of its interface, beside the bridge and the apps' interfaces."""
     known = device({"name": "a", "interface": "bn0"}, {"name": "b", "interface": "app1.eth0"})
