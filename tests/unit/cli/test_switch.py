@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netnsmgr.cli.describe import _said
 from netnsmgr.cli.get import _devices, _instances
 from netnsmgr.pubsub import tables
 
@@ -65,3 +66,10 @@ def test_switches() -> None:
     assert _instances("sw0", ROWS, wide=False) == [["sw0", "pending", "switch", "-", "(air-gapped)", "0", ""]]
     (line,) = _instances("sw1", ROWS, wide=True)
     assert line[4] == "eth3:forwarding,eth5:missing"
+
+
+def test_described_rows_say_what_there_is() -> None:
+    """Fields without a value are left out, also within the rows of ports; what is false or 0 is a value."""
+    row = {"ports": [{"name": "eth3", "vlan": "", "reasons": [], "cost": 0}], "dns": [], "on": False}
+    assert _said(row) == {"ports": [{"name": "eth3", "cost": 0}], "on": False}
+    assert _said({"ports": ["eth3"]}) == {"ports": ["eth3"]}
