@@ -9,6 +9,7 @@ from netnsmgr.core.ip import LINK_LOCAL, IPInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features import shared_port
 from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features.vlan_port import own_link
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.items.port import ALIAS_BYTES, LentPort, Record, fits
 from netnsmgr.items.system import LinkInfo
@@ -26,10 +27,15 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     far = ExternalNetns(name, f"/run/netns/{name}")
     found: list[Item] = [far]
     for port, facts in scope.ports_of(linked.instance):
+        if port.vlan is not None and not port.shared and facts.lent != name:
+            found.append(own_link(scope, port))
         if hindrance(scope, linked, port, facts):
             continue
         if port.shared:
-            found += [shared_port.link(port, facts), *shared_port.switch_items(port, facts, linked, far)]
+            found += [
+                shared_port.link(scope, port, facts),
+                *shared_port.switch_items(port, facts, linked, far),
+            ]
         else:
             found.append(LentPort(port.ifname, far.name, far.path))
     return found

@@ -29,7 +29,7 @@ def items(scope: UplinkScope) -> list[Item]:
         item
         for number, (port, facts) in enumerate(scope.ports)
         if port.name not in elsewhere
-        for item in _port(number, port, facts)
+        for item in _port(scope, number, port, facts)
     ]
     found += listening(scope)
     if sum(bool(facts.addresses) for _, facts in scope.ports) > 1:
@@ -155,11 +155,11 @@ def listening(scope: UplinkScope) -> list[Sysctl]:
     return found
 
 
-def _port(number: int, port: Port, facts: PortFacts) -> list[Item]:
+def _port(scope: UplinkScope, number: int, port: Port, facts: PortFacts) -> list[Item]:
     name = facts.interface
-    found = port_items(port, facts) if port.shared else []
+    found = port_items(scope, port, facts) if port.shared else []
     found += [
-        link(port, facts),
+        link(scope, port, facts),
         LinkUp(name, None if port.shared else port.mtu),
         # Loose: what comes in by a port need not be what the main table would send out by it.
         # The kernel takes the larger of this and "all"; with strict (1) there, 2 still wins.

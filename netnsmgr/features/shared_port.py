@@ -11,7 +11,8 @@ from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
 from netnsmgr.core.linkname import short_name
 from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
-from netnsmgr.items.link import ExternalLink, ExternalNetns, LinkUp, Veth
+from netnsmgr.features.vlan_port import own_link
+from netnsmgr.items.link import ExternalNetns, LinkUp, Veth
 from netnsmgr.items.shared_port import SharedBridge, SharedPort
 from netnsmgr.items.sysctl import Sysctl
 
@@ -26,19 +27,17 @@ def bridge(port: Port, facts: PortFacts) -> SharedBridge:
     return SharedBridge(port.l3, facts.mtu, facts.mac, alias=f"port {port.ifname}", groups=ALL_GROUPS)
 
 
-def link(port: Port, facts: PortFacts) -> Item:
-    """Return the link that has a port's addresses: somebody else's, or the bridge; without the port there is none."""
-    if port.shared and facts.present:
-        return bridge(port, facts)
-    return ExternalLink(port.ifname if port.shared else facts.interface)
+def link(scope: UplinkScope, port: Port, facts: PortFacts) -> Item:
+    """Return the link that has a port's addresses: its own, or the bridge; without the port there is none."""
+    return bridge(port, facts) if port.shared and facts.present else own_link(scope, port)
 
 
-def port_items(port: Port, facts: PortFacts) -> list[Item]:
+def port_items(scope: UplinkScope, port: Port, facts: PortFacts) -> list[Item]:
     """Return what makes a shared port one of the bridge."""
+    own = own_link(scope, port)
     if not facts.present:
-        return [ExternalLink(port.ifname)]
-    up = LinkUp(port.ifname, port.mtu)
-    return [ExternalLink(port.ifname), up, bridge(port, facts), SharedPort(port.ifname, port.l3)]
+        return [own]
+    return [own, LinkUp(port.ifname, port.mtu), bridge(port, facts), SharedPort(port.ifname, port.l3)]
 
 
 def switch_items(port: Port, facts: PortFacts, linked: LinkedInstance, far: ExternalNetns) -> list[Item]:

@@ -73,7 +73,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
         metric = DEVICE_METRIC + linked.number
         found.append(Route(net.subnet, metric=metric, link=link, via=net.inner, src=net.outer, after=after))
     for number, (port, facts) in enumerate(ports):
-        found.append(shared_port.link(port, facts))
+        found.append(shared_port.link(scope, port, facts))
         found += routes_over(table, port, facts, 100 * number, frozenset({TABLE}), ONLY4)
         if len(ports) > 1:
             found += _servers(table, facts, 100 * number, versions)

@@ -89,6 +89,14 @@ class Link(KernelItem):
         """The alias as stored in the kernel."""
         return ALIAS + self.alias
 
+    def recognises(self, info: LinkInfo) -> bool:
+        """Say whether a link of this name is this one, where its alias does not; kinds below are told in ``_observed``."""
+        return False
+
+    def alias_of(self, info: LinkInfo) -> str:
+        """Return what the link's alias says to us."""
+        return info.alias
+
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         found: list[Item] = []
@@ -101,6 +109,7 @@ class Link(KernelItem):
             ours = info.alias.startswith(ALIAS)
             half_made = isinstance(want, Link) and (
                 system.owns_namespace
+                or want.recognises(info)
                 or (isinstance(want, Veth) and await _leads_to(info, want.far_path, system))
             )
             if ours or half_made:
@@ -219,7 +228,7 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     foreign = Foreign(info.name, info.mtu, info.mac, info.master, info.alias, info.up)
     if not isinstance(want, Link):
         return foreign
-    alias, _, far = info.alias.removeprefix(ALIAS).partition("|")
+    alias, _, far = want.alias_of(info).removeprefix(ALIAS).partition("|")
     mac = info.mac if want.mac else ""
     master, up = (want.master, want.up) if want.joins else (info.master, info.up)
     seen = replace(want, mtu=info.mtu, mac=mac, master=master, alias=alias, up=up)
@@ -235,7 +244,7 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
         return replace(
             seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)"
         )
-    return foreign
+    return seen if want.recognises(info) else foreign
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.nft_set import NftSet
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
+    from netnsmgr.items.vlan import VlanLink
 
 OWNER_PROTOCOL = 110
 """Marks routes, rules and addresses as ours (``ip route … proto 110``).
@@ -49,6 +50,8 @@ class LinkInfo(NamedTuple):
     """``ARPHRD_…`` of linux/if_arp.h; 1 is Ethernet."""
     lower: str = ""
     """The link of this namespace on which it stands (a VLAN's, a macvlan's)."""
+    vid: int = 0
+    """Of a VLAN."""
     running: bool = False
     """Whether frames pass: up, and its carrier has been noticed."""
 
@@ -106,6 +109,7 @@ class Rtnl(Protocol):
     async def add_veth(self, veth: Veth) -> None: ...
     async def add_tap(self, tap: Tap) -> None: ...
     async def add_tun(self, tun: Tun) -> None: ...
+    async def add_vlan(self, vlan: VlanLink) -> None: ...
     async def set_link(
         self,
         name: str,

@@ -107,12 +107,18 @@ def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
         alias=known.get("IFLA_IFALIAS", ""),
         peer_netns=known.get("IFLA_LINK_NETNSID"),
         hardware=message["ifi_type"],
+        vid=_vid(info) if kind == "vlan" else 0,
         # Of a veth it is the other end, which stands on nothing.
         lower=""
         if kind == "veth" or "IFLA_LINK_NETNSID" in known
         else names.get(known.get("IFLA_LINK", 0), ""),
         running=bool(message["flags"] & IFF_RUNNING),
     )
+
+
+def _vid(info: Any) -> int:
+    data = next((slot[1] for slot in info["attrs"] if slot[0] == "IFLA_INFO_DATA"), None)
+    return int(data.get_attr("IFLA_VLAN_ID") or 0) if data is not None else 0
 
 
 def new_link(
@@ -125,6 +131,7 @@ def new_link(
     data: list[tuple[str, Any]] | None = None,
     up: bool = True,
     arp: bool = True,
+    lower: int = 0,
 ) -> ifinfmsg:
     message = ifinfmsg()
     message["flags"] = message["change"] = (IFF_UP if up else 0) | (0 if arp else IFF_NOARP)
@@ -138,6 +145,8 @@ def new_link(
         attrs.append(("IFLA_ADDRESS", mac))
     if master:
         attrs.append(("IFLA_MASTER", master))
+    if lower:
+        attrs.append(("IFLA_LINK", lower))
     attrs.append(("IFLA_LINKINFO", {"attrs": info}))
     message["attrs"] = attrs
     return message

@@ -15,8 +15,14 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import HERE, Bridge, Tap, Tun, Veth
 from netnsmgr.items.system import LinkInfo
+from netnsmgr.items.vlan import VlanLink
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_bridge, new_link, set_forwarding
 from netnsmgr.kernel.refusals import explained, index, listed, opened
+
+NO_VLANS = (
+    "this kernel makes no VLAN links (module 8021q, CONFIG_VLAN_8021Q): load or install the module, or take the port "
+    "with `vlan` out of the Device"
+)
 
 
 class LinkRequests:
@@ -86,6 +92,30 @@ class LinkRequests:
             master=None if link.joins else link.master,
             alias=link.full_alias,
         )
+
+    async def add_vlan(self, vlan: VlanLink) -> None:
+        message = new_link(
+            vlan.name,
+            "vlan",
+            mtu=vlan.mtu,
+            mac=vlan.mac,
+            data=[("IFLA_VLAN_ID", vlan.vid)],
+            lower=index(vlan.parent),
+        )
+        # Down until it has its alias: only so it is known for ours, if we are cut off.
+        message["flags"] = message["change"] = 0
+        what = f"VLAN {vlan.vid} of {vlan.parent}"
+        with explained(what):
+            try:
+                await self._request(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL)
+            except NetlinkError as error:
+                if error.code == errno.EOPNOTSUPP:
+                    raise KernelError(f"{what}: {NO_VLANS}") from error
+                raise
+            finally:
+                self.refresh()
+        await self.set_link(vlan.name, alias=vlan.full_alias)
+        await self.set_link(vlan.name, up=True)
 
     async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:
         """Make a link; fine if one of the name is there that ``unless`` accepts as the same."""
