@@ -24,7 +24,7 @@ class VlanLink(Link):
     @classmethod
     def of(cls, name: str, parent: str, vid: int, mtu: int) -> VlanLink:
         """Return the link called ``name``."""
-        return cls(name, mtu, alias=f"vlan {vid} of {parent}", parent=parent, vid=vid)
+        return cls(name, mtu, alias=f"vlan {vid} of {parent}", joins=True, parent=parent, vid=vid)
 
     def deps(self) -> frozenset[Ref]:
         return frozenset({link_ref(self.parent)})

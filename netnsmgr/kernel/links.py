@@ -105,15 +105,12 @@ class LinkRequests:
         # Down until it has its alias: only so it is known for ours, if we are cut off.
         message["flags"] = message["change"] = 0
         what = f"VLAN {vlan.vid} of {vlan.parent}"
-        with explained(what):
-            try:
-                await self._request(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL)
-            except NetlinkError as error:
-                if error.code == errno.EOPNOTSUPP:
-                    raise KernelError(f"{what}: {NO_VLANS}") from error
-                raise
-            finally:
-                self.refresh()
+        try:
+            await self._create(message, what, unless=vlan.recognises)
+        except KernelError as error:
+            if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EOPNOTSUPP:
+                raise KernelError(f"{what}: {NO_VLANS}") from error
+            raise
         await self.set_link(vlan.name, alias=vlan.full_alias)
         await self.set_link(vlan.name, up=True)
 

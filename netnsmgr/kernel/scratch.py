@@ -98,6 +98,14 @@ def _link(kind: str, **arguments: str) -> None:
         ip.link("add", ifname=f"try-{kind}"[:15], kind=kind, **arguments)
 
 
+def _vlan() -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as ip:
+        below = ip.link_lookup(ifname="try-veth")
+        ip.link("add", ifname="try-vlan", kind="vlan", link=below[0] if below else 1, vlan_id=2)
+
+
 def _policy_routing() -> None:
     from pyroute2 import IPRoute
 
@@ -188,6 +196,13 @@ PROBES = (
         "TCP stalls where a port's MTU is smaller and ICMP is filtered",
         MODULE.format("CONFIG_NFT_EXTHDR and CONFIG_NFT_RT", "nft_exthdr"),
         lambda: _nft("type filter hook forward priority 0; tcp flags syn tcp option maxseg size set rt mtu;"),
+        False,
+    ),
+    Probe(
+        "VLAN links",
+        "no ports with 'vlan: {parent: …, id: …}'",
+        MODULE.format("CONFIG_VLAN_8021Q", "8021q"),
+        _vlan,
         False,
     ),
     Probe(
