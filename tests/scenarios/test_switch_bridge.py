@@ -58,3 +58,33 @@ class TestPorts:
             w.lab.gw.run(["ip", "link", "del", "eth3"])
             w.until(lambda: rows(w)["eth3"]["state"] == "missing", "eth3 is missing")
             w.until(lambda: "pending: port eth3" in w.instance("ni6")["reasons"], "ni6 is pending")
+
+
+class TestMtu:
+    def test_that_of_the_smallest_port(self) -> None:
+        """A switch has the MTU of its ports as they are found; jumbo frames pass from the site to an application."""
+        with World(PORTS) as w:
+            segment, app6 = w.lab.segment("eth3"), w.lab.app("app6")
+            for host in (w.lab.gw, w.lab.device):
+                host.run(["ip", "link", "set", "eth3", "mtu", "9000"])
+            w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
+            assert w.instance("ni6")["mtu"] == 9000
+            link = app6.wait_link("eth0")
+            assert link["mtu"] == 9000
+            app6.run(["ip", "link", "set", "eth0", "up"])
+            app6.run(["ip", "address", "add", "192.168.3.9/24", "dev", "eth0"])
+            big = ["ping", "-c1", "-W5", "-M", "do", "-s", "8972", str(segment.gateway)]
+            assert app6.run(big, check=False).returncode == 0
+
+    def test_larger_than_a_port(self) -> None:
+        """An MTU that a port does not carry is said in words, and what fits goes on."""
+        with World(PORTS) as w:
+            segment, app6 = w.lab.segment("eth3"), w.lab.app("app6")
+            w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3", mtu=4000), app("app6", "ni6"))
+            assert app6.wait_link("eth0")["mtu"] == 4000
+            said = "packets of more than 1500 bytes do not pass: the instance's MTU is 4000, larger than the port's"
+            w.until(lambda: any(said in each for each in w.instance("ni6")["reasons"]), "it is said")
+            assert w.instance("ni6")["state"] == "ready"
+            app6.run(["ip", "link", "set", "eth0", "up"])
+            app6.run(["ip", "address", "add", "192.168.3.9/24", "dev", "eth0"])
+            assert app6.ping(str(segment.gateway), timeout=5)

@@ -38,6 +38,10 @@ def stp(world: World) -> list[str]:
     return sorted(row(world, name).get("stp", "") for name in ("eth2", "eth3"))
 
 
+def passes(world: World, link: str) -> bool:
+    return "state forwarding" in world.sh(f"bridge link show dev {link}", "ni6")
+
+
 def bpdu(source: str) -> bytes:
     """A configuration BPDU of a bridge that says to be the root (IEEE 802.1D, 9.3.1)."""
     root = bytes(2) + bytes.fromhex(source.replace(":", ""))
@@ -130,9 +134,7 @@ class TestGuard:
             w.until(lambda: row(w, "eth3").get("reasons") == [SHUT], "eth3 is shut")
             assert row(w, "eth3")["stp"] == "disabled"
             w.until(lambda: w.instance("ni6")["state"] == "degraded", "ni6 is degraded")
-            assert w.instance("ni6")["reasons"] == [
-                "port eth2: spanning tree: listening, frames pass within 8 s", f"port eth3: {SHUT}",
-            ] or f"port eth3: {SHUT}" in w.instance("ni6")["reasons"]  # fmt: skip
+            assert f"port eth3: {SHUT}" in w.instance("ni6")["reasons"]
             assert row(w, "eth2")["stp"] != "disabled"
             segment = w.lab.segment("eth3")
             segment.pull()
@@ -153,8 +155,8 @@ class TestGuard:
             for host in (app6, app7):
                 up(host)
             for name in ("app6", "app7"):
-                w.until(lambda name=name: w.interface("ni6", name).get("stp") or  # type: ignore[misc]
-                        w.interface("ni6", name).get("state") == "ready", f"{name} is ready", PASSING)  # fmt: skip
+                # A link without a carrier waits for nothing: its row does not tell whether frames pass.
+                w.eventually(lambda name=name: passes(w, f"{name}.eth0"), f"{name} passes frames", PASSING)  # type: ignore[misc]
             evil = bpdu(mac(app6))
             site = w.lab.segment("eth2")
             with site.capture() as capture, app7.capture("eth0") as beside:
