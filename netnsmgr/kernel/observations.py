@@ -36,6 +36,7 @@ _BOOTREQUEST, _BOOTREPLY = 1, 2
 _DECLINE, _ACK, _NAK, _RELEASE = 4, 5, 6, 7
 _REPLY6, _RELEASE6, _DECLINE6 = 7, 8, 9
 _CLIENT, _IA_NA, _IA_TA, _IAADDR, _DNS = 1, 3, 4, 5, 23
+_TAGGED = b"\x81\0"
 _OPTION = struct.Struct("!HH")
 
 
@@ -63,10 +64,18 @@ def observations(packet: Packet) -> list[Observation]:
         case "nd":
             return _nd(packet.payload, sender, packet.tag)
         case "dhcp":
-            return _dhcp(packet.payload, sender, receiver, packet.tag)
+            return _dhcp(packet.payload, sender, 0, packet.tag)
         case "dhcp6":
-            return _dhcp6(packet.payload, sender, receiver, packet.tag)
+            return _dhcp6(packet.payload, sender, 0, packet.tag)
+        case "answer":
+            return _dhcp(_behind_ethernet(packet.payload), 0, receiver, packet.tag)
+        case "answer6":
+            return _dhcp6(_behind_ethernet(packet.payload), 0, receiver, packet.tag)
     return []
+
+
+def _behind_ethernet(data: bytes) -> bytes:
+    return data[18:] if data[12:14] == _TAGGED else data[14:]
 
 
 def _arp(data: bytes, vif: int, tag: int) -> list[Observation]:

@@ -1,4 +1,4 @@
-"""Which packets of a switch tell of its applications' addresses: text for the table ``bridge netnsmgr_vif``.
+"""Which packets of a switch tell of its applications' addresses: text for the table ``netdev netnsmgr_vif`` (`guard`).
 
 A switch gives no addresses, so its agent has these packets copied to ``SEEN_GROUP`` and learns from them:
 
@@ -6,7 +6,7 @@ A switch gives no addresses, so its agent has these packets copied to ``SEEN_GRO
 - what DHCP servers answer it, by either version.
 
 The rest costs what it takes to see that it is none of these.  The protocol is that of the packet within a VLAN tag
-(``meta protocol``; ``ether type`` would be the tag's, also on access ports, whose frames the bridge tags on their way).
+(``meta protocol``; ``ether type`` would be the tag's).
 
 Of an application only what bears its interface's own MAC address counts.  One that may send for others (`antiSpoofing:
 false`) can be a bridge with hosts behind it, whose addresses are not its own.
@@ -26,6 +26,8 @@ from netnsmgr.features.scope import InstanceScope
 
 ARP, ND, DHCP, DHCP6 = "arp", "nd", "dhcp", "dhcp6"
 """Prefixes of the copies: what kind of packet each is."""
+ANSWER, ANSWER6 = "answer", "answer6"
+"""The same of DHCP servers' answers; copied where frames leave, they begin with their Ethernet header."""
 
 FROM, FROM_ARP, FROM_DHCP, FROM_IP6 = "observe_from", "observe_arp", "observe_dhcp", "observe_ip6"
 """Chains for frames of applications, marked with the sender's id: for all, for ARP, for IPv4's UDP to port 67, for IPv6."""
@@ -109,7 +111,9 @@ chain observe_advertisement {{
 {_tell(ARP, _ARP_BYTES)}
 {_tell(ND, _SOLICITATION)}
 {_tell(DHCP, _MESSAGE)}
-{_tell(DHCP6, _MESSAGE)}"""
+{_tell(DHCP6, _MESSAGE)}
+{_tell(ANSWER, _MESSAGE)}
+{_tell(ANSWER6, _MESSAGE)}"""
 
 
 def coming(mac: str, *, guarded: bool = True) -> str:
@@ -124,12 +128,12 @@ def coming(mac: str, *, guarded: bool = True) -> str:
 
 
 def going(mac: str) -> str:
-    """Return the rules for what goes to one interface, after its id was set in the mark.
+    """Return the rules for what goes to one interface (*egress*), after its id was set in the mark's upper half.
 
     An answer of DHCP may be sent to all (RFC 2131, 4.1); whose it is says its ``chaddr``, 28 bytes behind the UDP header.
     """
-    return f"""udp dport 68 udp sport 67 @th,288,48 0x{mac.replace(":", "")} jump observe_tell_{DHCP}
-    udp dport 546 udp sport 547 ether daddr {mac} jump observe_tell_{DHCP6}"""
+    return f"""udp dport 68 udp sport 67 @th,288,48 0x{mac.replace(":", "")} jump observe_tell_{ANSWER}
+    udp dport 546 udp sport 547 ether daddr {mac} jump observe_tell_{ANSWER6}"""
 
 
 def _tell(kind: str, size: int) -> str:

@@ -77,6 +77,9 @@ CLIENT = option(1, b"\0\3\0\1" + MAC)
 
 
 def said(prefix: str, payload: bytes, mark: int = FROM, tag: int = 0) -> list[Observation]:
+    """Of DHCP what a server answers is told by another prefix, and with the frame's header."""
+    if mark & ~0xFFFF and prefix.startswith("dhcp"):
+        prefix, payload = prefix.replace("dhcp", "answer"), bytes(12) + b"\x08\0" + payload
     return observations(packet(prefix, payload, mark, tag))
 
 
@@ -125,6 +128,11 @@ def test_an_acknowledgement() -> None:
     assert said("dhcp", dhcp(5, ever), TO) == [Grant(5, A, None, "0 ")]
     long = bytes([51, 4, 0x80, 0, 0, 0])
     assert said("dhcp", dhcp(5, long), TO) == [Grant(5, A, 1 << 31, "0 ")]
+
+
+def test_a_tag_may_be_in_the_frame() -> None:
+    payload = bytes(12) + b"\x81\0\0\x05\x08\0" + dhcp(5, LEASE)
+    assert observations(packet("answer", payload, TO)) == [Grant(5, A, 3600, "0 ")]
 
 
 def test_clients_are_told_apart() -> None:
