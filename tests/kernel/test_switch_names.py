@@ -194,6 +194,25 @@ async def test_a_known_server_is_needed() -> None:
         assert address(1) in elements()
 
 
+@pytest.mark.fullkernel
+@isolated
+async def test_in_a_vlan_an_answer_keeps_its_tag() -> None:
+    """An interface that is a trunk asks in a VLAN: the tag stands beside the packet, and is written into the frame again."""
+    async with running(scope(servers=["10.30.0.2"])):
+        sh(
+            "ip link set bn0 type bridge vlan_filtering 1; echo 1 >/proc/sys/net/bridge/bridge-nf-filter-vlan-tagged"
+        )
+        for link, host, own in ("app1.eth0", "app1", "10.30.0.10"), ("eth3", "site", "10.30.0.2"):
+            sh(
+                f"bridge vlan add dev {link} vid 100; ip -n {host} link add link eth0 name eth0.100 type vlan id 100;"
+                f"ip -n {host} addr add {own}/24 dev eth0.100; ip -n {host} link set eth0.100 up"
+            )
+        assert dig(f"n5.{DOMAIN}", server="10.30.0.2") == address(5)
+        assert address(5) in elements()
+        assert dig(f"n6.{DOMAIN}", "+tcp", server="10.30.0.2") == address(6)
+        assert address(6) in elements()
+
+
 @contextmanager
 def waiting(name: str) -> Iterator[tuple[int, Callable[[float], bool]]]:
     """An application that has asked for a name (number 7) and waits: its port, and whether an answer came in so many seconds.

@@ -22,12 +22,12 @@ RULES = [{"id": 1, "match": {"host": "github.com"}}]
 
 @pytest.fixture
 def w() -> Iterator[World]:
-    with World(("eth0", "eth3"), dhcp_ports=("eth3",)) as made:
+    with World(("eth0", "eth1"), dhcp_ports=("eth1",)) as made:
         for name in "app6", "app7":
             made.lab.app(name)
         made.apply(
-            device(port(0), bare("eth3")),
-            switch("ni6", "eth3", flowLog=True),
+            device(port(0), bare("eth1")),
+            switch("ni6", "eth1", flowLog=True),
             app("app6", "ni6", acl=RULES),
             app("app7", "ni6"),
         )
@@ -39,7 +39,7 @@ def told(w: World, name: str = "app6") -> None:
     w.lab.apps[name].dhcp("eth0")
     w.until(lambda: not w.interface("ni6", name).get("reasons", ["?"]), f"{name} has a server to believe")
     w.eventually(
-        lambda: "192.168.3.1" in w.sh("nft list set bridge netnsmgr_dns servers4", "ni6"), "the server"
+        lambda: "192.168.1.1" in w.sh("nft list set bridge netnsmgr_dns servers4", "ni6"), "the server"
     )
 
 
@@ -75,7 +75,7 @@ def test_only_believed_servers_count(w: World) -> None:
     w.apply(
         switch(
             "ni6",
-            "eth3",
+            "eth1",
             flowLog=True,
             dns={"servers": ["192.0.2.53"], "hosts": {"plc.github.com": [GOOGLE]}},
         )
@@ -99,20 +99,20 @@ def test_flows_of_a_switch(w: World) -> None:
     told(w)
     w.lab.apps["app7"].dhcp("eth0")
     w.until(lambda: {"ni6/app6", "ni6/app7"} <= set(view.rows), "the flow log runs")
-    app6, app7, segment = w.lab.apps["app6"], w.lab.apps["app7"], w.lab.segment("eth3")
+    app6, app7, segment = w.lab.apps["app6"], w.lab.apps["app7"], w.lab.segment("eth1")
     addresses = {name: str(w.lab.apps[name].leases["eth0"].address.ip) for name in ("app6", "app7")}
     app6.http("http://github.com/")
     assert segment.gw.ping(addresses["app7"])
     assert not app6.ping(addresses["app7"], timeout=1)
-    assert app7.ping("192.168.3.1")
+    assert app7.ping("192.168.1.1")
 
     def seen(name: str, **fields: Any) -> None:
         w.eventually(lambda: any(fields.items() <= r.items() for r in records(w, name)), f"{name}: {fields}")
 
     seen("app6", type="flow", direction="out", dst=GITHUB, dport=80, rule=1, verdict="allow")
     seen("app6", type="drop", direction="out", dst=addresses["app7"], rule=0, peer="app7")
-    seen("app7", type="flow", direction="in", src="192.168.3.1", dst=addresses["app7"], rule=None)
-    seen("app7", type="flow", direction="out", dst="192.168.3.1", rule=None)
+    seen("app7", type="flow", direction="in", src="192.168.1.1", dst=addresses["app7"], rule=None)
+    seen("app7", type="flow", direction="out", dst="192.168.1.1", rule=None)
     w.eventually(lambda: any(r["name"] == "github.com" for r in records(w, "app6", "--dns")), "the question")
     shown = w.command("flows").stdout
     assert "app7" in shown
