@@ -67,6 +67,8 @@ def _kind(scope: InstanceScope) -> dict[str, bool]:
 
 def _known(scope: InstanceScope, app: App, interface: AppInterface) -> list[str]:
     if scope.instance.is_switch:
+        if not scope.instance.spec.flow_log:
+            return []
         number = scope.numbers.vifs.get(group(app, interface))
         return sorted(str(each.address) for each in scope.learned if each.vif == number)
     # Leases of IPv4 it reads itself: dnsmasq's file names them by MAC, those of IPv6 by nothing that it knows.

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from netnsmgr.features.names import host_sets
 from netnsmgr.pubsub.tables import FLOW_LOG
-from tests.lab import HttpFailed
+from tests.lab import HttpFailed, LabError
 from tests.scenarios.documents import app, bare, device, port, switch
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
 
 GITHUB, GOOGLE = "203.0.113.10", "203.0.113.20"
+DNS = {"servers": ["192.168.1.1"]}
 RULES = [{"id": 1, "match": {"host": "github.com"}}]
 
 
@@ -27,32 +29,25 @@ def w() -> Iterator[World]:
             made.lab.app(name)
         made.apply(
             device(port(0), bare("eth1")),
-            switch("ni6", "eth1", flowLog=True),
+            switch("ni6", "eth1", flowLog=True, dns=DNS),
             app("app6", "ni6", acl=RULES),
             app("app7", "ni6"),
         )
         yield made
 
 
-def told(w: World, name: str = "app6") -> None:
-    """The application takes a lease, and its agent has heard which DNS server it was told of."""
-    w.lab.apps[name].dhcp("eth0")
-    w.until(lambda: not w.interface("ni6", name).get("reasons", ["?"]), f"{name} has a server to believe")
-    w.eventually(
-        lambda: "192.168.1.1" in w.sh("nft list set bridge netnsmgr_dns servers4", "ni6"), "the server"
-    )
-
-
 def members(w: World) -> str:
     return w.sh(f"nft list set inet netnsmgr_acl {host_sets('github.com', 4)[0]}", "ni6")
 
 
+def servers(w: World) -> str:
+    return w.sh("nft list set bridge netnsmgr_dns servers4", "ni6")
+
+
 def test_a_name_of_the_site_opens_its_address(w: World) -> None:
-    """And no other one; before DHCP has told a server, the interface says what it lacks."""
-    assert any("no DNS server" in reason for reason in w.interface("ni6", "app6")["reasons"])
-    assert w.interface("ni6", "app7")["reasons"] == []
-    told(w)
+    """And no other one."""
     app6 = w.lab.apps["app6"]
+    app6.dhcp("eth0")
     with pytest.raises(HttpFailed):
         app6.http(f"http://{GITHUB}/", timeout=1.0)
     assert "I am github.com" in app6.http("http://github.com/")
@@ -62,29 +57,39 @@ def test_a_name_of_the_site_opens_its_address(w: World) -> None:
     assert GOOGLE not in members(w)
 
 
-def test_only_believed_servers_count(w: World) -> None:
-    """With servers configured it is they alone; the address stays in its set while the program is another."""
-    told(w)
+def test_the_servers_that_dhcp_told_are_believed(w: World) -> None:
+    """Where none is configured.  Before, the interface says what it lacks; configured ones take their place."""
+    w.apply(switch("ni6", "eth1"))
+    assert any("no DNS server" in reason for reason in w.interface("ni6", "app6")["reasons"])
+    assert w.interface("ni6", "app7")["reasons"] == []
     app6 = w.lab.apps["app6"]
+    app6.dhcp("eth0")
+    w.until(lambda: not w.interface("ni6", "app6").get("reasons", ["?"]), "app6 has a server to believe")
+    w.eventually(lambda: "192.168.1.1" in servers(w), "the server")
+    assert "I am github.com" in app6.http("http://github.com/")
+    w.apply(switch("ni6", "eth1", dns={"servers": ["192.0.2.53"], "hosts": {"plc.github.com": [GOOGLE]}}))
+    w.eventually(lambda: "192.0.2.53" in servers(w) and "192.168.1.1" not in servers(w), "the configured one")
+    # A static name needs no server.
+    assert "I am google.com" in app6.http(f"http://{GOOGLE}/")
+
+
+def test_the_program_ends_and_names_come_back(w: World) -> None:
+    """The agent starts it again; what it had opened stays open."""
+    app6 = w.lab.apps["app6"]
+    app6.dhcp("eth0")
     assert "I am github.com" in app6.http("http://github.com/")
     (pid,) = w.pids("services.flowlog .*/ni6/")
     w.kill(pid)
     w.eventually(lambda: w.pids("services.flowlog .*/ni6/") not in ([], [pid]), "another program")
     assert GITHUB in members(w)
-    w.eventually(lambda: app6.lookup("api.github.com") == [GITHUB], "names again")
-    w.apply(
-        switch(
-            "ni6",
-            "eth1",
-            flowLog=True,
-            dns={"servers": ["192.0.2.53"], "hosts": {"plc.github.com": [GOOGLE]}},
-        )
-    )
-    w.eventually(
-        lambda: "192.0.2.53" in w.sh("nft list set bridge netnsmgr_dns servers4", "ni6"), "the configured one"
-    )
-    # A static name needs no server.
-    assert "I am google.com" in app6.http(f"http://{GOOGLE}/")
+    assert "I am github.com" in app6.http(f"http://{GITHUB}/")
+
+    def answered() -> bool:
+        with suppress(LabError):
+            return app6.lookup("api.github.com") == [GITHUB]
+        return False
+
+    w.eventually(answered, "names again")
 
 
 def records(w: World, name: str, *options: str) -> list[dict[str, Any]]:
@@ -96,8 +101,8 @@ def records(w: World, name: str, *options: str) -> list[dict[str, Any]]:
 def test_flows_of_a_switch(w: World) -> None:
     """Out, in, between applications, what was dropped and what was asked: whose it is, without an address known."""
     view = w.client.subscribe(FLOW_LOG)
-    told(w)
-    w.lab.apps["app7"].dhcp("eth0")
+    for name in "app6", "app7":
+        w.lab.apps[name].dhcp("eth0")
     w.until(lambda: {"ni6/app6", "ni6/app7"} <= set(view.rows), "the flow log runs")
     app6, app7, segment = w.lab.apps["app6"], w.lab.apps["app7"], w.lab.segment("eth1")
     addresses = {name: str(w.lab.apps[name].leases["eth0"].address.ip) for name in ("app6", "app7")}

@@ -136,9 +136,8 @@ def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[I
     Before it has been told of any there is none.  To let every port 53 pass would make a way out of each list.
     """
     if scope.instance.spec.dns.servers:
-        return tuple(scope.instance.spec.dns.servers)
-    told = getattr(scope, "dns_told", {})
-    return tuple(told.get(scope.numbers.vifs[vif.group(app, interface)], ()))
+        return scope.instance.spec.dns.servers
+    return scope.dns_told.get(scope.numbers.vifs.get(vif.group(app, interface), 0), ())
 
 
 def frames(scope: InstanceScope) -> list[Item]:

@@ -24,6 +24,7 @@ from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.names import domains, host_domains
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.switch import filter as switch_filter
 from netnsmgr.items.nft import NftTable
 
 FAMILY, NAME = "bridge", "dns"
@@ -41,10 +42,7 @@ def hosted(interface: AppInterface) -> bool:
 
 def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[IPAddress, ...]:
     """Return the DNS servers whose answers an interface's host rules go by: none without such rules, or while none is known."""
-    if not hosted(interface):
-        return ()
-    number = scope.numbers.vifs.get(vif.group(app, interface), 0)
-    return scope.instance.spec.dns.servers or scope.dns_told.get(number, ())
+    return switch_filter.believed(scope, app, interface) if hosted(interface) else ()
 
 
 def silent(scope: InstanceScope, app: App, interface: AppInterface) -> str:
