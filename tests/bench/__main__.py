@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import acl, acl_changes, acl_names, ipv6, measure
+from tests.bench import acl, acl_changes, acl_names, ipv6, measure, switch
 from tests.bench.figures import Figure, show
 from tests.lab import LabError
 
@@ -24,7 +24,9 @@ def main() -> int:
     parser.add_argument("--instances", nargs=2, type=int, default=(50, 250), metavar=("SMALL", "LARGE"))
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of the short measurements")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds to watch the idle daemon")
-    parser.add_argument("--only", choices=("one", "many", "throughput", "acl", "ipv6"), action="append")
+    parser.add_argument(
+        "--only", choices=("one", "many", "throughput", "acl", "ipv6", "switch"), action="append"
+    )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -43,6 +45,7 @@ def main() -> int:
             acl.rates(options.repeat), acl_changes.changes(options.repeat), acl_names.names(options.repeat)
         ),
         "ipv6": lambda: ipv6.figures(options.repeat),
+        "switch": lambda: switch.figures(options.repeat),
     }
     for name, part in parts.items():
         if options.only and name not in options.only:
