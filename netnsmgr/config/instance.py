@@ -156,7 +156,7 @@ class NetworkInstanceSpec(Model):
 
     mtu: Mtu | None = Field(default=None, examples=[1400])
     """Largest packet within the instance in bytes, 1280 to 9216; handed to apps by DHCP.
-    Default: the smallest of the ports, or 1500. A switch changes no port's own."""
+    Default: the smallest of the ports, or 1500."""
 
     tcp_mss_clamp: StrictBool = True
     """Lower the segment size of TCP connections to what the path carries, so that
@@ -185,7 +185,9 @@ class NetworkInstanceSpec(Model):
 
 
 class NetworkInstance(Document):
-    """A network stack of its own for some apps: subnet, DHCP, DNS, and the ports to the outside."""
+    """A network stack of its own for some apps: subnet, DHCP, DNS, and the ports to the outside; or a switch, which extends
+    the segment of its ports to them.
+    """
 
     kind: Literal["NetworkInstance"] = "NetworkInstance"
     """`NetworkInstance`."""
