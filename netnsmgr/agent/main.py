@@ -25,6 +25,9 @@ from netnsmgr.pubsub.client import AsyncClient
 UPLINK = "uplink"
 """Name of the agent of the device's root namespace; no instance may be called so."""
 
+fork_server = 0
+"""Process id of the fork server, which sets it; its children have it."""
+
 log = structlog.get_logger()
 
 
@@ -36,6 +39,8 @@ def main(
     What ends it too early is sent to the supervisor through ``last_words``.
     """
     namespace.die_with_parent(signal.SIGKILL)
+    if fork_server not in (0, os.getppid()):
+        return  # it was killed before we had asked to die with it, and nobody else would end us
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Ctrl-C reaches the whole foreground group; the supervisor decides when an agent ends, and it kills:
         # an agent owns nothing that could be lost.

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from ipaddress import IPv4Interface
 
-import netnsmgr.agent.main  # noqa: F401  the point of it
+import netnsmgr.agent.main
 from netnsmgr.core.execute import execute
 from netnsmgr.core.item import state
 from netnsmgr.core.plan import Op, plan
@@ -66,6 +67,7 @@ async def _rehearse() -> None:
 # By itself it would outlive a supervisor that is killed: it ends when nobody holds a certain pipe any more, and each of
 # its own children does.  The next supervisor's agents would share their namespaces with the old ones for ever.
 die_with_parent(signal.SIGKILL)
+netnsmgr.agent.main.fork_server = os.getpid()
 for _ in range(2):
     asyncio.run(_rehearse())
     link_messages.rehearse()
