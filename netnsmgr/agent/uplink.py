@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
 from netnsmgr.agent.memory import ForwardingMemory
 from netnsmgr.agent.port_facts import PortWatch
+from netnsmgr.agent.port_rows import let_go, port_names, port_row
 from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
-from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS
-from netnsmgr.core.item import Ref
 from netnsmgr.features import port_links
 from netnsmgr.features.delegation import ends, share_out
 from netnsmgr.features.egress6 import inner_address
 from netnsmgr.features.forwarding import PARAMETERS
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
-from netnsmgr.features.scope import GONE, Intent, LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features.scope import Intent, LinkedInstance, UplinkScope
 from netnsmgr.features.uplink import intent
-from netnsmgr.items.link import link_ref, netns_ref
+from netnsmgr.items.link import netns_ref
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, DEVICE_STATUS, link_status
 
@@ -86,7 +85,8 @@ class UplinkRole:
         }
         on = self._forwarding.switched_on(wanted)
         scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on)
-        self._scope = self._with_prefixes(scope)
+        awaited = frozenset(row.get("awaited", ()))
+        self._scope = self._with_prefixes(replace(scope, awaited=awaited) if awaited else scope)
         self._intent = intent(self._scope)
         return self._intent
 
@@ -159,14 +159,14 @@ class UplinkRole:
             rows.append((link_status(linked.instance.name), "link", link))
         for name, revision in self._leaving.items():
             # What was under way when we heard it has ended by now: nothing goes there any more.
-            rows.append((link_status(name), "link", _let_go(revision)))
+            rows.append((link_status(name), "link", let_go(revision)))
         return rows
 
     def _device_row(self, revision: int, outcome: Outcome, *, busy: bool) -> dict[str, Any]:
         assert self._scope is not None
         assert self._scope.device is not None
         own = self._intent[""]
-        names = _names(self._scope.ports)
+        names = port_names(self._scope.ports)
         links = {item.ref for name, group in self._intent.items() if name for item in group}
         mine = {item.ref for item in own} | (outcome.states.keys() - links)
         failed = any(outcome.states[ref].state == "failed" for ref in mine if ref in outcome.states)
@@ -181,7 +181,7 @@ class UplinkRole:
             "revision": revision,
             "state": "ready" if ready else "degraded" if failed else "reconciling",
             "reasons": reasons(outcome, mine, names) + hindered,
-            "ports": [_port_row(port, facts) for port, facts in self._scope.ports],
+            "ports": [port_row(port, facts) for port, facts in self._scope.ports],
             # Without the instances' links: each instance's own status has its, and this one would grow with all.
             "items": items_of(outcome, mine),
         }
@@ -192,7 +192,7 @@ class UplinkRole:
         ports = self._scope.ports_of(instance)
         group = self._intent[instance.name]
         refs = {item.ref for item in group}
-        names = _names(ports)
+        names = port_names(ports)
         names[netns_ref(instance.name)] = "the instance's own network namespace"
         why = reasons(outcome, refs, names)
         known = {port.name for port, _ in self._scope.ports} | {
@@ -210,7 +210,7 @@ class UplinkRole:
         why += [f"pending: {waits}"] if waits else []
         # With several ports one that can be used is enough; the others are only mentioned.
         usable = instance.is_switch or instance.air_gapped or any(facts.usable for _, facts in ports)
-        missing = _names([each for each in ports if not each[1].present]).keys()
+        missing = port_names([each for each in ports if not each[1].present]).keys()
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
         if usable and there and not waits and not hindered:
             state = "ready"
@@ -246,19 +246,6 @@ class UplinkRole:
         }
 
 
-def _names(ports: Iterable[tuple[Port, PortFacts]]) -> dict[Ref, str]:
-    """Return what to call the links of ports: of a shared one, its bridge and its own."""
-    return {
-        link_ref(name): f"port {port.name}"
-        for port, facts in ports
-        for name in (facts.interface, port.ifname)
-    }
-
-
-def _let_go(revision: int) -> dict[str, Any]:
-    return {"revision": revision, "state": GONE, "items": [], "reasons": [], "ports": [], "prefixes": []}
-
-
 def _addresses6(
     linked: LinkedInstance, rows: dict[str, Any], before: list[IPv6Address]
 ) -> tuple[IPv6Address, ...]:
@@ -272,28 +259,3 @@ def _addresses6(
     ]
     known = (inner_address(linked, outer) for outer in before)
     return tuple(sorted({*told, *(each for each in known if each is not None)}))
-
-
-def _state(facts: PortFacts) -> str:
-    if facts.lent:
-        return "moved"  # whether it is up is told by the instance that has it
-    return "missing" if not facts.present else "up" if facts.up and facts.carrier else "down"
-
-
-def _port_row(port: Port, facts: PortFacts) -> dict[str, Any]:
-    return {
-        "name": port.name,
-        "interface": facts.interface,
-        "labels": list(port.labels),
-        "state": _state(facts),
-        "addresses": [str(address) for address in facts.addresses],
-        "gateways": [str(gateway) for gateway in facts.gateways],
-        "dns": [str(server) for server in facts.dns],
-        "ntp": [str(server) for server in facts.ntp],
-        "mtu": facts.mtu,
-        "cost": port.cost,
-        **({"instance": facts.lent} if facts.lent else {}),
-    } | (
-        # Without the times, which are told anew with every renewal.
-        {} if facts.delegated is None else {"delegated": [str(part.prefix) for part in facts.delegated]}
-    )

@@ -75,7 +75,7 @@ def holders(ports: Iterable[tuple[Port, object]], switches: Sequence[LinkedInsta
 def moved(scope: UplinkScope) -> frozenset[str]:
     """Return the names of the ports that are, or shall be, in a switch's namespace: nothing here may use them."""
     taken = holders(scope.ports, scope.switches)
-    return frozenset(port.name for port, _ in scope.ports if port.name in taken and not port.shared)
+    return scope.awaited.union(port.name for port, _ in scope.ports if port.name in taken and not port.shared)
 
 
 def obstacle(

@@ -263,6 +263,8 @@ class UplinkScope:
     """The versions of IP that the device forwards because we made it do so."""
     switches: tuple[LinkedInstance, ...] = ()
     """Those of layer 2, which have ports for themselves or share them."""
+    awaited: frozenset[str] = frozenset()
+    """Names of ports that switches will have which are still being deleted: they stay as they are found."""
 
     @property
     def ipv6(self) -> bool:

@@ -47,6 +47,7 @@ class Slicer:
         self._last: dict[str, tuple[str, int]] = {}
         self._local: set[str] = set()
         """Instances that have been no switches: no port of the device can be in their namespaces."""
+        self._known: set[str] = set()
 
     def cut(
         self,
@@ -70,6 +71,9 @@ class Slicer:
         slices: Slices = {}
         links: list[dict[str, Any]] = []
         leaving: dict[str, int] = {}
+        awaited: list[dict[str, Any]] = []
+        self._known &= numbers.keys()
+        self._local &= numbers.keys()
         for name, number in sorted(numbers.items(), key=lambda pair: pair[1]):
             document = documents.get(name)
             if document is None or name in going:
@@ -78,9 +82,15 @@ class Slicer:
                 slices[name] = self._revised(name, gone, revision)
                 if switch:
                     leaving[name] = slices[name]["revision"]
+                if document is not None:
+                    awaited += _ports(device, config.instances[name])
                 continue
             instance = config.instances[name]
-            (self._local.discard if instance.is_switch else self._local.add)(name)
+            if instance.is_switch:
+                self._local.discard(name)
+            elif name not in self._known:
+                self._local.add(name)
+            self._known.add(name)
             pools = () if instance.is_switch else (pool, pool6) if instance.has_ipv6 else (pool,)
             if any(2 * number + 1 >= each.num_addresses for each in pools):
                 continue  # waits for the number, and the addresses, of one that is still being deleted
@@ -103,6 +113,8 @@ class Slicer:
             slices[name] = self._revised(name, whole, revision)
         if leaving:
             extra["leaving"] = leaving
+        if awaited:
+            extra["awaited"] = sorted({port["name"] for port in awaited if not port.get("shared")})
         slices[UPLINK] = self._revised(
             UPLINK, {"device": device, "deleting": False, "instances": links, **extra}, revision
         )
