@@ -58,7 +58,7 @@ def test_wanted_again_before_it_has_gone() -> None:
     back = cut(slicer, 4, PORTS, switch("s"))
     assert not back["s"]["deleting"]
     assert "awaited" not in back[UPLINK]
-    assert "leaving" not in back[UPLINK]
+    assert "s" not in back[UPLINK]["leaving"]
 
 
 def test_without_switches_nothing_is_said_of_them() -> None:
