@@ -106,6 +106,29 @@ def _vlan() -> None:
         ip.link("add", ifname="try-vlan", kind="vlan", link=below[0] if below else 1, vlan_id=2)
 
 
+def _bridge_vlans() -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as ip:
+        ip.link("add", ifname="try-vlans", kind="bridge", br_vlan_filtering=1)
+
+
+def _bridge_lock() -> None:
+    from pyroute2 import IPRoute
+
+    from netnsmgr.kernel.bridges import KernelBridges
+
+    with IPRoute() as ip:
+        ip.link("add", ifname="try-switch", kind="bridge")
+        ip.link("add", ifname="try-port", kind="veth", peer="try-far")
+        master, port = ip.link_lookup(ifname="try-switch")[0], ip.link_lookup(ifname="try-port")[0]
+        ip.link("set", index=port, master=master)
+    bridges = KernelBridges()
+    bridges.set_port("try-port", guard=True, locked=True)
+    if not bridges.ports()["try-port"].locked:
+        raise OSError("this kernel does not know it")
+
+
 def _policy_routing() -> None:
     from pyroute2 import IPRoute
 
@@ -161,6 +184,20 @@ PROBES = (
         lambda: _link("veth", peer="try-peer"),
     ),
     Probe("bridge", "no instance works", MODULE.format("CONFIG_BRIDGE", "bridge"), lambda: _link("bridge")),
+    Probe(
+        "locked bridge ports",
+        "no applications on switches with `antiSpoofing`: they never become ready",
+        "linux 5.18 or newer",
+        _bridge_lock,
+        False,
+    ),
+    Probe(
+        "VLANs of bridges",
+        "no VLANs on switches: one with `vlan` or `vlans` fails",
+        "a kernel with CONFIG_BRIDGE_VLAN_FILTERING",
+        _bridge_vlans,
+        False,
+    ),
     Probe(
         "policy routing",
         "instances cannot choose their ports",

@@ -12,7 +12,6 @@ import pytest
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.bridge_port import BridgePort
-from netnsmgr.items.bridges import PortVlan
 from netnsmgr.items.link import Bridge, ExternalLink
 from netnsmgr.items.switch_bridge import SwitchBridge
 from tests.kernel.stage import sh, stage
@@ -166,9 +165,6 @@ class TestPort:
             sh("ip link del bn0")
             await agent.bring(BRIDGE, LINK, PORT)
             assert port()["master"] == "bn0"
-
-
-VLANS = frozenset({PortVlan(1, pvid=True, untagged=True), PortVlan(100), PortVlan(101), PortVlan(300)})
 
 
 class TestOwnAddress:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 
 import pytest
 
 from tests.lab import Host
+from tests.lab.host import Capture
 from tests.lab.segment import frames_of, send
 from tests.scenarios.documents import app, bare, device, port, switch
 from tests.scenarios.frames import BROADCAST, ethernet, mac
@@ -32,6 +34,10 @@ def eapol(source: str) -> bytes:
     return ethernet(f"{GROUP}3", source, 0x888E, b"\2\1\0\0")
 
 
+def arrived(capture: Capture, frame: bytes) -> bool:
+    return frame in frames_of(capture.file)
+
+
 @pytest.mark.parametrize("named", [(), ("lldp",), ("lldp", "eapol")], ids=["none", "lldp", "both"])
 def test_forwarded_as_asked(named: tuple[str, ...]) -> None:
     """LLDP and EAPOL pass from application to site, to the other application, and back, only where they are named.
@@ -48,9 +54,9 @@ def test_forwarded_as_asked(named: tuple[str, ...]) -> None:
             app("app7", "ni6"),
         )
         for name in ("app6", "app7"):
-            host = w.lab.app(name)
-            host.wait_link("eth0")
-            host.run(["ip", "link", "set", "eth0", "up"])
+            application = w.lab.app(name)
+            application.wait_link("eth0")
+            application.run(["ip", "link", "set", "eth0", "up"])
         states = 'bridge -j link show | grep -o "forwarding" | wc -l'
         w.eventually(lambda: int(w.sh(states, "ni6")) == 4, "all links forward", 30)
 
@@ -71,9 +77,7 @@ def test_forwarded_as_asked(named: tuple[str, ...]) -> None:
                 capture.__enter__()
             send(host, *kinds.values(), ethernet(f"{GROUP}d", source, 0x88B5, b"nobody's"), last, link=link)
             for name, capture in captures.items():
-                w.eventually(
-                    lambda c=capture, last=last: last in frames_of(c.file), f"the end of {sender} at {name}"
-                )  # type: ignore[misc]
+                w.eventually(partial(arrived, capture, last), f"the end of {sender} at {name}")
                 seen = {kind for kind, frame in kinds.items() if frame in frames_of(capture.file)}
                 between_sites = {sender, name} == {"eth2", "eth3"}
                 assert seen == (set() if between_sites else set(named)), (sender, name)
