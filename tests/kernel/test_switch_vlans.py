@@ -137,26 +137,26 @@ async def test_on_and_off_while_it_runs() -> None:
 @isolated
 async def test_who_hears_whom() -> None:
     """Access, trunk and what has no tag, as the kernel makes of it."""
-    names = ("a100", "b100", "a200", "t", "u")
+    names = ("a100", "b100", "a200", "tr", "u")
     wires(*names)
     async with stage() as agent:
         carried = {
             "a100": access(100),
             "b100": access(100),
             "a200": access(200),
-            "t": trunk(100),
+            "tr": trunk(100),
             "u": trunk(100, 200),
         }
         await agent.bring(BRIDGE, *ports(**carried))
         wire = Wires(*names)
-        assert wire.sent("a100") == {"b100": 0, "t": 100, "u": 100}
+        assert wire.sent("a100") == {"b100": 0, "tr": 100, "u": 100}
         assert wire.sent("a200") == {"u": 200}
         assert wire.sent("u", 200) == {"a200": 0}
-        assert wire.sent("u", 100) == {"a100": 0, "b100": 0, "t": 100}
-        assert wire.sent("u") == {"t": 0}
+        assert wire.sent("u", 100) == {"a100": 0, "b100": 0, "tr": 100}
+        assert wire.sent("u") == {"tr": 0}
         # Nobody's VLAN, and a VLAN of others.
         assert wire.sent("u", 300) == {}
-        assert wire.sent("t", 200) == {}
+        assert wire.sent("tr", 200) == {}
         # A tag on an access port: of another VLAN it is dropped.
         assert wire.sent("a100", 200) == {}
 
@@ -164,12 +164,12 @@ async def test_who_hears_whom() -> None:
 @isolated
 async def test_own_address_in_each_vlan() -> None:
     """The MAC address of a port is known in all of its VLANs, also in those that come later."""
-    wires("t")
+    wires("tr")
     mac = "02:16:3e:00:00:07"
     async with stage() as agent:
         for carried in (trunk(100), trunk(100, 200), access(300)):
-            port = BridgePort("t", "bn0", vlans=carried, mac=mac)
-            await agent.bring(BRIDGE, ExternalLink("t"), port)
-            known = json.loads(sh("bridge -j fdb show dev t"))
+            port = BridgePort("tr", "bn0", vlans=carried, mac=mac)
+            await agent.bring(BRIDGE, ExternalLink("tr"), port)
+            known = json.loads(sh("bridge -j fdb show dev tr"))
             there = {each.get("vlan") for each in known if each["mac"] == mac}
             assert {vlan.vid for vlan in carried} <= there
