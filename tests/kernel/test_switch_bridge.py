@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -220,3 +222,53 @@ def crossing(out: str, into: str, *senders: str, to: tuple[str, ...] = ("ff:ff:f
 
 def packed(mac: str) -> bytes:
     return bytes.fromhex(mac.replace(":", ""))
+
+
+def states() -> dict[str, str]:
+    return {
+        each["ifname"]: each["state"] for each in json.loads(sh("bridge -j link show")) if each.get("master")
+    }
+
+
+class TestSecondPort:
+    """A port that comes to a switch with one, and goes again."""
+
+    OTHER = (ExternalLink("eth4"), BridgePort("eth4", "bn0"))
+
+    @isolated
+    async def test_who_forwards_goes_on(self) -> None:
+        """With the second port the spanning tree begins: the first goes on, the second waits; without it nobody waits."""
+        sh(FAR)
+        sh("ip link add eth4 type veth peer name site4; ip link set site4 up")
+        async with stage() as agent:
+            await agent.bring(BRIDGE, LINK, PORT)
+            assert states() == {"eth3": "forwarding"}
+            await agent.bring(STP, LINK, PORT, *self.OTHER)
+            assert states() == {"eth3": "forwarding", "eth4": "listening"}
+            sh("ip link set eth4 nomaster")
+            await agent.bring(BRIDGE, LINK, PORT)
+            assert states() == {"eth3": "forwarding"}
+
+    @isolated
+    async def test_the_blocked_one_alone(self) -> None:
+        """Of two ways the one in use is taken away, and the spanning tree with it: the blocked one forwards."""
+        sh("ip link add loop type bridge; ip link set loop up")
+        for name, far in (("eth3", "site"), ("eth4", "site4")):
+            sh(f"ip link add {name} type veth peer name {far}; ip link set {far} master loop up")
+        async with stage() as agent:
+            await agent.once(STP, LINK, PORT, *self.OTHER)
+            await until(
+                lambda: sorted(states().values()) == ["blocking", "forwarding", "forwarding", "forwarding"]
+            )
+            used = next(name for name in ("eth3", "eth4") if states()[name] == "forwarding")
+            sh(f"ip link set {used} nomaster")
+            left = self.OTHER if used == "eth3" else (LINK, PORT)
+            await agent.once(BRIDGE, *left)
+            await until(lambda: states()[left[0].name] == "forwarding")
+
+
+async def until(seen: Callable[[], bool], timeout: float = 30.0) -> None:
+    end = asyncio.get_running_loop().time() + timeout
+    while not seen():
+        assert asyncio.get_running_loop().time() < end, states()
+        await asyncio.sleep(0.1)
