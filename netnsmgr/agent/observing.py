@@ -128,7 +128,8 @@ class Observing:
     def _readable(self) -> None:
         assert self._source is not None
         before, now = (self.learned, self.told), _now()
-        for said in self._source.receive(AT_ONCE):
+        vifs = {each.mac: vif for vif, each in self._watched.items()}
+        for said in self._source.receive(AT_ONCE, vifs):
             self._book.take(said, now)
         asyncio.get_running_loop().remove_reader(self._source.fileno())
         self._later("rest", REST_SECONDS, self._listen)

@@ -27,6 +27,7 @@ from netnsmgr.features.switch import filter as switch_filter
 from netnsmgr.features.switch import groups as switch_groups
 from netnsmgr.features.switch import metadata as switch_metadata
 from netnsmgr.features.switch import names as switch_names
+from netnsmgr.features.switch import observe as switch_observe
 from netnsmgr.features.switch import ports as switch_ports
 from netnsmgr.features.switch import vif as switch_vif
 
@@ -53,6 +54,7 @@ SWITCH_FEATURES = (
     switch_ports.items,
     switch_groups.items,
     switch_filter.items,
+    switch_observe.items,
     switch_names.items,
     flowlog.items,
     switch_metadata.items,

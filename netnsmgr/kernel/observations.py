@@ -36,7 +36,6 @@ _BOOTREQUEST, _BOOTREPLY = 1, 2
 _DECLINE, _ACK, _NAK, _RELEASE = 4, 5, 6, 7
 _REPLY6, _RELEASE6, _DECLINE6 = 7, 8, 9
 _CLIENT, _IA_NA, _IA_TA, _IAADDR, _DNS = 1, 3, 4, 5, 23
-_TAGGED = b"\x81\0"
 _OPTION = struct.Struct("!HH")
 
 
@@ -49,33 +48,32 @@ class Observations:
         self.close = self._log.close
         self.overruns = self._log.overruns
 
-    def receive(self, budget: int) -> Iterator[Observation]:
-        """Yield what has arrived, of at most ``budget`` packets."""
+    def receive(self, budget: int, vifs: Mapping[str, int]) -> Iterator[Observation]:
+        """Yield what has arrived, of at most ``budget`` packets; ``vifs`` are the interfaces' ids by MAC addresses."""
         for packet in self._log.receive(budget):
-            yield from observations(packet)
+            yield from observations(packet, vifs)
 
 
-def observations(packet: Packet) -> list[Observation]:
-    """Return what a packet says; whose it is stands in its mark: sender, and receiver in the upper half."""
-    sender, receiver = packet.mark & 0xFFFF, packet.mark >> 16 & 0xFFFF
+def observations(packet: Packet, vifs: Mapping[str, int]) -> list[Observation]:
+    """Return what a packet says.
+
+    Whose it is stands in its mark; of a server's answer it says the client's MAC address, or that of the frame's receiver.
+    """
+    sender = packet.mark & 0xFFFF
     match packet.prefix:
         case "arp":
             return _arp(packet.payload, sender, packet.tag)
         case "nd":
             return _nd(packet.payload, sender, packet.tag)
         case "dhcp":
-            return _dhcp(packet.payload, sender, 0, packet.tag)
+            return _dhcp(packet.payload, sender, {}, packet.tag)
         case "dhcp6":
             return _dhcp6(packet.payload, sender, 0, packet.tag)
         case "answer":
-            return _dhcp(_behind_ethernet(packet.payload), 0, receiver, packet.tag)
+            return _dhcp(packet.payload, 0, vifs, packet.tag)
         case "answer6":
-            return _dhcp6(_behind_ethernet(packet.payload), 0, receiver, packet.tag)
+            return _dhcp6(packet.payload, 0, vifs.get(packet.frame[:6].hex(":"), 0), packet.tag)
     return []
-
-
-def _behind_ethernet(data: bytes) -> bytes:
-    return data[18:] if data[12:14] == _TAGGED else data[14:]
 
 
 def _arp(data: bytes, vif: int, tag: int) -> list[Observation]:
@@ -99,7 +97,7 @@ def _nd(data: bytes, vif: int, tag: int) -> list[Observation]:
     return [Claim(vif, target, tag, tentative=True)] if data[24:40] == _NODES + data[61:64] else []
 
 
-def _dhcp(data: bytes, sender: int, receiver: int, tag: int) -> list[Observation]:
+def _dhcp(data: bytes, sender: int, vifs: Mapping[str, int], tag: int) -> list[Observation]:
     if len(data) < 20 or data[0] >> 4 != 4 or data[9] != UDP:
         return []
     try:
@@ -108,6 +106,7 @@ def _dhcp(data: bytes, sender: int, receiver: int, tag: int) -> list[Observation
         kind = int(options.get("message_type", 0))
         if message["op"] == _BOOTREQUEST and sender:
             return _request(kind, message, options, sender)
+        receiver = vifs.get(message["chaddr"], 0)
         if message["op"] == _BOOTREPLY and receiver:
             return _answer(kind, message, options, receiver, tag)
     except Exception:  # noqa: S110 - whatever a parser that we do not know makes of a mutilated message

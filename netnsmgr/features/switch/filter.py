@@ -189,5 +189,5 @@ def _watched(app: App, interface: AppInterface) -> guard.Watched:
         arp=f"jump {observe.FROM_ARP}",
         dhcp=f"jump {observe.FROM_DHCP}",
         ip6=f"jump {observe.FROM_IP6}",
-        going=observe.going(interface.mac_for(app.name)),
+        answers=f"jump {observe.ANSWERS}",
     )

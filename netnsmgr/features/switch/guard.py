@@ -54,7 +54,7 @@ class Watched:
     arp: str = ""
     dhcp: str = ""
     ip6: str = ""
-    going: str = ""
+    answers: str = ""
     tcp: str = ""
     asks: str = ""
     chains: str = ""
@@ -107,7 +107,7 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
     body += watched.chains
     body += _guarded(vif.mac, watched) if vif.guarded else _unguarded(vif.mac, watched)
-    if going := _going(vif, watched):
+    if going := _going(vif):
         body += _hook("egress", vif.link, "to", going)
     return NftPart(FAMILY, TABLE, f"vif_{vif.link}", body, (), needs=watched.needs | {link_ref(vif.link)})
 
@@ -208,21 +208,20 @@ def _unguarded(mac: str, watched: Watched) -> str:
     ip6 = f"{own}{watched.ip6}" if watched.ip6 else ""
     return (
         _chain("arp", watched.asks, arp, "accept")
-        + _chain("ip", dhcp, "accept")
-        + _chain("ip6", ip6, "accept")
+        + _chain("ip", dhcp, watched.answers, "accept")
+        + _chain("ip6", ip6, watched.answers, "accept")
     )
 
 
-def _going(vif: Vif, watched: Watched) -> list[str]:
+def _going(vif: Vif) -> list[str]:
     """Return the rules for what goes to the interface; none where all that the bridge sends may."""
     others = [] if vif.ether_types is None else ["meta protocol { ip, arp, ip6 } accept", *_others(vif)]
     own = []
     if vif.guarded and not vif.locked:
         # What the bridge does not know the port of it gives to all.
         own = [f"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00 ether daddr != {vif.mac} drop"]
-    told = [f"meta mark set {vif.number << 16:#010x}", watched.going] if watched.going else []
-    fast = [_FAST, "meta l4proto tcp accept"] if told or others else []
-    return [*own, *fast, *told, *others]
+    fast = [_FAST, "meta l4proto tcp accept"] if others else []
+    return [*own, *fast, *others]
 
 
 def _hook(hook: str, link: str, name: str, rules: Iterable[str]) -> str:
