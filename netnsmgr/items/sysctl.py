@@ -24,20 +24,13 @@ class Sysctl(KernelItem):
     link: str = ""
     """The link whose parameter this is; it has to exist first."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
-    """Other parameters that have to be set first."""
-    behind: frozenset[Ref] = field(default=frozenset(), compare=False)
-    """What comes first where it is made at all."""
-    ahead: frozenset[Ref] = field(default=frozenset(), compare=False)
-    """What goes only after the parameter has its value."""
+    """What has to be there first, such as other parameters; it goes after this has got another value."""
 
     def key(self) -> str:
         return self.parameter
 
     def deps(self) -> frozenset[Ref]:
         return self.after | {link_ref(self.link)} if self.link else self.after
-
-    def follows(self) -> frozenset[Ref]:
-        return self.behind
 
     @property
     def path(self) -> str:
@@ -51,9 +44,7 @@ class Sysctl(KernelItem):
             assert isinstance(want, Sysctl)
             value = system.files.read(want.path)
             if value is not None:
-                # With its value of now it stands on what is to go later.
-                value = value.strip().replace("\t", " ")
-                found.append(Sysctl(want.parameter, value, want.link, after=want.ahead))
+                found.append(Sysctl(want.parameter, value.strip().replace("\t", " "), want.link))
         return found
 
     def must_replace(self, old: Item) -> bool:

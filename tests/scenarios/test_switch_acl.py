@@ -17,20 +17,22 @@ from tests.scenarios.world import World
 pytestmark = pytest.mark.root
 
 APPS = ("app1", "app2", "app3")
+PORTS = ("eth0", "eth1", "eth2", "eth3")
 SWITCH = switch("sw1", "eth3")
 
 
 @pytest.fixture(scope="module")
 def w() -> Iterator[World]:
-    with World(("eth0", "eth3"), dhcp_ports=("eth3",)) as world:
+    with World(PORTS, dhcp_ports=("eth3",)) as world:
         hosts = [world.lab.app(name) for name in APPS]
         world.apply(device(port(0), bare("eth3")), SWITCH, *(on_it(name) for name in APPS))
         for host in hosts:
             host.dhcp("eth0")
+        world.lab.apps["app2"].serve_http(80, name="app2")
         yield world
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(w: World) -> Segment:
     return w.lab.segment("eth3")
 
@@ -51,9 +53,8 @@ def test_lists_of_both_ends_decide(w: World, site: Segment) -> None:
     w.apply(on_it("app1", web), on_it("app2", own))
     app1, app2, app3 = (w.lab.apps[name] for name in APPS)
     url, two = site.serve_http(), address(w, "app2")
-    app2.serve_http(80, name="app2")
     assert answer(app1, url) == "gw"
-    assert answer(app1, url.replace("://192.168.3.1", "://192.168.3.1:81")) == "curl 28", "another port"
+    assert answer(app1, f"http://{site.gateway}:81/") == "curl 28", "another port"
     assert answer(app1, f"http://{two}/") == "curl 28", "app1's list names the site alone"
     assert answer(app3, f"http://{two}/") == "app2"
     assert answer(app2, url) == "curl 28", "app2's list lets nothing out"
@@ -66,8 +67,7 @@ def test_lists_of_both_ends_decide(w: World, site: Segment) -> None:
 def test_applications_of_the_switch_are_told_by_their_links(w: World, site: Segment) -> None:
     """`eidset` is who is behind an interface of the switch, whatever address it has."""
     w.apply(on_it("app1", [rule(1, eidset=True, protocol="tcp", fport=80)]))
-    app1, app2 = w.lab.apps["app1"], w.lab.apps["app2"]
-    app2.serve_http(80, name="app2")
+    app1 = w.lab.apps["app1"]
     assert answer(app1, f"http://{address(w, 'app2')}/") == "app2"
     assert answer(app1, site.serve_http()) == "curl 28"
     # The application says that the site's address is its own, which a switch does not forbid.
@@ -139,7 +139,8 @@ def test_an_agent_that_begins_anew_finds_all_in_place(w: World, site: Segment) -
         with ExitStack() as stack:
             streams = {name: stack.enter_context(stream) for name, stream in some(w, site).items()}
             since = w.mark()
-            w.succeeded("sw1", w.kill_agent("sw1"))
+            w.kill_agent("sw1")
+            w.looked("sw1", since)
             w.ready("sw1")
             done = w.operations(since)
         assert done == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import FILTER
 from netnsmgr.core.ip import VERSIONS, IPAddress
-from netnsmgr.core.item import Item, Ref
+from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl import filter as acl
 from netnsmgr.features.acl import text
@@ -64,17 +64,18 @@ def items(scope: InstanceScope) -> list[Item]:
         NftTable.of("bridge", "own", _QUIET),
         Sysctl("net/bridge/bridge-nf-call-arptables", "0"),
         *guard.items(observe.body(bridge_mac(scope.instance.name))),
+        *receivers.items(port.ifname for port in scope.ports),
     ]
-    return [*found, *(_filtering(scope) if wanted(scope) else _free(scope))]
+    return [*found, *(_filtering(scope) if wanted(scope) else [Sysctl(name, "0") for name in HOOKS])]
 
 
 def _filtering(scope: InstanceScope) -> list[Item]:
     servers = _servers(scope)
     table = NftTable.of(frame.FAMILY, frame.NAME, frame.frame(), carries=True)
-    epoch = acl.epoch(scope, frame.fresh(), sets=[each.name for each in servers])
+    epoch, gate = acl.epoch(scope, frame.fresh(), sets=[each.name for each in servers]), receivers.gate()
     found: list[Item] = [
         table,
-        *receivers.items(port.ifname for port in scope.ports),
+        gate,
         *acl.eid_sets(scope),
         *acl.domain_sets(scope),
         *servers,
@@ -83,24 +84,10 @@ def _filtering(scope: InstanceScope) -> list[Item]:
     ]
     if scope.instance.spec.flow_log:
         found.append(acl.log())
-    # Before all of it is there, everything passes; what passes then is asked about afterwards.
-    first = {table.ref, epoch.ref, *(each for member in scope.interfaces for each in _refs(*member))}
     tagged = Sysctl("net/bridge/bridge-nf-filter-vlan-tagged", "1")
-    return [*found, tagged, *(Sysctl(name, "1", behind=frozenset({*first, tagged.ref})) for name in HOOKS)]
-
-
-def _free(scope: InstanceScope) -> list[Item]:
-    last = {Ref(NftTable.kind, f"{frame.FAMILY} {FILTER}"), Ref(NftTable.kind, f"bridge {guard.TABLE}")}
-    last |= {Ref(NftPart.kind, f"{frame.FAMILY} {FILTER} {name}") for name in ("epoch", "log")}
-    last |= {each for member in scope.interfaces for each in _refs(*member)[1:]}
-    return [Sysctl(name, "0", ahead=frozenset(last)) for name in HOOKS]
-
-
-def _refs(app: App, interface: AppInterface) -> list[Ref]:
-    """Name the parts of an interface."""
-    name = vif.vif_name(app, interface)
-    listed = Ref(NftPart.kind, f"{frame.FAMILY} {FILTER} list_{name}")
-    return [guard.ref(name), receivers.ref(name), listed]
+    # Packets come when all is there that they are asked by, and stay away before the first of it goes.
+    first = frozenset({table.ref, gate.ref, epoch.ref, tagged.ref})
+    return [*found, tagged, *(Sysctl(name, "1", after=first) for name in HOOKS)]
 
 
 def _servers(scope: InstanceScope) -> list[NftSet]:
@@ -142,17 +129,22 @@ def believed(scope: InstanceScope, app: App, interface: AppInterface) -> tuple[I
 
 def frames(scope: InstanceScope) -> list[Item]:
     """Return what lets nothing pass by itself: while an instance goes, it outlives the links that it filters."""
-    return [item for item in items(scope) if isinstance(item, NftTable | NftSet | Sysctl)]
+    return [
+        item
+        for item in items(scope)
+        if isinstance(item, NftTable | NftSet | Sysctl) or item.ref == receivers.gate().ref
+    ]
 
 
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
     """Return the parts of one interface: who it is, and its list."""
     asked = metadata.watched(scope, app, interface, _watched(app, interface))
-    own: list[Item] = [guard.part(_vif(scope, app, interface), asked)]
+    name, group = vif.vif_name(app, interface), vif.group(app, interface)
+    number = scope.numbers.vifs[group]
+    own: list[Item] = [guard.part(_vif(scope, app, interface), asked), receivers.part(name, number)]
     if not wanted(scope):
         return own
-    name, group = vif.vif_name(app, interface), vif.group(app, interface)
-    number, block = scope.numbers.vifs[group], scope.numbers.blocks[group]
+    block = scope.numbers.blocks[group]
     hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
     static = {host: static_addresses(scope, host) for host in hosts}
     body, links = acl.compiled(number, block, interface, static, members=text.BOTH_ENDS, services=_DNS)
@@ -162,7 +154,7 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
         links = (*links, ("routers", str(number << 16), "goto asked"))
     needs = acl.asked_sets(hosts) | {each.ref for each in _servers(scope)}
     listed = NftPart(frame.FAMILY, FILTER, f"list_{name}", body + more, links, needs=needs)
-    return [*own, receivers.part(name, number), listed]
+    return [*own, listed]
 
 
 def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
@@ -179,7 +171,6 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         # Behind a tag that the bridge does not look at a packet would pass by the list.
         tags=trunk or not listed,
         locked=True,
-        listed=wanted(scope),
         spanning=spanning(scope),
     )
 

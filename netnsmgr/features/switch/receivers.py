@@ -1,8 +1,8 @@
-"""To whom a frame of a switch goes: the table ``bridge netnsmgr_vif``, there only where lists ask for it.
+"""To whom a frame of a switch goes: the table ``bridge netnsmgr_vif``, which is asked only where there are lists.
 
 A bridge knows the receiver only when it forwards, so this is a hook of the family ``bridge``, at the price that `guard`
-tells of.  It adds the receiver's id to the mark, and lets nothing pass between links that nobody has told of: an
-application's without its part would count as a port of the device, which is not asked about.
+tells of; ``gate`` is the part with that hook.  It adds the receiver's id to the mark, and lets nothing pass between links that
+nobody has told of: an application's without its part would count as a port of the device, which is not asked about.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ FAMILY = "bridge"
 
 
 def items(ports: Iterable[str]) -> list[Item]:
-    """Return the table for a switch with these ports of the device."""
+    """Return the table for a switch with these ports of the device; by itself it sees no frame."""
+    body = "\nmap to_vif { type ifname : verdict; }"
     there = NftSet(FAMILY, guard.TABLE, "ports", "type ifname", frozenset(ports))
-    body = f"""
-map to_vif {{ type ifname : verdict; }}
-{there.declaration()}
+    return [NftTable.of(FAMILY, guard.NAME, body, carries=True), there]
 
-chain forward {{
+
+def gate() -> NftPart:
+    """Return the part by which all forwarded frames pass."""
+    body = """
+chain @@_forward {
     type filter hook forward priority -300; policy accept;
     meta mark 0 iifname != @ports drop
     oifname vmap @to_vif
     oifname != @ports drop
-}}"""
-    return [NftTable.of(FAMILY, guard.NAME, body, carries=True), there]
+}"""
+    needs = frozenset({NftSet(FAMILY, guard.TABLE, "ports", "", None).ref})
+    return NftPart(FAMILY, guard.TABLE, "gate", body, (), needs=needs)
 
 
 def ref(link: str) -> Ref:
