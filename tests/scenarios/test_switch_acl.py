@@ -143,5 +143,5 @@ def test_an_agent_that_begins_anew_finds_all_in_place(w: World, site: Segment) -
             w.looked("sw1", since)
             w.ready("sw1")
             done = w.operations(since)
-        assert done == []
+        assert done == [], "\n".join(done)
         assert {name: stream.lost for name, stream in streams.items() if stream.lost} == {}

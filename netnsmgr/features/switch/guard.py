@@ -38,8 +38,8 @@ GROUPS = "01:80:c2:00:00:0"
 UNFORWARDABLE = range(3)
 """The last digits of those that Linux never forwards (``BR_GROUPFWD_RESTRICTED``)."""
 
-_FAST = "udp dport >= 1024 accept"
-"""Answers of DHCP go to the ports 68 and 546, whatever port they come from."""
+_FAST = ["udp dport >= 1024 accept", "udp dport 69-545 accept"]
+"""What has to be looked at goes to DHCP's ports, 67, 68, 546 and 547, whatever port it comes from."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     own = [f"ether saddr != {vif.mac} drop"] if vif.guarded and not vif.locked else []
     tags = [] if vif.tags else ["vlan id 0-4095 drop"]
     # First of all, so that nothing changes here when lists come that ask for the mark.
-    mark, fast = f"meta mark set {vif.number}", [_FAST, "meta l4proto tcp goto @@_tcp"]
+    mark, fast = f"meta mark set {vif.number}", [*_FAST, "meta l4proto tcp goto @@_tcp"]
     coming = [*own, mark, *tags, *fast, *_slow(vif)]
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
     body += watched.chains
@@ -218,7 +218,7 @@ def _going(vif: Vif) -> list[str]:
     if vif.guarded and not vif.locked:
         # What the bridge does not know the port of it gives to all.
         own = [f"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00 ether daddr != {vif.mac} drop"]
-    fast = [_FAST, "meta l4proto tcp accept"] if others else []
+    fast = [*_FAST, "meta l4proto tcp accept"] if others else []
     return [*own, *fast, *others]
 
 
