@@ -33,6 +33,8 @@ class BridgePort(KernelItem):
     """The only MAC address behind the port, known without learning: frames of others are dropped, frames for others
     are not flooded to it.  None: the bridge learns."""
     up: bool = True
+    mtu: int | None = None
+    """What is written for the link, in bytes; None: as found."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
 
     def key(self) -> str:
@@ -58,7 +60,8 @@ class BridgePort(KernelItem):
             mac = "(learned)" if port.locked else ""
             if port.locked and want.mac and system.bridges.knows(name, want.mac):
                 mac = want.mac
-            found.append(BridgePort(name, info.master, port.guard, port.vlans, mac, info.up))
+            mtu = None if want.mtu is None else info.mtu
+            found.append(BridgePort(name, info.master, port.guard, port.vlans, mac, info.up, mtu))
         return found
 
     def must_replace(self, old: Item) -> bool:
@@ -66,7 +69,7 @@ class BridgePort(KernelItem):
 
     async def create(self, system: System) -> None:
         # Nothing happens to a link that has this master already, nor to one that is up.
-        await system.rtnl.set_link(self.link, master=self.master)
+        await system.rtnl.set_link(self.link, master=self.master, mtu=self.mtu)
         system.bridges.refresh()
         now = system.bridges.ports().get(self.link)
         if now is None or (now.guard, now.locked) != (self.guard, bool(self.mac)):

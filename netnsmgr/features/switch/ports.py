@@ -25,9 +25,12 @@ def items(scope: InstanceScope) -> list[Item]:
         # It may have come before the namespace's default was set.
         silent = Sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "1", name)
         port_vlans = vlans.of_port(scope, port)
+        # Of a shared port it is the uplink agent's affair, who finds another one there, too.
+        mtu = None if port.shared else port.mtu
+        after = frozenset({silent.ref})
         found += [
             ExternalLink(name),
             silent,
-            BridgePort(name, BRIDGE, guarded(scope, port), port_vlans, after=frozenset({silent.ref})),
+            BridgePort(name, BRIDGE, guarded(scope, port), port_vlans, mtu=mtu, after=after),
         ]
     return found

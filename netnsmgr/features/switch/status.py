@@ -44,11 +44,14 @@ class Seen:
 def mtus(
     links: Mapping[str, LinkInfo], ports: Iterable[Mapping[str, Any]], told: Iterable[tuple[str, int]]
 ) -> tuple[int, ...]:
-    """Return the MTU of each port, given as documents: of its link, or what was told of one that is not here."""
+    """Return the MTU of each port, given as documents: as written, of its link, or what was told of one that is not here."""
     known = dict(told)
     found = []
     for port in ports:
         info = links.get(port.get("interface") or port["name"])
+        if port.get("mtu") and not port.get("shared"):
+            found.append(port["mtu"])
+            continue
         if info is not None or port["name"] in known:
             found.append(known[port["name"]] if info is None else info.mtu)
     return tuple(found)
