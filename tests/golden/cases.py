@@ -158,8 +158,6 @@ CASES = {
     "port-maps": PORT_MAPS,
     "dhcp6": DHCP6,
     "ipv6-alone": IPV6_ALONE,
-}
-SWITCHES = {
     "switch": SWITCH_APPS,
     "switch-vlans": SWITCH_VLANS,
     "switch-air-gapped": DEVICE + ni("type: switch", "sw1") + ON_SWITCH,
@@ -200,9 +198,6 @@ CHANGES = {
         DEVICE + ni("subnets: ['fd00:10:2::/64']"),
     ),
     "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
-    "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),
-}
-SWITCH_CHANGES = {
     "a switch comes, and takes its port": (SWITCH_DEVICE, SWITCH),
     "a switch goes, and gives it back": (SWITCH, SWITCH_DEVICE),
     "an application joins a switch": (SWITCH, SWITCH + ON_SWITCH),
@@ -214,4 +209,5 @@ SWITCH_CHANGES = {
         DEVICE,
         DEVICE.replace("name: eth0,", "name: eth0, shared: true,"),
     ),
+    "the instance goes": (BASE + ni(LOCAL, "ni2"), DEVICE + ni(LOCAL, "ni2")),
 }

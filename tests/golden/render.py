@@ -20,13 +20,14 @@ from netnsmgr.items.port import BorrowedPort, LentPort
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import LocalRule, Rule
-from netnsmgr.items.shared_port import SharedPort
+from netnsmgr.items.shared_port import SharedBridge, SharedPort
 from netnsmgr.items.switch_bridge import SwitchBridge
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.told import Told
+from netnsmgr.items.vlan import VlanLink
 
 KINDS = (
-    Told, ExternalLink, ExternalNetns, LentPort, BorrowedPort, SharedPort, Bridge, SwitchBridge, Veth, Tap, Tun, LinkUp,
+    Told, ExternalLink, ExternalNetns, LentPort, BorrowedPort, VlanLink, SharedBridge, SharedPort, Bridge, SwitchBridge, Veth, Tap, Tun, LinkUp,
     BridgePort, Address, Route, Rule, LocalRule, Sysctl, Forwarding,
     NftTable, NftSet, NftPart, MappedFlows, Directory, File, Process,
 )  # fmt: skip
@@ -143,6 +144,8 @@ def _line(item: Item) -> str:
             return f"# link {item.name}: somebody else's"
         case ExternalNetns():
             return f"# network namespace {item.name}: somebody else's, at {item.path}"
+        case VlanLink():
+            return f"ip link add {item.name} link {item.parent} type vlan id {item.vid}{_link(item)}"
         case Told():
             return f"# told: {item.what}"
         case LentPort():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cases import AS_FOUND, CASES, CHANGES, SWITCHES
+from tests.golden.cases import AS_FOUND, CASES, CHANGES
 from tests.golden.conftest import Golden
 from tests.golden.intent import Agents, Found
 from tests.golden.render import terminal
@@ -51,11 +51,11 @@ def test_changes(golden: Golden) -> None:
     golden("changes", "".join(parts))
 
 
-@pytest.mark.parametrize("name", [*CASES, *SWITCHES, "demo"])
+@pytest.mark.parametrize("name", [*CASES, "demo"])
 def test_every_item_has_its_foundations(name: str) -> None:
     """Nothing stands on something that no feature makes and nobody else owns: no item is blocked where every
     fact holds, and the same text gives the same plan."""
-    text = DEMO.read_text(encoding="utf-8") if name == "demo" else (CASES | SWITCHES)[name]
+    text = DEMO.read_text(encoding="utf-8") if name == "demo" else CASES[name]
     agents, again = Agents(text, AS_FOUND), Agents(text, AS_FOUND)
     for agent in agents:
         assert agents.plan(agent).blocked == {}
