@@ -16,6 +16,7 @@ from netnsmgr.agent.instance import InstanceRole
 from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
+from netnsmgr.kernel.moves import borrows
 from netnsmgr.kernel.processes import end_all
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.kernel.watch import DirectoryWatch
@@ -75,7 +76,7 @@ def _enter(name: str, directory: str) -> bool:
     """Enter the instance's namespace, made now if need be; true if it was made now.
 
     The file ``netns`` in the run directory holds the inode of the namespace that we made, so that one of the same
-    name that somebody else made is never taken for ours.
+    name that somebody else made is never taken for ours; unless the device's ports in it say whose it is.
     """
     mark = Path(directory, "netns")
     pin = namespace.pin_path(name)
@@ -85,6 +86,11 @@ def _enter(name: str, directory: str) -> bool:
         namespace.enter(pin)
         return False
     if found is not None:
+        namespace.enter(pin)
+        if borrows(name):
+            # The run directory is gone, but not what is in the namespace: a port of the device, which would go with it.
+            mark.write_text(str(found), encoding="ascii")
+            return False
         raise KernelError(
             f"a network namespace {name} exists already and is not netnsmgr's: give the instance another name, "
             f"or remove the namespace (ip netns del {name})"

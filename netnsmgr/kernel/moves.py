@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.port import Record
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info
 from netnsmgr.kernel.ndp_proxies import ProxyRequests
@@ -85,3 +87,10 @@ class MoveRequests(ProxyRequests):
         with explained(f"link {name}"):
             await self._ip.link("set", index=number, ifname=new)
         self.refresh()
+
+
+def borrows(instance: str) -> bool:
+    """Say whether a link of this namespace is a port that was lent to ``instance``; asked before there is a loop."""
+    with IPRoute() as asking:
+        infos = [link_info(message, {}) for message in asking.link("dump", ext_mask=SKIP_STATISTICS)]
+    return any((record := Record.of(info)) is not None and record.instance == instance for info in infos)

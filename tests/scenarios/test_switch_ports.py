@@ -186,6 +186,21 @@ def test_the_namespace_dies(w: World) -> None:
     back(w, before)
 
 
+def test_the_run_directory_is_lost(w: World) -> None:
+    """The port in it says whose the namespace is: the next agent goes on with it, and gives the port back in the end."""
+    before = as_found(w)
+    wants(w, "ni6")
+    w.ready("ni6")
+    w.crash()
+    w.sh("rm -rf /run/netnsmgr/instances")
+    w.restart()
+    w.ready("ni6")
+    assert here(w, "ni6") == ["ni6"]
+    wants(w)
+    w.until(lambda: not w.instance("ni6"), "ni6 is gone")
+    back(w, before)
+
+
 def test_a_port_vanishes_while_it_is_lent_and_returns(w: World) -> None:
     """Pulled out and plugged in again: the switch waits for it, and has it again."""
     wants(w, "ni6")
