@@ -123,7 +123,11 @@ class PortItem(KernelItem):
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         links = await system.rtnl.links()
         if system.owns_namespace:
-            return [BorrowedPort(info.name) for info in links.values() if info.alias.startswith(RECORD)]
+            return [
+                BorrowedPort.seen(info, record, wanted.get(info.name))
+                for info in links.values()
+                if (record := Record.of(info)) is not None
+            ]
         found: list[Item] = []
         awaited: set[str] = set()
         for want in wanted.values():
@@ -217,7 +221,18 @@ class ReturnedPort(PortItem):
 
 @dataclass(frozen=True)
 class BorrowedPort(PortItem):
-    """In a switch's namespace: a port of the device that is there; deleted, it is given back to the root namespace."""
+    """In a switch's namespace: a port of the device that is there; deleted, it is given back to the root namespace.
+
+    ``mtu`` in bytes; None: as found.
+    """
+
+    mtu: int | None = None
+
+    @classmethod
+    def seen(cls, info: LinkInfo, record: Record, want: Item | None) -> BorrowedPort:
+        """Describe a port in the terms of what is wanted of it."""
+        wanted = want.mtu if isinstance(want, BorrowedPort) else None
+        return cls(info.name, wanted if info.mtu == (wanted or record.mtu) else info.mtu)
 
     def deps(self) -> frozenset[Ref]:
         return frozenset({link_ref(self.name)})
@@ -229,7 +244,10 @@ class BorrowedPort(PortItem):
         )
 
     async def modify(self, old: Item, system: System) -> None:
-        return None
+        info = (await system.rtnl.links()).get(self.name)
+        record = Record.of(info) if info is not None else None
+        if record is not None:
+            await system.rtnl.set_link(self.name, mtu=self.mtu or record.mtu)
 
     async def delete(self, system: System) -> None:
         await system.rtnl.give_back(self.name)

@@ -149,6 +149,12 @@ class TestBorrowed:
             at_home = inside()
             async with stage(home=at_home) as there:
                 assert await there.bring(ExternalLink("eth3"), BorrowedPort("eth3")) == []
+                wide = BorrowedPort("eth3", 2000)
+                assert await there.bring(ExternalLink("eth3"), wide) == ["modify port/eth3"]
+                assert link("eth3")["mtu"] == 2000
+                assert await there.bring(ExternalLink("eth3"), BorrowedPort("eth3")) == ["modify port/eth3"]
+                assert link("eth3")["mtu"] == 1480
+                await there.bring(ExternalLink("eth3"), wide)
                 assert await there.bring() == ["delete port/eth3"]
             enter("/run/netns/home")
             assert await agent.bring() == ["delete port/eth3 as found"]

@@ -9,4 +9,4 @@ from netnsmgr.items.port import BorrowedPort
 
 def items(scope: InstanceScope) -> list[Item]:
     """Return the ports that are here as they are; a shared one has but an end of a veth pair here."""
-    return [BorrowedPort(port.ifname) for port in scope.ports if not port.shared]
+    return [BorrowedPort(port.ifname, port.mtu) for port in scope.ports if not port.shared]
