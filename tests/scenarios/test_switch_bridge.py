@@ -88,3 +88,18 @@ class TestMtu:
             app6.run(["ip", "link", "set", "eth0", "up"])
             app6.run(["ip", "address", "add", "192.168.3.9/24", "dev", "eth0"])
             assert app6.ping(str(segment.gateway), timeout=5)
+
+
+class TestVirtualMachine:
+    def test_on_a_switch(self) -> None:
+        """A virtual machine's TAP joins the switch as an application's link does, and survives its end."""
+        with World(PORTS) as w:
+            guest, segment = w.lab.tap_app("guest"), w.lab.segment("eth3")
+            machine = app("guest", "ni6", attach={"tap": True})
+            w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), machine)
+            mac = w.interface("ni6", "guest")["mac"]
+            for _ in range(2):
+                guest.plug("ni6", "guest.eth0", mac=mac)
+                guest.run(["ip", "address", "replace", "192.168.3.9/24", "dev", "eth0"])
+                w.eventually(lambda: guest.ping(str(segment.gateway)), "the guest reaches the site")
+                guest.unplug()
