@@ -1,0 +1,221 @@
+"""What it costs a forwarded packet that addresses are learned: ``python -m tests.bench.observe [ROUNDS]``, as root.
+
+A bridge with an application and a port, made by hand.  Each way to copy ARP, neighbour discovery and DHCP is put there and
+taken away again; UDP of 46 bytes is sent from the application to the port and back, and its sender's processor time (in which
+everything on the way happens) compared with that of the plain bridge a moment before.  Printed are medians of these pairs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from netnsmgr.features.switch import observe
+
+MAC, SITE, OWN = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:99"
+COUNT = 5_000
+SENDER = Path(__file__).with_name("sender.py")
+PLACE = "/run/netns"
+SETUP = f"""
+mount -t tmpfs none /run; mkdir -p {PLACE}
+sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+ip link set lo up
+ip netns add app; ip netns add site
+ip link add bn0 type bridge mcast_snooping 0; ip link set bn0 address {OWN} up
+ip link add app.eth0 type veth peer name eth0 netns app address {MAC}
+ip link add eth3 type veth peer name eth3 netns site address {SITE}
+ip link set app.eth0 master bn0 up; ip link set eth3 master bn0 up
+ip tuntap add copies mode tap; ip link set copies up
+for ns in app.eth0.1.2.{SITE} site.eth3.2.1.{MAC}; do set -- $(echo $ns | tr . " "); ns=$1; link=$2; own=$3; other=$4; mac=$5
+  ip -n $ns address add 10.0.0.$own/24 dev $link; ip -n $ns link set $link up
+  ip -n $ns neighbour add 10.0.0.$other lladdr $mac dev $link nud permanent
+  ip netns exec $ns nft "add table netdev d; add chain netdev d c {{ type filter hook ingress device $link priority 0; }}; \
+    add rule netdev d c meta protocol ip drop"
+done
+"""
+BPF = """
+import ctypes, socket, struct, sys, time
+code = [{code}]
+for link in sys.argv[1:]:
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    program = b"".join(struct.pack("HBBI", *each) for each in code)
+    held = ctypes.create_string_buffer(program)
+    wire.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", len(code), ctypes.addressof(held)))
+    wire.setsockopt(263, 23, 1)
+    wire.bind((link, 3))
+    wire.setsockopt(263, 1, struct.pack("iHH8s", socket.if_nametoindex(link), 1, 0, b""))
+    globals()[link] = wire
+print("listening", flush=True)
+time.sleep(1000)
+"""
+EXPRESSION = (
+    "arp or (udp and (port 67 or port 68 or port 546 or port 547)) or "
+    "(icmp6 and (ip6[40] == 135 or ip6[40] == 136))"
+)
+
+
+def sh(script: str) -> str:
+    done = subprocess.run(["sh", "-ec", script], text=True, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"{script}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def nft(text: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
+
+
+def table(family: str, hooks: str) -> Callable[[], Callable[[], object]]:
+    """Rules in a table of their own: what is put into the chains that others have is less."""
+
+    def make() -> Callable[[], object]:
+        nft(f"table {family} t {{ {observe.body(OWN)}\n{hooks}\n}}")
+        return lambda: nft(f"delete table {family} t")
+
+    return make
+
+
+def listening(*links: str) -> Callable[[], object]:
+    lines = sh(f"tcpdump -ddd -y EN10MB '{EXPRESSION}'").splitlines()[1:]
+    code = ", ".join(f"({', '.join(line.split())})" for line in lines)
+    argv = [sys.executable, "-I", "-S", "-c", BPF.format(code=code), *links]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    def end() -> None:
+        process.kill()
+        process.wait()
+
+    return end
+
+
+def mirrored() -> Callable[[], object]:
+    sh("tc qdisc add dev app.eth0 clsact")
+    mirror = "action mirred egress mirror dev copies"
+    for hook, port in (("ingress", "dport 67"), ("egress", "dport 68")):
+        rules = [
+            f"protocol ip u32 match ip protocol 17 0xff match ip {port} 0xffff {mirror}",
+            f"protocol ipv6 u32 match ip6 protocol 58 0xff match u8 135 0xfe at 40 {mirror}",
+        ]
+        if hook == "ingress":
+            rules.append(f"protocol arp u32 match u32 0 0 {mirror}")
+        for number, rule in enumerate(rules, 1):
+            sh(f"tc filter add dev app.eth0 {hook} prio {number} {rule}")
+    return lambda: sh("tc qdisc del dev app.eth0 clsact")
+
+
+def duplicated() -> Callable[[], object]:
+    nft("""table netdev t {
+        chain coming { type filter hook ingress device app.eth0 priority 0;
+            meta protocol arp dup to copies
+            udp dport { 67, 547 } dup to copies
+            icmpv6 type { 135, 136 } dup to copies
+        }
+        chain going { type filter hook egress device app.eth0 priority 0;
+            udp dport { 68, 546 } dup to copies
+        }
+    }""")
+    return lambda: nft("delete table netdev t")
+
+
+GUARD = """udp dport >= 1024 accept
+    meta l4proto tcp accept
+    meta mark set 1"""
+"""As in the chains of a switch's guard, which are there anyway; what is copied comes after them."""
+GOING = f"""udp dport & 0xfc00 != 0 accept
+    udp dport {{ 68, 546 }} jump {observe.ANSWERS}"""
+
+
+def port(rules: str) -> str:
+    return f"chain port {{ type filter hook ingress device eth3 priority 0; {rules}\n }}\n"
+
+
+def jitted() -> Callable[[], object]:
+    lines = sh("tcpdump -ddd -y EN10MB 'udp dst port 68 or udp dst port 546'").replace("\n", ",").strip(",")
+    sh("tc qdisc add dev eth3 clsact")
+    sh(f"tc filter add dev eth3 ingress bpf bytecode '{lines}' action mirred egress mirror dev copies")
+    return lambda: sh("tc qdisc del dev eth3 clsact")
+
+
+COMING = observe.coming(MAC)
+
+
+def ingress(rules: str) -> str:
+    return f"chain coming {{ type filter hook ingress device app.eth0 priority 0; {rules}\n }}\n"
+
+
+def egress(rules: str) -> str:
+    return f"chain going {{ type filter hook egress device app.eth0 priority 0; {rules}\n }}\n"
+
+
+WAYS: dict[str, Callable[[], Callable[[], object]]] = {
+    "nothing (noise)": lambda: lambda: None,
+    "guard's hook where the application's frames come in": table("netdev", ingress(GUARD)),
+    "chosen: in that hook, and one at the port": table(
+        "netdev", ingress(f"{GUARD}\n{COMING}") + port(f"udp dport & 0xfc00 == 0 jump {observe.ANSWERS}")
+    ),
+    "nft log: in that hook, and one where they leave": table(
+        "netdev", ingress(f"{GUARD}\n{COMING}") + egress(GOING)
+    ),
+    "nft log: hooks of the bridge (prerouting, forward)": table(
+        "bridge",
+        f"""chain entering {{ type filter hook prerouting priority -300; {COMING}\n }}
+        chain forwarded {{ type filter hook forward priority -300; {GOING}\n }}""",
+    ),
+    "nft dup to a tap, both hooks of the interface": duplicated,
+    "tc u32, mirred to a tap, both hooks of the interface": mirrored,
+    "tc bpf, mirred to a tap, at the port alone": jitted,
+    "AF_PACKET with BPF on interface and port": lambda: listening("app.eth0", "eth3"),
+    "AF_PACKET with BPF on the bridge, promiscuous": lambda: listening("bn0"),
+}
+
+
+class Sender:
+    def __init__(self, place: str, target: str) -> None:
+        argv = ["ip", "netns", "exec", place, sys.executable, "-I", "-S", str(SENDER)]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._target = target
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def cost(self, count: int = COUNT) -> float:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{self._target} 9000 same {count}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline()) / count
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    only = sys.argv[2:]
+    sh(SETUP)
+    senders = {"out": Sender("app", "10.0.0.2"), "in": Sender("site", "10.0.0.1")}
+    for sender in senders.values():
+        sender.cost()
+    ways = {name: way for name, way in WAYS.items() if not only or any(word in name for word in only)}
+    ratios: dict[tuple[str, str], list[float]] = {(name, way): [] for name in ways for way in senders}
+    plain: dict[str, list[float]] = {way: [] for way in senders}
+    for _ in range(rounds):
+        for name, make in ways.items():
+            for way, sender in senders.items():
+                before = sender.cost()
+                undo = make()
+                with_it = sender.cost()
+                undo()
+                after = sender.cost()
+                plain[way].append((before + after) / 2)
+                ratios[name, way].append(with_it / ((before + after) / 2))
+    for way, costs in plain.items():
+        print(f"plain bridge, {way}: {statistics.median(costs) * 1e9:.0f} ns a packet")
+    for name in ways:
+        both = [statistics.median(ratios[name, way]) - 1 for way in senders]
+        print(f"{name:52} {both[0]:+7.1%} {both[1]:+7.1%}")
+
+
+if __name__ == "__main__":
+    main()
