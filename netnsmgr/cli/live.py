@@ -43,6 +43,8 @@ def _why_not(site: Site, inside: Inside, answer: Answer) -> str:
         return f"only {', '.join(SENDABLE)} can be sent, not {flow['protocol']}"
     if answer["sender"] == "outside":
         return "what comes from outside of the device can only be sent from there; --from device sends from the device itself"
+    if site.scope(answer["network"]).instance.is_switch:
+        return "packets are not followed through a switch"
     app = site.config.apps[answer["app"]]
     if answer["sender"] == "application" and app.spec.attach.tap:
         return f"{app.name} is a virtual machine behind a TAP device; only it can send as itself"

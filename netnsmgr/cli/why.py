@@ -186,7 +186,7 @@ class _Question:
         self, members: list[Member], origin: tuple[str, int | None, int, int]
     ) -> list[dict[str, Any]]:
         """Answer for each interface at which the flow can arrive; for all if there is none."""
-        from netnsmgr.supervisor.why_answer import Asked
+        from netnsmgr.supervisor.why_answer import NOBODY4, Asked
 
         host, port, protocol, number = origin
         address = _literal(host)
@@ -195,7 +195,8 @@ class _Question:
             scope = self._site.scope(member[1].network)
             nets = [net for net in scope.nets if address is None or net.version == address.version]
             # Of an address the version is known, be it one that the network has not.
-            for asks in [net.gateway for net in nets] or [address or scope.inner]:
+            inner = scope.inner if scope.links else NOBODY4
+            for asks in [net.gateway for net in nets] or [address or inner]:
                 asked = Asked(asks, protocol, number, port or self._source_port).to(asks)
                 answers.append(self._from(member, host, asked))
         return [answer for answer in answers if not answer["reason"]] or answers
@@ -226,7 +227,10 @@ class _Question:
         network = member[1].network
         scope = self._site.scope(network)
         names = search_list(target.host.lower(), scope.instance.domain)
-        if reason := self._inside.why_not(network):
+        reason = self._inside.why_not(network)
+        if scope.instance.is_switch:
+            reason = f"{network} is a switch, and has no DNS server of its own"
+        if reason:
             fixed = self._own_names(member, names)
             if fixed:
                 return fixed, []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from ipaddress import IPv6Address, ip_address, ip_interface
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
@@ -17,6 +17,9 @@ from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, Po
 from netnsmgr.items.lease import Lease
 from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT, link_status
 from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
+
+ON_SWITCHES = ("dhcp", "dhcp6", "arp", "nd", "link-local")
+"""How addresses of a switch's applications are learned, all of them."""
 
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -98,8 +101,9 @@ class Site:
     def _learned(self, scope: InstanceScope) -> Iterator[Learned]:
         for app, interface in scope.interfaces:
             number = scope.numbers.vifs[vif.group(app, interface)]
-            for held in self._held(scope.instance.name, app, interface, "slaac", "link-local"):
-                yield Learned(number, IPv6Address(held["address"]))
+            sources = ON_SWITCHES if scope.instance.is_switch else ("slaac", "link-local")
+            for held in self._held(scope.instance.name, app, interface, *sources):
+                yield Learned(number, ip_address(held["address"]))
 
     def _held(
         self, network: str, app: App, interface: AppInterface, *sources: str

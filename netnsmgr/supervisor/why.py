@@ -15,6 +15,7 @@ from netnsmgr.features.acl.why import Known, Member, ask, owners
 from netnsmgr.features.portmap_inside import address_of, learned, made_of
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.ways import Hop, Way
+from netnsmgr.supervisor import why_switch
 from netnsmgr.supervisor.site import Site
 from netnsmgr.supervisor.why_answer import Answer, Asked, lacks, net_of, nobody, service_of
 
@@ -25,6 +26,8 @@ def in_order(site: Site, member: Member, addresses: Sequence[IPAddress]) -> list
     Those of a version that its network has; all, if there are none.
     """
     scope = site.scope(member[1].network)
+    if scope.instance.is_switch:
+        return list(addresses)
     there, own = {net.version for net in scope.nets}, address_of(scope, *member, 6)
 
     def last(address: IPAddress) -> bool:
@@ -37,6 +40,8 @@ def in_order(site: Site, member: Member, addresses: Sequence[IPAddress]) -> list
 def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str, Any]:
     """Explain a flow that an application begins on one of its interfaces."""
     scope = site.scope(member[1].network)
+    if scope.instance.is_switch:
+        return why_switch.outbound(scope, member, asked, known)
     prefix, written = scope.instance.nat64_prefix, asked.address
     if prefix is not None and isinstance(written, IPv4Address) and not known.placeholder:
         asked = asked.to(mapped(prefix, written))
@@ -128,6 +133,8 @@ def _source(scope: InstanceScope, member: Member, to: IPAddress) -> IPAddress | 
 
 def holder(scope: InstanceScope, address: IPAddress) -> Member | None:
     """Return which application of the instance has an address, link-local ones too."""
+    if scope.instance.is_switch:
+        return why_switch.holder(scope, address)
     if address not in LINK_LOCAL:
         return owners(scope).get(address)
     mine = (

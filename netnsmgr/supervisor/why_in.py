@@ -14,6 +14,7 @@ from netnsmgr.features.acl.why import Known, Member, ask
 from netnsmgr.features.portmap_inside import Lead, address_of, leads
 from netnsmgr.features.scope import senders
 from netnsmgr.features.ways import Hop
+from netnsmgr.supervisor import why_switch
 from netnsmgr.supervisor.site import Site
 from netnsmgr.supervisor.why import follow, outbound
 from netnsmgr.supervisor.why_answer import SERVICE, Answer, Asked, lacks, net_of, nobody
@@ -26,6 +27,8 @@ def inbound(site: Site, member: Member, asked: Asked, sender: IPAddress, known: 
     """
     app, interface = member
     scope, version = site.scope(interface.network), sender.version
+    if scope.instance.is_switch:
+        return why_switch.inbound(scope, member, asked, sender, known)
     own = address_of(scope, app, interface, version)
     protocol = WITH_PORTS.get(asked.protocol, "")
     mine = [lead for lead in leads(scope, app, interface) if lead.version == version]
@@ -104,6 +107,11 @@ def between(site: Site, peer: Member, member: Member, asked: Asked, known: Known
     Of ``asked.address`` only the version is of matter.
     """
     version = asked.address.version
+    scope = site.scope(member[1].network)
+    if scope.instance.is_switch:
+        if peer[1].network == member[1].network:
+            return why_switch.between(scope, peer, member, asked, known)
+        return why_switch.from_elsewhere(scope, member, asked, f"{peer[0].name} in {peer[1].network}")
     own = address_of(site.scope(member[1].network), *member, version)
     if own is None:
         unknown = nobody(version)
@@ -120,6 +128,9 @@ def between(site: Site, peer: Member, member: Member, asked: Asked, known: Known
             addresses = [address for address in everywhere if address.version == version]
             for address in sorted(addresses, key=lambda each: each not in near)[:1]:
                 return outbound(site, peer, asked.to(address, lead.port), Known())
+    if not there.links:
+        name = f"{peer[0].name} of the switch {peer[1].network}"
+        return why_switch.from_elsewhere(scope, member, asked, name)
     ends = next((ends for ends in there.links if ends.version == version), there.links[0])
     return inbound(site, member, asked, ends.inner, known)
 
@@ -127,6 +138,8 @@ def between(site: Site, peer: Member, member: Member, asked: Asked, known: Known
 def from_device(site: Site, member: Member, asked: Asked) -> dict[str, Any]:
     """Explain a flow to an application that the device itself begins; of ``asked.address`` the version is of matter."""
     scope, version = site.scope(member[1].network), asked.address.version
+    if scope.instance.is_switch:
+        return why_switch.from_elsewhere(scope, member, asked, "the device itself")
     own = address_of(scope, *member, version)
     net = net_of(scope, version)
     outer = net.outer if net is not None else nobody(version)

@@ -75,13 +75,21 @@ def owners(scope: InstanceScope) -> dict[IPAddress, Member]:
     return {address: members[group] for address, group in holders(scope).items()}
 
 
-def ask(scope: InstanceScope, member: Member, direction: Direction, flow: Flow, known: Known) -> Said:
-    """Ask the list of one interface about a flow."""
+def ask(
+    scope: InstanceScope,
+    member: Member,
+    direction: Direction,
+    flow: Flow,
+    known: Known,
+    *,
+    beside: Collection[Address] = (),
+) -> Said:
+    """Ask the list of one interface about a flow; ``beside`` are addresses that `eidset` stands for, too."""
     rules = member[1].acl
     if rules is None:
         return Said(member, direction, 1, None, Action.ALLOW, "no list: everything is allowed")
     position, action = decide(
-        rules, direction, flow, _names(scope, rules, flow, direction, known), eids(scope)
+        rules, direction, flow, _names(scope, rules, flow, direction, known), {*eids(scope), *beside}
     )
     doubtful = _doubtful(rules[: position - 1] if position else rules, direction, known)
     if position == 0:
