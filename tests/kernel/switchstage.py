@@ -14,7 +14,7 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.features.switch import filter as switch_filter
-from netnsmgr.features.switch import metadata
+from netnsmgr.features.switch import metadata, observe
 from netnsmgr.items.link import ExternalLink
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
@@ -60,7 +60,7 @@ def scope(*apps: Document, known: Numbers | None = None, **spec: Any) -> Instanc
 def filtered(found: InstanceScope) -> list[Item]:
     """All items by which a switch filters."""
     apps = [item for each in found.interfaces for item in switch_filter.app_items(found, *each)]
-    return [*switch_filter.items(found), *metadata.pair(found), *apps]
+    return [*switch_filter.items(found), *observe.items(found), *metadata.pair(found), *apps]
 
 
 class Switch:
@@ -109,7 +109,7 @@ class Switch:
     async def know(self, found: InstanceScope) -> list[str]:
         """Have other lists; what was done."""
         self.scope = found
-        links = [ExternalLink(vif.vif_name(*each)) for each in found.interfaces]
+        links = [ExternalLink(PORT), *(ExternalLink(vif.vif_name(*each)) for each in found.interfaces)]
         return await self.stage.bring(*links, *filtered(found))
 
     def send(self, name: str, *frames: bytes) -> None:
