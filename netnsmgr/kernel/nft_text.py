@@ -10,6 +10,9 @@ from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
 from netnsmgr.kernel.nft_listing import CARRYING, FINGERPRINT, PART, Objects, Table
 
+_NAME = re.compile(r"(?![0-9.\-]+$)[^:/\"]+")
+"""What is neither a number or an address of IPv4, nor a range of these, nor has a colon or slash as other addresses."""
+
 
 def whole(table: NftTable) -> str:
     """Replace the table whether or not it exists: "add, delete, add"."""
@@ -59,7 +62,7 @@ def part_links(new: NftPart, found: Table | None) -> str:
         taken = {(map_, key) for map_, key, _ in links}
         lines += _unlinking(found, taken, found.parts_called(new.name))
     for map_, key, verdict in sorted(links):
-        lines.append(f'add element {where} {map_} {{ {key} comment "{new.prefix}" : {verdict} }}')
+        lines.append(f'add element {where} {map_} {{ {_key(key)} comment "{new.prefix}" : {verdict} }}')
     return "\n".join(lines) + "\n" if lines else ""
 
 
@@ -89,7 +92,15 @@ def _unlinking(found: Table, taken: set[tuple[str, str]], prefixes: Collection[s
         for map_, key, _ in links
         if prefix in prefixes or (map_, key) in taken
     }
-    return [f"delete element {found.family} {found.name} {map_} {{ {key} }}" for map_, key in sorted(going)]
+    where = f"{found.family} {found.name}"
+    return [f"delete element {where} {map_} {{ {_key(key)} }}" for map_, key in sorted(going)]
+
+
+def _key(text: str) -> str:
+    """Return the fields of an element's key as nft reads them: a name without quotes may begin like a number (``3cx.eth0``),
+    or be a word of its own (a port ``mark``).
+    """
+    return " . ".join(f'"{each}"' if _NAME.fullmatch(each) else each for each in text.split(" . "))
 
 
 def _removal(where: str, objects: Objects) -> Iterator[str]:
@@ -123,8 +134,10 @@ def set_(item: NftSet, found: Table | None, present: frozenset[str]) -> str:
         # The key alone names an element of a map, so that a new value for it finds its place free.
         for verb, texts in ("delete", present - item.elements), ("add", item.elements - present):
             if texts:
+                split = (text.partition(" : ") for text in sorted(texts))
                 listed = ", ".join(
-                    sorted(text.partition(" : ")[0] if verb == "delete" else text for text in texts)
+                    _key(key) if verb == "delete" else f"{_key(key)}{colon}{value}"
+                    for key, colon, value in split
                 )
                 lines.append(f"{verb} element {where} {item.name} {{ {listed} }}")
     return "\n".join(lines)

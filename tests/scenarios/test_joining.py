@@ -107,3 +107,14 @@ def test_another_dns_server_of_the_port(w: World) -> None:
     w.apply(instance("ni2", "192.168.1", dhcp={}))
     assert lookup(w, "only.there") == []
     assert w.dnsmasq("ni2") == pid
+
+
+def test_a_name_that_begins_like_a_number(w: World) -> None:
+    """A DNS label may; nft would read one of its own from it."""
+    w.lab.app("3cx")
+    since = w.mark()
+    w.apply(app("3cx", "ni2", acl=[{"id": 1, "match": {"protocol": "icmp"}}]))
+    w.leased("ni2", "3cx")
+    assert w.lab.apps["3cx"].ping("192.168.0.1")
+    w.command("delete", "app", "3cx")
+    assert not w.logged(since, event="operation failed")
