@@ -45,7 +45,7 @@ def resolve_by_tcp(sock: socket.socket, name: str, version: int) -> str:
 
 def asking(version: int, kind: int = socket.SOCK_DGRAM) -> socket.socket:
     sock = socket.socket(FAMILIES[version], kind)
-    sock.settimeout(2)
+    sock.settimeout(10)  # the machine may be busy
     sock.connect((SERVERS[version], 53))
     return sock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -75,8 +76,13 @@ async def test_what_comes_too_fast_is_counted() -> None:
 
     async with running(scope(log=True)) as (rows, _):
         asked = bytes(DNSRecord.question("evil.org").pack()).hex()
-        before = received()
-        code = f"s = socket.socket(2, 2); [s.sendto(bytes.fromhex('{asked}'), ('{DNS}', 53)) for _ in range(1000)]"
-        sh(f'ip netns exec app2 python3 -c "import socket; {code}"')
-        assert received() - before >= 1000
-        assert await rows.until(lambda found: found.get("agent/app2", {"lost": 0})["lost"] >= 500)
+        code = f"s = socket.socket(2, 2); [s.sendto(bytes.fromhex('{asked}'), ('{DNS}', 53)) for _ in range(2000)]"
+        before, sent = received(), 0
+        async with asyncio.timeout(20):
+            # A busy machine may take its time to ask so much.
+            while not rows.hub.rows(FLOW_LOG).get("agent/app2", {"lost": 0})["lost"]:
+                await asyncio.to_thread(sh, f'ip netns exec app2 python3 -c "import socket; {code}"')
+                sent += 2000
+                await asyncio.sleep(0)
+            while received() - before < sent:
+                await asyncio.sleep(0.05)

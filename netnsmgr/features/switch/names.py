@@ -32,7 +32,7 @@ PRIORITY = 100
 """Behind ``br_netfilter`` (-1, NF_BR_PRI_BRNF - 1), whose inet hooks ask the lists."""
 QUESTIONS, ANSWERS = 200, 400
 """Packets of one interface in a second, and as many at once: what is more is dropped, or not copied where it is only logged.
-An answer by TCP is several packets."""
+An answer by TCP is several packets.  Of a question's only those count that push data (RFC 9293, 3.9.1.2): the last ones."""
 
 
 def hosted(interface: AppInterface) -> bool:
@@ -83,7 +83,7 @@ chain question {{
     meta protocol ip6 iifname . ip6 daddr @servers6 goto asked{_copied("asking", "iifname", QUESTIONS) if log else ""}
 }}
 chain asked {{
-    meta l4proto tcp tcp flags & syn != 0 accept
+    meta l4proto tcp tcp flags & (syn | psh) != psh accept
     {_over("asking", "iifname", QUESTIONS)} counter name unlogged drop
     log prefix "{ASKED}" group {DNS_GROUP}
 }}
