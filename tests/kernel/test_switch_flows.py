@@ -33,6 +33,8 @@ async def test_flows_of_both_ends_and_directions() -> None:
             assert (found["interface"], found["direction"], found["rule"]) == ("eth0", direction, rule)
             assert (found["verdict"], "translated" in found, "service" in found) == ("allow", False, False)
             assert found.get("peer") == ("app2" if port == 5002 else None)
+        asked = await rows.record("app1", type="flow", dport=53)
+        assert (asked["direction"], asked["rule"], asked["service"]) == ("out", 0, "dns")
         for port, peer in (5002, "app1"), (5003, None):
             found = await rows.record("app2", type="flow", dport=port)
             assert (found["direction"], found["rule"], found.get("peer")) == ("out", None, peer)

@@ -20,6 +20,7 @@ from netnsmgr.features.switch import names
 from tests.kernel.stage import sh
 from tests.kernel.switchnames import (
     APP1,
+    APP2,
     DNS,
     DNS6,
     DOMAIN,
@@ -146,6 +147,19 @@ async def test_an_answer_that_nobody_asked_for_counts_for_nothing() -> None:
 
 
 @isolated
+async def test_a_server_among_the_applications() -> None:
+    """It is believed if it may send for others, as a server of DHCP may; a guarded one is not, configured or not."""
+    name = f"n9.{DOMAIN}"
+    async with running(scope(servers=[APP2])) as (_, agent):
+        for unguarded in False, True:
+            await agent.once(*items(scope(servers=[APP2], unguarded=unguarded)))
+            with waiting(name, APP2) as (port, received):
+                send(APP2, APP1, port, answer(name, 7, "198.51.66.6"), app="app2")
+                assert received(5.0)
+            assert ("198.51.66.6" in elements()) is unguarded
+
+
+@isolated
 async def test_without_the_program_no_answer_passes() -> None:
     """And only those interfaces are concerned that have host rules; it comes back, and so do they."""
     of = scope()
@@ -223,7 +237,7 @@ async def test_in_a_vlan_an_answer_keeps_its_tag() -> None:
 
 
 @contextmanager
-def waiting(name: str) -> Iterator[tuple[int, Callable[[float], bool]]]:
+def waiting(name: str, server: str = DNS) -> Iterator[tuple[int, Callable[[float], bool]]]:
     """An application that has asked for a name (number 7) and waits: its port, and whether an answer came in so many seconds.
 
     The site's server answers, too; it is stopped meanwhile.
@@ -232,7 +246,7 @@ def waiting(name: str) -> Iterator[tuple[int, Callable[[float], bool]]]:
     code = (
         "import socket,sys\n"
         f"s=socket.socket(2, 2); s.bind(({APP1!r}, 0))\n"
-        f"s.sendto(bytes.fromhex({question(name).hex()!r}), ({DNS!r}, 53))\n"
+        f"s.sendto(bytes.fromhex({question(name).hex()!r}), ({server!r}, 53))\n"
         "print(s.getsockname()[1], flush=True)\n"
         "while True: s.recv(4096); print('answer', flush=True)\n"
     )

@@ -58,8 +58,7 @@ class Flows:
             record["nat64"] = target
         first = scope.rules.decision(flow.mark)
         second = scope.rules.decision(inward) if inward is not None else None
-        # What asks for a service of the instance passes by the lists; on a switch those services are the site's.
-        if (service := _service(flow.original, scope)) and not (scope.switch and first):
+        if service := _service(flow.original, scope, first):
             record["service"] = service
         ident = ("flow", flow.id, flow.original)
         if second is not None and scope.switch and second == first:
@@ -187,7 +186,10 @@ def _plain(flow: Tuple) -> Tuple:
     return flow if flow.protocol in PORTED else flow._replace(dport=0)
 
 
-def _service(flow: Tuple, scope: Scope) -> str:
+def _service(flow: Tuple, scope: Scope, decision: Decision | None) -> str:
+    # On a switch services are the site's, so that lists decide; but each lets its DNS servers be asked, by no rule.
+    if scope.switch and decision is not None:
+        return "dns" if decision.rule == 0 and decision.verdict == "allow" and flow.dport == 53 else ""
     if flow.protocol in (TCP, UDP) and flow.dport == 53 and flow.dst in scope.gateways:
         return "dns"
     if flow.protocol == UDP and flow.dport in (67, 547):
