@@ -127,6 +127,8 @@ class LinkFacts:
     """The prefix that the instance has by delegation, and after it those that it replaced."""
     mtus: tuple[tuple[str, int], ...] = ()
     """MTU of each port by its name."""
+    told: bool = field(default=False, compare=False)
+    """Whether anything was said since the instance began, maybe to an agent before this one."""
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> LinkFacts:
@@ -136,6 +138,7 @@ class LinkFacts:
         ports = row["ports"]
         return cls(
             revision=row["revision"],
+            told=True,
             state=row["state"],
             reasons=tuple(row["reasons"]),
             dns=tuple(dict.fromkeys(server for port in ports for server in port["dns"])),

@@ -32,7 +32,7 @@ def items(scope: InstanceScope) -> list[Item]:
     """Return the bridge."""
     stp = scope.instance.spec.stp
     # An application's end is born with the MTU of then, and is nobody's to change later.
-    known = bool(scope.instance.spec.mtu) or not scope.ports or scope.link.revision > 0
+    known = bool(scope.instance.spec.mtu) or not scope.ports or scope.link.told
     told = Told("the MTU of the ports, by the uplink agent", known)
     return [
         ExternalLink("lo"),
