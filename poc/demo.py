@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.lab.bridged import PORTS
 from tests.lab.checks import Outcome, run_all
 from tests.lab.collisions import Collisions
 from tests.lab.lab import Lab
@@ -36,7 +37,7 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     start = time.monotonic()
     outcomes: list[Outcome] = []
-    with Lab() as lab:
+    with Lab(PORTS, dhcp_ports=PORTS[-1:]) as lab:
         console.print(f"device and site: {time.monotonic() - start:.2f} s; applying {CONFIGURATION.name}\n")
         console.print(line("", "row", "what", "expected", "seen", style="bold"))
         for outcome in run_all(Collisions(lab).checks()):

@@ -1,4 +1,5 @@
-"""The demo's scenario (``poc/demo.yaml``): three instances whose subnets collide, and what must be seen.
+"""The demo's scenario (``poc/demo.yaml``): three instances whose subnets collide, a switch beside them (`bridged`), and
+what must be seen.
 
 The demo and the tests of the scenario run these same checks.
 """
@@ -8,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from tests.lab.bridged import Bridged
 from tests.lab.checks import Check
 from tests.lab.lab import Lab
 from tests.lab.observe import begins, both, ended, in_range, lost, none_lost, overheard, pinging
 from tests.lab.process import LabError
-from tests.lab.scene import Scene
 
 #: Asked for by app1 in ni1 and by app3 in ni3, so that both hold the same address.
 SHARED = "10.10.1.77"
 
 
-class Collisions(Scene):
+class Collisions(Bridged):
     """The scenario in one lab.  Run the groups of checks in order: each builds upon the ones before."""
 
     def __init__(self, lab: Lab) -> None:
@@ -31,6 +32,7 @@ class Collisions(Scene):
         yield from self.names()
         yield from self.reaches_out()
         yield from self.reached_from_the_device()
+        yield from self.bridges()
         yield from self.strangers()
         yield from self.goes_undisturbed()
 
@@ -232,12 +234,13 @@ class Collisions(Scene):
         argv = ["curl", "-sS", "-m", "30", "--interface", "eth0", "-o", "/dev/null"]
         download = self.app1.popen([*argv, "-w", "%{size_download} bytes", url])
         in_ni1, in_ni2 = pinging(self.app1, "eth0", "203.0.113.20"), pinging(self.app2, "eth0", "192.168.1.1")
-        for gone in ("ni3", "ni2"):
+        for gone in ("ni6", "ni3", "ni2"):
             if gone == "ni2":
                 yield Check("25", "app2's pings in ni2 meanwhile", "0 lost", partial(lost, in_ni2), none_lost)
             yield Check(
                 "25", f"delete {gone} and its applications", f"{gone} is gone", partial(self.delete, gone)
             )
+        yield Check("25", "eth3, which was the switch's, is", "the device's", self.whose)
         yield Check("25", "app1's download through ni1 meanwhile", f"{bytes_} bytes", lambda: ended(download))
         yield Check("25", "app1's pings through ni1 meanwhile", "0 lost", partial(lost, in_ni1), none_lost)
         yield Check(
