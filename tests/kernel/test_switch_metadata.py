@@ -54,6 +54,7 @@ class Wire:
         self.frames = frames_of(Path("/run/wire"))
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_each_application_is_told_its_own() -> None:
     """By way of a router, on the link, and with the same address as another."""
@@ -79,6 +80,7 @@ async def test_an_application_without_an_address() -> None:
         assert curl("a", f"{V4}/user-data") == "first"
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_ipv6() -> None:
     """At the address behind the router, and at the one on the link, whose neighbour solicitation the rules answer."""
