@@ -145,11 +145,11 @@ def _tap() -> None:
         fcntl.ioctl(tun, 0x400454CA, interface)  # TUNSETIFF
 
 
-def _nft(body: str) -> None:
+def _nft(body: str, family: str = "inet") -> None:
     import nftables
 
     nft = nftables.Nftables()
-    code, _, error = nft.cmd(f"table inet try {{ chain c {{ {body} }}\n}}\ndelete table inet try")
+    code, _, error = nft.cmd(f"table {family} try {{ chain c {{ {body} }}\n}}\ndelete table {family} try")
     if code != 0:
         raise OSError(error.strip().splitlines()[0])
 
@@ -189,6 +189,13 @@ PROBES = (
         "no applications on switches with `antiSpoofing`: they never become ready",
         "linux 5.18 or newer",
         _bridge_lock,
+        False,
+    ),
+    Probe(
+        "nftables at links",
+        "no applications on switches: they never become ready",
+        MODULE.format("CONFIG_NF_TABLES_NETDEV and CONFIG_NFT_FWD_NETDEV", "nft_fwd_netdev"),
+        lambda: _nft('type filter hook ingress device "lo" priority 0; tcp dport 1 fwd to "lo";', "netdev"),
         False,
     ),
     Probe(
