@@ -13,14 +13,11 @@ from typing import Any
 
 from netnsmgr.config.check import check
 from netnsmgr.core.item import Item
-from netnsmgr.features import vif
-from netnsmgr.features.bridge import BRIDGE, bridge_mac
+from netnsmgr.features.instance import intent
 from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
-from netnsmgr.features.switch import filter as switch_filter
-from netnsmgr.features.switch import metadata
 from netnsmgr.items.file import Directory
-from netnsmgr.items.link import ExternalLink
+from netnsmgr.items.port import BorrowedPort
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
 from netnsmgr.supervisor.slices import Slicer
@@ -54,21 +51,16 @@ def scope(*apps: Document) -> InstanceScope:
     }
     row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
     made = instance_scope(
-        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="nobody",
+        row, LinkFacts(1, "ready", told=True), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="nobody",
         python=sys.executable,
     )  # fmt: skip
     return replace(made, etc=ETC)
 
 
 def items(of: InstanceScope) -> list[Item]:
-    each = [
-        item
-        for app, interface in of.interfaces
-        for feature in (vif.items, switch_filter.app_items, metadata.app_items)
-        for item in feature(of, app, interface)
-    ]
-    external = [ExternalLink(BRIDGE), ExternalLink("eth3")]
-    return [Directory(ETC), *external, *each, *switch_filter.items(of), *metadata.items(of)]
+    """All that the switch's agent wants, but for what gives its port back: there is no uplink agent here."""
+    found = [item for group in intent(of).values() for item in group]
+    return [Directory(ETC), *(item for item in found if not isinstance(item, BorrowedPort))]
 
 
 @asynccontextmanager
@@ -80,11 +72,8 @@ async def served(*apps: Document) -> AsyncIterator[tuple[Stage, InstanceScope]]:
     os.chmod("/run", 0o755)  # a helper of another user has to get there
     names = [each["metadata"]["name"] for each in apps]
     sh("\n".join(f"ip netns add {name}; ip -n {name} link set lo up" for name in (*names, "site")))
-    sh(f"""
-    sysctl -qw net.ipv6.conf.default.disable_ipv6=1
-    ip link add {BRIDGE} address {bridge_mac("agent")} type bridge mcast_snooping 0; ip link set {BRIDGE} up
-    ip link add eth3 type veth peer name eth3 netns site
-    ip link set eth3 master {BRIDGE} up; ip -n site link set eth3 addrgenmode none up
+    sh("""
+    ip link add eth3 type veth peer name eth3 netns site; ip -n site link set eth3 addrgenmode none up
     """)
     of = scope(*apps)
     async with stage() as agent:
