@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +25,14 @@ def wlan0() -> Iterator[str]:
     sh("rmmod mac80211_hwsim")
 
 
-async def test_a_wireless_port_is_refused_in_words(wlan0: str, tmp_path: Path) -> None:
+def test_a_wireless_port_is_refused_in_words(wlan0: str, tmp_path: Path) -> None:
     """It is Ethernet by its hardware type, and still no switch can have it."""
-    port = Port.model_validate({"name": wlan0})
-    system = KernelSystem(str(tmp_path), lambda: None, owns_namespace=False, fresh=True)
-    async with system:
-        facts = await at_switch(PortFacts(wlan0, wlan0, present=True), port, {wlan0: "ni6"}, system)
-    assert facts.obstacle.startswith("is wireless: an access point takes frames of its own station only")
+
+    async def facts() -> PortFacts:
+        port = Port.model_validate({"name": wlan0})
+        system = KernelSystem(str(tmp_path), lambda: None, owns_namespace=False, fresh=True)
+        async with system:
+            return await at_switch(PortFacts(wlan0, wlan0, present=True), port, {wlan0: "ni6"}, system)
+
+    said = asyncio.run(facts()).obstacle
+    assert said.startswith("is wireless: an access point takes frames of its own station only")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +11,8 @@ import pytest
 
 from netnsmgr.items.port import RECORD
 from tests.lab.process import CommandFailed
-from tests.scenarios.documents import Document, app, bare, device, instance, port, switch
-from tests.scenarios.portmaps import port_map
+from tests.scenarios.documents import bare, device, port, switch
+from tests.scenarios.lent import kill_now, links
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
@@ -29,10 +28,6 @@ def w() -> Iterator[World]:
     with World(("eth0", "eth3")) as made:
         made.sh(FOUND)
         yield made
-
-
-def links(w: World, network: str | None = None) -> dict[str, dict[str, Any]]:
-    return {each["ifname"]: each for each in json.loads(w.sh("ip -d -j link show", network))}
 
 
 def as_found(w: World) -> tuple[Any, ...]:
@@ -113,12 +108,6 @@ def test_the_agents_in_the_way(w: World) -> None:
     back(w, before)
 
 
-def _kill(w: World, name: str) -> None:
-    pid = w.agent(name).get("pid")
-    if pid is not None:
-        w.lab.device.run(["kill", "-9", str(pid)], check=False)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_random_moments(w: World, seed: int) -> None:
     """Whoever dies, whenever: the port is in exactly one namespace, and in the end as it was found."""
@@ -131,9 +120,9 @@ def test_killed_at_random_moments(w: World, seed: int) -> None:
         w.restart()
 
     victims: list[Callable[[], object]] = [
-        lambda: _kill(w, "ni6"),
-        lambda: _kill(w, "ni7"),
-        lambda: _kill(w, "uplink"),
+        lambda: kill_now(w, "ni6"),
+        lambda: kill_now(w, "ni7"),
+        lambda: kill_now(w, "uplink"),
         lambda: None,
     ]
     wanted: tuple[str, ...] = ()
@@ -239,75 +228,3 @@ def test_a_port_that_cannot_be_moved(w: World, why: str) -> None:
     w.until(lambda: any(each.startswith(full) for each in w.instance("ni6").get("reasons", ())), full)
     assert w.instance("ni6")["state"] != "ready"
     assert "eth3" not in links(w, "ni6")
-
-
-def shared(**spec: Any) -> Document:
-    return device(port(0, shared=True, **spec))
-
-
-def test_device_local_instance_and_switch_at_one_port(w: World) -> None:
-    """With bridge-nf-call-iptables on and off: all reach the site, and the application the device's own port map."""
-    app6, app1 = w.lab.app("app6"), w.lab.app("app1")
-    site = w.lab.gw
-    w.apply(
-        shared(),
-        switch("ni6", "eth0"),
-        app("app6", "ni6"),
-        instance("ni1"),
-        app("app1", "ni1", acl=[port_map(), {"id": 1}]),
-    )
-    w.leased("ni1", "app1")
-    app6.run(["ip", "addr", "add", "192.168.0.77/24", "dev", "eth0"])
-    app6.run(["ip", "link", "set", "eth0", "up"])
-    app1.serve_http()
-    for on in ("1", "0"):
-        w.sh(f"for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do echo {on} > $f; done")
-        app6.run(["ping", "-c", "1", "-W", "2", "192.168.0.1"])
-        app6.run(["ping", "-c", "1", "-W", "2", "192.168.0.2"])
-        site.run(["ping", "-c", "1", "-W", "2", "192.168.0.77"])
-        w.lab.device.run(["ping", "-c", "1", "-W", "2", "192.168.0.1"])
-        assert app1.http("http://github.com").strip() == "I am github.com, you are 192.168.0.2"
-        for asker, who in ((app6, "192.168.0.77"), (site, "192.168.0.1")):
-            assert asker.http("http://192.168.0.2:8080").strip() == f"I am app1, you are {who}"
-        # A network that uses the addresses of our links, as those of RFC 3927 may be.
-        app6.run(["ip", "addr", "replace", "169.254.100.9/16", "dev", "eth0"])
-        site.run(["sh", "-c", "ip addr replace 169.254.100.8/16 dev eth0"])
-        app6.run(["ping", "-c", "1", "-W", "2", "-I", "169.254.100.9", "169.254.100.8"])
-
-
-def test_sharing_on_and_off_leaves_nothing_behind(w: World) -> None:
-    """By configured addresses and by DHCP: on the bridge while shared, on the port otherwise, and nothing twice."""
-    before = links(w)["eth0"]
-
-    def addresses() -> dict[str, list[str]]:
-        found = json.loads(w.sh("ip -j -4 addr show scope global"))
-        return {each["ifname"]: [a["local"] for a in each["addr_info"]] for each in found}
-
-    for _ in range(2):
-        w.apply(shared())
-        assert addresses() == {"br-eth0": ["192.168.0.2"]}
-        assert links(w)["br-eth0"]["address"] == before["address"]
-        assert w.sh("ip route show default").split()[4] == "br-eth0"
-        w.apply(WITHOUT)
-        assert addresses() == {"eth0": ["192.168.0.2"]}
-        now = links(w)
-        assert now.keys() == {"lo", "eth0", "eth3"}
-        assert (now["eth0"].get("ifalias"), now["eth0"]["address"]) == (None, before["address"])
-    w.apply(shared())
-    w.crash()
-    w.sh("ip link del br-eth0")
-    w.restart()
-    w.until(lambda: w.device().get("state") == "ready", "the device is ready")
-    w.eventually(lambda: addresses() == {"br-eth0": ["192.168.0.2"]}, "the bridge is back")
-
-
-def test_a_switch_that_comes_and_goes_does_not_disturb_the_device(w: World) -> None:
-    """Not one ping of the device is lost while a switch shares its port and leaves it."""
-    w.apply(shared())
-    pings = w.lab.device.popen(["ping", "-i", "0.02", "-c", "150", "-q", "192.168.0.1"])
-    w.apply(switch("ni6", "eth0"))
-    w.put(remove=[switch("ni6", "eth0")])
-    w.until(lambda: not w.instance("ni6"), "ni6 is gone")
-    assert pings.wait() == 0
-    assert " 0% packet loss" in pings.output
-    assert "sw-eth0" not in links(w)
