@@ -53,11 +53,11 @@ def bpdu(source: str) -> bytes:
 
 def waits(interface: Row) -> bool:
     """Whether it is told for how long; listening may be past when one looks."""
-    told = (
+    told = {
         f"spanning tree: listening, frames pass within {2 * DELAY} s",
         f"spanning tree: learning, frames pass within {DELAY} s",
-    )
-    return interface.get("state") == "pending" and interface["reasons"][-1] in told
+    }
+    return interface.get("state") == "pending" and not told.isdisjoint(interface["reasons"])
 
 
 def up(host: AppHost, link: str = "eth0") -> None:
