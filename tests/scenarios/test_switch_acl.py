@@ -145,3 +145,34 @@ def test_an_agent_that_begins_anew_finds_all_in_place(w: World, site: Segment) -
             done = w.operations(since)
         assert done == [], "\n".join(done)
         assert {name: stream.lost for name, stream in streams.items() if stream.lost} == {}
+
+
+def test_what_a_person_is_told(w: World, site: Segment) -> None:
+    """`why` agrees with what happens, `describe` counts it, and the flow log tells of what was dropped."""
+    web = [rule(1, direction="out", protocol="tcp", fport=80, ip=str(site.gateway)), rule(2, "drop")]
+    w.apply(switch("sw1", "eth3", flowLog=True), on_it("app1", web))
+    app1, two = w.lab.apps["app1"], address(w, "app2")
+    url = site.serve_http()
+    assert answer(app1, url) == "gw"
+    assert answer(app1, f"http://{two}/") == "curl 28"
+    said = w.command("why", "app1", "--to", f"{site.gateway}:80/tcp").stdout
+    assert "allowed" in said
+    assert "by rule 1" in said
+    said = w.command("why", "app1", "--to", f"{two}:80/tcp", code=1).stdout
+    assert "drops it by rule 2" in said
+    said = w.command("why", "app2", "--from", "app1", "--to-port", "80/tcp", code=1).stdout
+    assert "drops it by rule 2" in said
+    said = w.command("why", "app1", "--from", str(site.gateway), "--to-port", "22/tcp", code=1).stdout
+    assert "dropped" in said
+    said = w.command("why", "app1", "--from", "device", "--to-port", "22/tcp", code=1).stdout
+    assert "is not on the switch sw1" in said
+    said = w.command("why", "app1", "--to", f"{site.gateway}:80/tcp", "--live").stdout
+    assert "not followed through a switch" in said
+    described = w.command("describe", "app", "app1").stdout
+    assert "drop" in described
+
+    def logged() -> bool:
+        flows = w.command("flows", "app1").stdout
+        return f"{two}:80" in flows and "drop" in flows
+
+    w.eventually(logged, "the dropped flow in the log")
