@@ -41,8 +41,11 @@ async def begin(agent: Stage, **more: Any) -> InstanceScope:
     return of
 
 
-def until(wanted: str, *unwanted: str, what: str = "address show dev eth0", seconds: float = 8.0) -> str:
-    """Wait until the application's addresses, or routes, have what matches."""
+def until(wanted: str, *unwanted: str, what: str = "address show dev eth0", seconds: float = 20.0) -> str:
+    """Wait until the application's addresses, or routes, have what matches.
+
+    For less long than radvd waits until it advertises what nobody asked for.
+    """
     end = time.monotonic() + seconds
     while True:
         found = sh(f"ip -6 -n app1 {what}")
@@ -59,15 +62,13 @@ def asked() -> str:
 
 @isolated
 async def test_an_application_gets_its_address_and_its_way() -> None:
-    """By the kernel's own SLAAC, from the instance's MAC, soon after its interface came up."""
+    """By the kernel's own SLAAC, from the instance's MAC, as an answer to its question."""
     async with stage() as agent:
-        began = time.monotonic()
         await begin(
             agent,
             spec={"mtu": 1400, "ipv6": {"routes": ["fd00:20::/48"]}, "dhcp": {"domain": "plant.example"}},
         )
         until(rf"inet6 {PREFIX}:.*scope global dynamic")
-        took = time.monotonic() - began
         router = radvd.router_address("agent")
         until(rf"default via {router} dev eth0 proto ra", what="route")
         until(rf"fd00:20::/48 via {router} dev eth0", what="route")
@@ -78,7 +79,6 @@ async def test_an_application_gets_its_address_and_its_way() -> None:
             f"Recursive DNS server : {PREFIX}::1", "DNS search list : plant.example", f"from {router}",
         ):  # fmt: skip
             assert line in said, (line, said)
-        assert took < 3.0, took
 
 
 @isolated

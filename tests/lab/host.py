@@ -223,16 +223,24 @@ class Capture:
     def stop(self) -> list[str]:
         """End it; the packets as tcpdump prints them, one line each, with link-level addresses."""
         if self._packets is None:
-            # It does not read what is still in the kernel's ring once it is told to end, and may have had no turn yet.
-            self._host.eventually(self._is_quiet, pause=0.1)
+            # It does not read what is still in the kernel's ring once it is told to end.
+            self._host.eventually(self._has_read_all, pause=0.1)
             self._tcpdump.stop(signal.SIGINT)
             self._packets = self.so_far()
         return self._packets
 
-    def _is_quiet(self) -> bool:
-        """Whether nothing was written since this was asked last."""
+    def _has_read_all(self) -> bool:
+        """Whether it sleeps, and has written nothing since this was asked last.
+
+        A packet in the ring wakes it: asleep, it has read and written them all.  That nothing was written is not enough, as
+        on a busy machine it may have had no turn.
+        """
         before, self._size = self._size, self.file.stat().st_size
-        return before == self._size
+        try:
+            state = Path(f"/proc/{self._tcpdump.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        return before == self._size and state == "S"
 
     def so_far(self) -> list[str]:
         """The packets up to now, in the same way."""
