@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import acl, acl_changes, acl_names, ipv6, measure, switch
+from tests.bench import acl, acl_changes, acl_names, ipv6, measure, switch, switch_times
 from tests.bench.figures import Figure, show
 from tests.lab import LabError
 
@@ -45,7 +45,7 @@ def main() -> int:
             acl.rates(options.repeat), acl_changes.changes(options.repeat), acl_names.names(options.repeat)
         ),
         "ipv6": lambda: ipv6.figures(options.repeat),
-        "switch": lambda: switch.figures(options.repeat),
+        "switch": lambda: chain(switch_times.figures(options.repeat), switch.figures(options.repeat)),
     }
     for name, part in parts.items():
         if options.only and name not in options.only:

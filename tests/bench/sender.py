@@ -137,9 +137,10 @@ def main() -> None:
             case ["stop"]:
                 print("stopped", flush=True)
             case [address, port, kind, count]:
-                if line not in made:
-                    made[line] = Packets(address, int(port), new=kind == "new")
-                print(f"{made[line].send(wire, int(count)):.9f}", flush=True)
+                key = f"{address} {port} {kind}"
+                if key not in made:
+                    made[key] = Packets(address, int(port), new=kind == "new")
+                print(f"{made[key].send(wire, int(count)):.9f}", flush=True)
 
 
 if __name__ == "__main__":

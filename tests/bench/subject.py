@@ -43,7 +43,7 @@ def make_apps(lab: Lab, numbers: Iterable[int]) -> None:
 class Clients:
     """The applications' DHCP and DNS clients of one instance: started before the clock, asked when it stops."""
 
-    def __init__(self, lab: Lab, number: int) -> None:
+    def __init__(self, lab: Lab, number: int, apps: Iterable[int] = (1, 2)) -> None:
         argv = [sys.executable, "-I", "-S", CLIENT, "eth0", "github.com"]
         self._apps = [
             subprocess.Popen(
@@ -53,7 +53,7 @@ class Clients:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-            for i in (1, 2)
+            for i in apps
         ]
         self._expect("waiting")
 
@@ -65,7 +65,7 @@ class Clients:
             app.communicate()
 
     def ask(self) -> None:
-        """Both get a lease, and an outside name resolved; at once."""
+        """All get a lease, and an outside name resolved; at once."""
         for app in self._apps:
             assert app.stdin is not None
             app.stdin.write("now\n")
