@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netnsmgr.agent import instance, uplink
+from netnsmgr.agent import instance
 from netnsmgr.config.device import Port
 from netnsmgr.features.nets import Delegated
 from netnsmgr.features.rows import instance_scope
@@ -79,5 +79,5 @@ def test_what_is_delegated_to_a_port(
     delegated: tuple[Delegated, ...] | None, told: dict[str, list[str]]
 ) -> None:
     """Nothing where nobody has answered; without times, which every renewal changes."""
-    row = uplink._port_row(Port(name="eth0"), PortFacts("eth0", "eth0", delegated=delegated))
+    row = port_row(Port(name="eth0"), PortFacts("eth0", "eth0", delegated=delegated))
     assert {name: row[name] for name in row if name == "delegated"} == told
