@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from netnsmgr.agent import instance
+from netnsmgr.agent.port_rows import port_row
 from netnsmgr.config.device import Port
 from netnsmgr.features.nets import Delegated
 from netnsmgr.features.rows import instance_scope
