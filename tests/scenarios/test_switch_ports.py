@@ -166,8 +166,7 @@ def test_the_namespace_dies(w: World) -> None:
     w.sh("ip link set eth3 down; ip link set eth3 name dev5; ip link set dev5 netns 1", "ni6")
     w.sh("ip netns del ni6; rm -rf /run/netnsmgr/instances")
     w.restart()
-    w.ready("ni6")
-    assert here(w, "ni6") == ["ni6"]
+    w.eventually(lambda: here(w, "ni6") == ["ni6"], "eth3 is in ni6 again")
     w.crash()
     w.sh("ip link set eth3 down; ip link set eth3 name dev5; ip link set dev5 netns 1", "ni6")
     w.restart()
@@ -183,8 +182,7 @@ def test_the_run_directory_is_lost(w: World) -> None:
     w.crash()
     w.sh("rm -rf /run/netnsmgr/instances")
     w.restart()
-    w.ready("ni6")
-    assert here(w, "ni6") == ["ni6"]
+    w.eventually(lambda: here(w, "ni6") == ["ni6"], "eth3 is in ni6 again")
     wants(w)
     w.until(lambda: not w.instance("ni6"), "ni6 is gone")
     back(w, before)
