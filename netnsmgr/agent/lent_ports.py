@@ -10,7 +10,7 @@ from netnsmgr.config.device import Port
 from netnsmgr.core.ip import IPInterface, interface
 from netnsmgr.features.port_links import obstacle
 from netnsmgr.features.scope import PortFacts
-from netnsmgr.items.port import Record, port_link
+from netnsmgr.items.port import Record, lent_link, port_link
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.system import KernelSystem
 
@@ -33,13 +33,12 @@ async def at_switch(
         why = await _obstacle(port, info, links, "", system)
         # What stands on its bridge waits for that.
         return replace(facts, mac=info.mac, obstacle=why, present=not why)
+    if (there := await lent_link(port.ifname, f"/run/netns/{instance}", system)) is not None:
+        alone = replace(facts, present=False, addresses=(), gateways=())
+        mtu = port.mtu or (Record.of(there) or there).mtu
+        return replace(alone, lent=instance, up=there.up, carrier=there.carrier, mtu=mtu)
     if info is None:
-        there = await system.rtnl.link_in(f"/run/netns/{instance}", port.ifname)
-        record = Record.of(there) if there is not None else None
-        if there is None or record is None:
-            return facts
-        alone = replace(facts, addresses=(), gateways=())
-        return replace(alone, lent=instance, up=there.up, carrier=there.carrier, mtu=port.mtu or record.mtu)
+        return facts
     mtu = port.mtu or (Record.of(info) or info).mtu
     why = await _obstacle(port, info, links, instance, system)
     return replace(facts, present=True, mtu=mtu, addresses=(), gateways=(), obstacle=why)

@@ -105,6 +105,15 @@ def port_link(links: Mapping[str, LinkInfo], name: str) -> LinkInfo | None:
     )
 
 
+async def lent_link(name: str, path: str, system: System) -> LinkInfo | None:
+    """Return the link of a port that is in the namespace at ``path``; another one at home may have its name by now."""
+    here = port_link(await system.rtnl.links(), name)
+    if here is not None and Record.of(here) is not None:
+        return None
+    there = await system.rtnl.link_in(path, name)
+    return there if there is not None and Record.of(there) is not None else None
+
+
 @dataclass(frozen=True)
 class PortItem(KernelItem):
     """A port that is, or was, at a switch."""
@@ -137,10 +146,10 @@ class PortItem(KernelItem):
                 if (known := links.get(want.name)) is not None and Record.of(known) is not None:
                     awaited.add(want.name)
                     found += filter(None, [await want.observed(system)])
+            elif await lent_link(want.name, want.path, system) is not None:
+                found.append(want)
             elif (here := port_link(links, want.name)) is not None:
                 awaited.add(here.name)
-            elif (there := await system.rtnl.link_in(want.path, want.name)) and Record.of(there):
-                found.append(want)
         returned = (
             info for info in links.values() if info.alias.startswith(RECORD) and info.name not in awaited
         )

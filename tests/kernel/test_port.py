@@ -129,6 +129,16 @@ class TestLent:
             assert link("eth3")["mtu"] == 1480
 
     @isolated
+    async def test_another_link_of_its_name_while_it_is_away(self) -> None:
+        """That one is somebody else's, and not touched; the port is where it is."""
+        world()
+        async with stage(owns_namespace=False) as agent:
+            await agent.bring(SWITCH, PORT)
+            sh("ip link add eth3 type veth peer name other")
+            assert await agent.once(SWITCH, PORT) == []
+            assert "ifalias" not in link("eth3")
+
+    @isolated
     async def test_a_mutilated_record(self) -> None:
         """Somebody has overwritten the record: the port loses it, and stays as it is."""
         world()
