@@ -234,7 +234,8 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     seen = replace(want, mtu=info.mtu, mac=mac, master=master, alias=alias, up=up)
     if isinstance(want, Bridge) and info.kind == "bridge" and isinstance(seen, Bridge):
         # A local instance's alias ends with its name, a switch's goes on: the one is never made of the other.
-        return await seen.seen(info.alias, system) if bool(far) == want.of_switch else foreign
+        other = info.alias.startswith(ALIAS) and bool(far) != want.of_switch
+        return foreign if other else await seen.seen(info.alias, system)
     # Both are of kind "tun"; only a TAP has a MAC.
     if isinstance(want, Tap if info.mac else Tun) and info.kind == "tun":
         return seen

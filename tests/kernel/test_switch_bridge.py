@@ -92,6 +92,15 @@ class TestBridge:
             assert await agent.bring(local) == ["delete link/bn0", "create link/bn0"]
 
     @isolated
+    async def test_half_made_or_renamed_is_kept(self) -> None:
+        """A bridge without our alias, as one is whose maker was cut off, is completed in place."""
+        async with stage() as agent:
+            for alias in ("", "another"):
+                await agent.bring(BRIDGE)
+                sh(f"ip link set bn0 alias '{alias}'")
+                assert await agent.bring(BRIDGE) == ["modify link/bn0"]
+
+    @isolated
     async def test_keeps_its_times_under_another_root(self) -> None:
         """While another bridge is the root the kernel shows that one's times: nothing is to be repaired."""
         sh("ip link add other type bridge stp_state 1 priority 0 forward_delay 500; ip link set other up")
