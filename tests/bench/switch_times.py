@@ -5,6 +5,7 @@ An address comes from the site's DHCP server, behind the port; clients are ready
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -13,6 +14,9 @@ from tests.bench.measure import timed
 from tests.bench.subject import Clients, Netnsmgr, document, make_apps
 from tests.bench.switch import HAND
 from tests.lab import Lab
+
+BESIDE = "beside"
+"""The name of a local instance."""
 
 
 def figures(repeat: int) -> Iterator[Figure]:
@@ -27,11 +31,9 @@ def figures(repeat: int) -> Iterator[Figure]:
         for n in range(1, 2 * turns, 2):
             _one(lab, times, "", n, partial(_switch, manager, n), partial(_app, manager, n))
             _one(lab, times, "hand ", n + 1, partial(_hand, lab, n + 1), partial(_hand_app, lab, n + 1))
-        switches = samples(_weights(manager))
         spec = {"type": "local", "ports": [], "subnets": ["10.9.0.0/24"]}
-        manager.apply([document("NetworkInstance", "beside", spec)], 30.0)
-        # The newcomer's is what all agents weigh less what the switches' do.
-        beside = samples([sum(_weights(manager)) - sum(switches.values)])
+        manager.apply([document("NetworkInstance", BESIDE, spec)], 30.0)
+        weights = _weights(manager)
     found = {name: samples(values[1:]) for name, values in times.items()}
     what = "until DHCP and DNS of the site answer its first application"
     yield Figure(f"one more switch, {what}", "ms", found["switch"], found["hand switch"], paired=True)
@@ -39,12 +41,17 @@ def figures(repeat: int) -> Iterator[Figure]:
     yield Figure(
         f"one more application on a switch, {what}", "ms", found["app"], found["hand app"], paired=True
     )
-    yield Figure(f"memory of a switch's agent, of {turns} (PSS)", "MiB", switches, beside,
-                 note="floor: an agent of a local instance, in the same run")  # fmt: skip
+    beside = samples([weights.pop(BESIDE)])
+    switches = samples(list(weights.values()))
+    name = f"memory of a switch's agent, of {turns} (PSS; floor: that of a local instance)"
+    yield Figure(name, "MiB", switches, beside)
 
 
-def _weights(manager: Netnsmgr) -> list[float]:
-    return [manager.pss(pid) for pid in manager.processes()["agents"]]
+def _weights(manager: Netnsmgr) -> dict[str, float]:
+    """MiB, by the instances' names."""
+    said = json.loads(manager.lab.netnsmgr("get", "agents", "-o", "json", check=True).stdout)["items"]
+    pids = {each["metadata"]["name"]: each["status"]["pid"] for each in said}
+    return {name: manager.pss(pid) for name, pid in pids.items() if name != "uplink"}
 
 
 def _one(
