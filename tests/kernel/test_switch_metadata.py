@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +97,21 @@ async def test_ipv6() -> None:
         assert curl("a", f"{ON_LINK6}/user-data") == "six"
         assert json.loads(curl("a", f"{V6}/eve/v1/network.json"))["caller-ip"].startswith("[2001:db8::a]:")
         assert "02:" in sh("ip -n a neighbour show fe80::a9fe:a9fe dev eth0")
+
+
+@isolated
+async def test_who_asks_while_nobody_answers_is_refused_at_once() -> None:
+    async with served(app("a")) as (agent, of):
+        (info,) = [info for info in agent.system.processes.running() if info.name == "metadata"]
+        os.kill(info.pid, signal.SIGKILL)
+        argv = ["ip", "netns", "exec", "a", "curl", "-sS", "-m5", V4]
+        for _ in range(100):
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if done.returncode == 7:
+                break
+        assert done.returncode == 7, done
+        assert await agent.bring(*items(of)) == ["create process/metadata"]
+        assert curl("a", f"{V4}/eve/v1/hostname") == "a\n"
 
 
 @isolated

@@ -62,11 +62,13 @@ def items(scope: InstanceScope) -> list[Item]:
         Route(any_network(4), link=LINK),
         Route(any_network(6), link=LINK, metric=1, after=frozenset({ipv6.ref})),
     ]
+    # What the kernel says without a socket ("refused") goes to who asked, too.
+    refusals = [Sysctl(f"net/{ip}/fwmark_reflect", "1") for ip in ("ipv4", "ipv6")]
     rest = NftTable.of("netdev", metadata.NAME, LEFT, needs=frozenset({link.ref}))
     places = [str(ADDRESS), f"{ON_LINK6}%{LINK}", str(ADDRESS6)]
     data = {"shared": metadata.shared(scope, ()), "vifs": _records(scope)}
     served = metadata.service(scope, places, data, [*addresses, *routes])
-    return [Directory(scope.etc), here, link, rest, ipv6, *addresses, *routes, *served]
+    return [Directory(scope.etc), here, link, rest, ipv6, *refusals, *addresses, *routes, *served]
 
 
 def pair(scope: InstanceScope) -> tuple[ExternalNetns, Veth]:
