@@ -22,6 +22,7 @@ from netnsmgr.kernel.namespace import inode
 from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
 from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.stage import ETC, Stage, sh, stage
+from tests.lab.patience import patient
 
 Document = dict[str, Any]
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
@@ -95,11 +96,11 @@ def configure(name: str, host: int) -> None:
 
 def curl(name: str, url: str) -> str:
     """What the service answers an application, when it listens (a helper that stays counts as ready from its start)."""
-    for _ in range(200):
+    for _ in range(int(patient(200))):
         if sh("ss -Hltn 'sport = 80'").count("LISTEN") == 3:
             break
         time.sleep(0.02)
-    argv = ["ip", "netns", "exec", name, "curl", "-gsS", "-m5", url]
+    argv = ["ip", "netns", "exec", name, "curl", "-gsS", f"-m{patient(5)}", url]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
     return done.stdout
