@@ -19,6 +19,7 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import dns64, dnsmasq, names, nat64, portmap_inside, radvd, vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.instance import frames, intent
+from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import GONE, InstanceScope, Intent
 from netnsmgr.features.switch import names as switch_names
@@ -129,11 +130,12 @@ class InstanceRole:
             sorted(info for info in system.processes.running() if info.name.startswith(f"{names.NAME}-"))
         )
         links = await system.rtnl.links()
+        index = links[UPLINK].ifindex if UPLINK in links else 0
         self._seen = await seen_of(row, system)
         mtus = switch_status.mtus(links, row.get("ports", ()), link.mtus) if self._seen else ()
         while True:
             learned, told = self.learning.known(row)
-            asked = (row, link, leases, helpers, learned, told, mtus)
+            asked = (row, link, leases, helpers, learned, told, mtus, index)
             if self._scope is None or self._asked != asked:
                 self._scope = instance_scope(
                     row,
@@ -151,6 +153,7 @@ class InstanceRole:
                     pref64=row["instance"]["spec"].get("nat64") is not None and knows_pref64(),
                     helpers=helpers,
                     port_mtus=mtus,
+                    uplink_index=index,
                 )
                 self._numbers.keep(self._scope.numbers)
                 # The metadata service of a switch has addresses of IPv6, too.

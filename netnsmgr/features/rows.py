@@ -48,6 +48,7 @@ def instance_scope(
     pref64: bool = False,
     helpers: tuple[ProcessInfo, ...] = (),
     port_mtus: tuple[int, ...] = (),
+    uplink_index: int = 0,
 ) -> InstanceScope:
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
@@ -75,6 +76,7 @@ def instance_scope(
         pref64=pref64,
         helpers_now=helpers,
         port_mtus=port_mtus,
+        uplink_index=uplink_index,
         link=link,
     )
     # Who holds what he has taken himself is said by the ids that there are.

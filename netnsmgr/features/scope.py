@@ -175,6 +175,8 @@ class InstanceScope(Linked):
     helper_group: str = "nogroup"
     python: str = "python3"
     """The interpreter that runs helpers of our own."""
+    uplink_index: int = 0
+    """Which link the way out is (``ifindex``); 0 while there is none, and where nobody looked."""
     device: str = ""
     """Name of the device."""
     ports: tuple[Port, ...] = ()

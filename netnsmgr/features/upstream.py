@@ -33,6 +33,8 @@ def direct(scope: InstanceScope) -> str:
     instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
     differs; ``nat`` brings such a question to the right port.
     """
+    # dnsmasq forgets a server whose link is not there when it reads this, so a new link has it read it once more.
+    link = f"# {UPLINK} {scope.uplink_index}\n" if scope.uplink_index else ""
     own = {net.gateway for net in scope.nets}
     versions = {link.version for link in scope.links}
     lines = [
@@ -41,4 +43,4 @@ def direct(scope: InstanceScope) -> str:
         # A link-local one is found on the port's own link alone.
         if server.version in versions and server not in LINK_LOCAL
     ]
-    return "".join(lines)
+    return link + "".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
@@ -189,6 +190,12 @@ class TestNames:
             "server=192.0.2.53@uplink", "server=2001:db8::53@uplink", f"server={PREFIX}::1#5300@uplink",
         ]  # fmt: skip
         assert servers(scope(spec=asked | {"subnets": ["10.10.1.0/24"]})) == "server=192.0.2.53@uplink\n"
+
+    def test_a_new_link_is_another_text(self) -> None:
+        """Of the same name: dnsmasq has forgotten servers whose link was away when it read of them."""
+        old, new = (servers(replace(scope(), uplink_index=index)) for index in (4, 9))
+        assert old != new
+        assert old.splitlines()[1:] == new.splitlines()[1:]
 
     @pytest.mark.parametrize(
         ("subnet", "zones"),
