@@ -108,15 +108,15 @@ async def test_dhcp6() -> None:
 
 @isolated
 async def test_a_lease_ends() -> None:
-    """When nobody prolongs it, to the second; also if its end comes while no agent is there."""
+    """When nobody prolongs it; also if its end comes while no agent is there."""
     switch()
     dhcpd(4)
     agent = Agent()
     udhcpc(1, "-q")
     await agent.until(lambda: agent.of(1, "dhcp"))
-    start = time.monotonic()
+    (end,) = (each.lapses for each in agent.observing._book.entries.values() if each.leased)
     await agent.until(lambda: not agent.of(1, "dhcp"))
-    assert 3 < time.monotonic() - start < 6
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) >= end
     udhcpc(2, "-q")
     await agent.until(lambda: agent.of(2, "dhcp"))
     agent.die()
@@ -130,15 +130,15 @@ async def test_a_lease_ends() -> None:
 
 @isolated
 async def test_renewals_are_heard_and_told_once_a_minute() -> None:
-    """A client with leases of 6 s renews every 3 s, by unicast."""
+    """A client with leases of 10 s renews every 5 s, by unicast."""
     switch()
-    dhcpd(6)
+    dhcpd(10)
     agent = Agent()
     client = dhclient(1, 4)
     await agent.until(lambda: agent.of(1, "dhcp"))
     (address,) = agent.of(1, "dhcp")
     agent.woken, renewed = 0, agent.observing._book.entries[address].lapses
-    await asyncio.sleep(11)
+    await asyncio.sleep(12)
     assert agent.of(1, "dhcp") == [address]
     assert agent.observing._book.entries[address].lapses > renewed + 4
     assert agent.woken <= 1
