@@ -25,12 +25,17 @@ class Sysctl(KernelItem):
     """The link whose parameter this is; it has to exist first."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """What has to be there first, such as other parameters; it goes after this has got another value."""
+    behind: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What comes first where it is made or changed at all."""
 
     def key(self) -> str:
         return self.parameter
 
     def deps(self) -> frozenset[Ref]:
         return self.after | {link_ref(self.link)} if self.link else self.after
+
+    def follows(self) -> frozenset[Ref]:
+        return self.behind
 
     @property
     def path(self) -> str:

@@ -6,6 +6,8 @@ of that, because it would take a third of its packets a second.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import FILTER
 from netnsmgr.core.ip import VERSIONS, IPAddress
@@ -87,7 +89,8 @@ def _filtering(scope: InstanceScope) -> list[Item]:
     tagged = Sysctl("net/bridge/bridge-nf-filter-vlan-tagged", "1")
     # Packets come when all is there that they are asked by, and stay away before the first of it goes.
     first = frozenset({table.ref, gate.ref, epoch.ref, tagged.ref})
-    return [*found, tagged, *(Sysctl(name, "1", after=first) for name in HOOKS)]
+    marking = frozenset(guard.ref(vif.vif_name(*member)) for member in scope.interfaces)
+    return [*found, tagged, *(Sysctl(name, "1", after=first, behind=marking) for name in HOOKS)]
 
 
 def _servers(scope: InstanceScope) -> list[NftSet]:
@@ -139,6 +142,9 @@ def frames(scope: InstanceScope) -> list[Item]:
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
     """Return the parts of one interface: who it is, and its list."""
     asked = metadata.watched(scope, app, interface, _watched(app, interface))
+    if not wanted(scope):
+        # Packets are marked as long as any are asked about.
+        asked = replace(asked, needs=asked.needs | {Sysctl(each, "0").ref for each in HOOKS})
     name, group = vif.vif_name(app, interface), vif.group(app, interface)
     number = scope.numbers.vifs[group]
     own: list[Item] = [guard.part(_vif(scope, app, interface), asked), receivers.part(name, number)]
@@ -171,6 +177,7 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         # Behind a tag that the bridge does not look at a packet would pass by the list.
         tags=trunk or not listed,
         locked=True,
+        listed=wanted(scope),
         spanning=spanning(scope),
     )
 

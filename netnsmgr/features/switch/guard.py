@@ -66,7 +66,7 @@ class Vif:
     """One interface: the link of the switch, its id, its MAC address, and what may pass beside IP and ARP.
 
     ``ether_types`` are the only such protocols (None: all); ``groups`` the last digits of the forwarded ones;
-    ``locked``: the bridge itself sees to the MAC address.  Without ``tags``
+    ``locked``: the bridge itself sees to the MAC address; ``listed``: lists ask for every packet's mark.  Without ``tags``
     no frame with a VLAN tag passes.  Where the bridge runs the ``spanning`` tree, a BPDU is to reach it, and no farther:
     it shuts the interface.
     """
@@ -79,6 +79,7 @@ class Vif:
     groups: tuple[int, ...] = ()
     tags: bool = True
     locked: bool = False
+    listed: bool = False
     spanning: bool = False
 
 
@@ -99,9 +100,10 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     """Return the part of one interface."""
     own = [f"ether saddr != {vif.mac} drop"] if vif.guarded and not vif.locked else []
     tags = [] if vif.tags else ["vlan id 0-4095 drop"]
-    # First of all, so that nothing changes here when lists come that ask for the mark.
-    mark, fast = f"meta mark set {vif.number}", [*_FAST, "meta l4proto tcp goto @@_tcp"]
-    coming = [*own, mark, *tags, *fast, *_slow(vif)]
+    mark, fast = [f"meta mark set {vif.number}"], [*_FAST, "meta l4proto tcp goto @@_tcp"]
+    # Without lists only those ask for the mark who look at what is slow; it costs 2 % of the packets.
+    marked = [*mark, *fast] if vif.listed else [*fast, *mark]
+    coming = [*own, *tags, *marked, *_slow(vif)]
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
     body += watched.chains
     body += _guarded(vif.mac, watched) if vif.guarded else _unguarded(vif.mac, watched)
