@@ -189,7 +189,7 @@ class Field:
         target = way.address(2) if kind.endswith(EAST) else way.gateway
         argv = ["iperf3", "--client", target, "--bytes", "200M", "--json"]
         argv += ["--reverse"] if kind.endswith(IN) else []
-        said = json.loads(self.app(way.apps[0]).run(argv, timeout=30.0).stdout)["end"]
+        said = json.loads(self.app(way.apps[0]).run(argv, timeout=60.0).stdout)["end"]
         bits, used = said["sum_received"]["bits_per_second"] / 1e9, said["cpu_utilization_percent"]
         return bits, 100 * bits / (used["host_total"] + used["remote_total"])
 
