@@ -25,7 +25,8 @@ trap 'grep -q stubborn "$1" || {{ kill $!; exit 0; }}' TERM
 grep -q forking "$1" && (while :; do sleep 1000; done) &
 echo $$ >{DIRECTORY}/helper.pid
 echo >&3; exec 3>&-
-while :; do sleep 1000 & wait; kill $!; done
+# A signal just before "wait" is looked at when that ends.
+while :; do sleep 0.2 & wait; done
 """
 
 
