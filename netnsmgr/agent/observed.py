@@ -19,9 +19,11 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any, NamedTuple
 
+from netnsmgr.agent.allowances import CLAIMED, GRANTED, TOLD, Allowances
+from netnsmgr.agent.requests import Requests
 from netnsmgr.core.agreed import METADATA, METADATA6
 from netnsmgr.core.ip import MAPPED, IPAddress
-from netnsmgr.core.observation import Claim, Grant, Observation, Refusal, Return, Servers
+from netnsmgr.core.observation import Answer, Claim, Grant, Observation, Refusal, Request, Return, Servers
 
 MOST, MOST_LINK_LOCAL = 16, 4
 """Addresses of one interface, of both versions together; those of leases are the last that make room."""
@@ -36,8 +38,6 @@ RETURN_SECONDS, RETURN_ASK = 90.0, 20.0
 """After a time in which nobody listened."""
 TOGETHER = 32
 """Whom to ask at once."""
-BURST, CLAIM_REFILL, GRANT_REFILL = MOST + MOST_LINK_LOCAL, 5.0, 1.0
-"""New addresses of an interface: all at once, then one in so many seconds."""
 NOBODYS = frozenset(map(ip_address, (METADATA, *METADATA6)))
 
 
@@ -77,7 +77,8 @@ class Book:
         self._there: Collection[int] = ()
         self._entries: dict[IPAddress, Entry] = {}
         self._told: dict[tuple[int, int], tuple[IPAddress, ...]] = {}
-        self._allowed: dict[tuple[int, bool], tuple[float, float]] = {}
+        self._requests = Requests()
+        self._allowances = Allowances()
         for row in (record or {}).get("addresses", ()):
             lease = row["source"].startswith("dhcp")
             until = math.inf if row["until"] is None else row["until"]
@@ -139,7 +140,8 @@ class Book:
             if e.vif in there
         }
         self._told = {key: servers for key, servers in self._told.items() if key[0] in there}
-        self._allowed = {key: allowed for key, allowed in self._allowed.items() if key[0] in there}
+        self._allowances.restrict(there)
+        self._requests.restrict(there)
 
     def take(self, said: Observation, now: float) -> None:
         """Take in what a packet said."""
@@ -148,19 +150,38 @@ class Book:
         match said:
             case Claim():
                 self._claimed(said, now)
-            case Grant():
-                self._granted(said, now)
-            case Refusal():
-                self._forget(
-                    a
-                    for a, e in self._entries.items()
-                    if (e.vif, e.source, e.client) == (said.vif, "dhcp", said.client)
-                )
+            case Request():
+                self._requests.ask(said.vif, said.transaction, now)
+            case Answer() if self._requests.waits(said.vif, said.transaction, now):
+                self._answered(said, now)
             case Return():
                 held = self._entries.get(said.address)
                 self._forget([said.address] if held is not None and held.vif == said.vif else [])
-            case Servers() if servers := tuple(a for a in said.addresses if usable(a)):
-                self._told[said.vif, servers[0].version] = servers
+
+    def _answered(self, said: Answer, now: float) -> None:
+        for told in said.told:
+            match told:
+                case Grant():
+                    self._granted(told, now)
+                case Servers():
+                    self._tell(told, now)
+                case Refusal():
+                    self._forget(
+                        a
+                        for a, e in self._entries.items()
+                        if (e.vif, e.source, e.client) == (told.vif, "dhcp", told.client)
+                    )
+        # Of two servers one may refuse what the other one gives.
+        if not all(isinstance(told, Refusal) for told in said.told):
+            self._requests.done(said.vif, said.transaction)
+
+    def _tell(self, said: Servers, now: float) -> None:
+        servers = tuple(a for a in said.addresses if usable(a))
+        if not servers or self._told.get((said.vif, servers[0].version)) == servers:
+            return
+        # What is too much now is told again by the next renewal.
+        if self._allowances.spend(said.vif, TOLD, now):
+            self._told[said.vif, servers[0].version] = servers
 
     def _claimed(self, said: Claim, now: float) -> None:
         held = self._entries.get(said.address)
@@ -168,7 +189,7 @@ class Book:
             if not held.leased and not said.tentative:
                 self._entries[said.address] = _confirmed(held, said, now)
             return
-        if not usable(said.address) or not self._allow(said.vif, now, granted=False):
+        if not usable(said.address) or not self._allowances.spend(said.vif, CLAIMED, now):
             return
         if held is None:
             self._enter(said.address, _new(said, now), now)
@@ -179,7 +200,7 @@ class Book:
             )
 
     def _granted(self, said: Grant, now: float) -> None:
-        if not usable(said.address) or not self._allow(said.vif, now, granted=True):
+        if not usable(said.address) or not self._allowances.spend(said.vif, GRANTED, now):
             return
         held = self._entries.get(said.address)
         if said.seconds == 0:
@@ -198,12 +219,6 @@ class Book:
         since = held.since if held is not None and same else now
         until = math.inf if said.seconds is None else now + said.seconds
         self._enter(said.address, Entry(said.vif, source, since, until, said.client), now)
-
-    def _allow(self, vif: int, now: float, *, granted: bool) -> bool:
-        left, at = self._allowed.get((vif, granted), (float(BURST), now))
-        left = min(BURST, left + (now - at) / (GRANT_REFILL if granted else CLAIM_REFILL))
-        self._allowed[vif, granted] = (left - 1 if left >= 1 else left, now)
-        return left >= 1
 
     def _enter(self, address: IPAddress, entry: Entry, now: float) -> None:
         local = address.is_link_local

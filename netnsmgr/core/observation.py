@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from netnsmgr.core.ip import IPAddress
 
+Transaction = tuple[int, int]
+"""Version of IP, and the number by which DHCP's answers are told to belong to a request (`xid`, `transaction-id`)."""
+
 
 class Claim(NamedTuple):
     """An application says by ARP or neighbour discovery that it has an address.
@@ -18,6 +21,13 @@ class Claim(NamedTuple):
     address: IPAddress
     tag: int = 0
     tentative: bool = False
+
+
+class Request(NamedTuple):
+    """An application has asked DHCP servers for what they would acknowledge: an address, its renewal, or only settings."""
+
+    vif: int
+    transaction: Transaction
 
 
 class Grant(NamedTuple):
@@ -53,4 +63,12 @@ class Servers(NamedTuple):
     addresses: tuple[IPAddress, ...]
 
 
-Observation = Claim | Grant | Refusal | Return | Servers
+class Answer(NamedTuple):
+    """What one message of a DHCP server tells an application; it counts only if the application has asked for it."""
+
+    vif: int
+    transaction: Transaction
+    told: tuple[Grant | Refusal | Servers, ...]
+
+
+Observation = Claim | Request | Answer | Return

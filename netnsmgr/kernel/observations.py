@@ -16,7 +16,17 @@ from typing import Any
 from pyroute2.dhcp.dhcp4msg import dhcp4msg
 
 from netnsmgr.core.agreed import SEEN_GROUP
-from netnsmgr.core.observation import Claim, Grant, Observation, Refusal, Return, Servers
+from netnsmgr.core.observation import (
+    Answer,
+    Claim,
+    Grant,
+    Observation,
+    Refusal,
+    Request,
+    Return,
+    Servers,
+    Transaction,
+)
 from netnsmgr.core.protocols import ICMPV6, UDP
 from netnsmgr.kernel.nflog import Packet, PacketLog
 
@@ -33,10 +43,14 @@ _SOLICITATION, _ADVERTISEMENT = 135, 136
 _NODES = IPv6Address("ff02::1:ff00:0").packed[:13]
 """Of each solicited-node address (RFC 4291, 2.7.1); its last three bytes are the target's."""
 _BOOTREQUEST, _BOOTREPLY = 1, 2
-_DECLINE, _ACK, _NAK, _RELEASE = 4, 5, 6, 7
-_REPLY6, _RELEASE6, _DECLINE6 = 7, 8, 9
-_CLIENT, _IA_NA, _IA_TA, _IAADDR, _DNS = 1, 3, 4, 5, 23
+_DISCOVER, _REQUEST, _DECLINE, _ACK, _NAK, _RELEASE, _INFORM = 1, 3, 4, 5, 6, 7, 8
+_SOLICIT6, _REPLY6, _RELEASE6, _DECLINE6 = 1, 7, 8, 9
+_REQUESTS6 = (3, 4, 5, 6, 11)
+"""Request, Confirm, Renew, Rebind, Information-request (RFC 8415, 7.3)."""
+_CLIENT, _IA_NA, _IA_TA, _IAADDR, _RAPID, _DNS = 1, 3, 4, 5, 14, 23
 _OPTION = struct.Struct("!HH")
+Options = list[tuple[int, bytes]]
+"""Codes and values."""
 
 
 class Observations:
@@ -108,7 +122,8 @@ def _dhcp(data: bytes, sender: int, vifs: Mapping[str, int], tag: int) -> list[O
             return _request(kind, message, options, sender)
         receiver = vifs.get(message["chaddr"], 0)
         if message["op"] == _BOOTREPLY and receiver:
-            return _answer(kind, message, options, receiver, tag)
+            told = _answer(kind, message, options, receiver, tag)
+            return [Answer(receiver, (4, message["xid"]), tuple(told))] if told else []
     except Exception:  # noqa: S110 - whatever a parser that we do not know makes of a mutilated message
         pass
     return []
@@ -117,6 +132,9 @@ def _dhcp(data: bytes, sender: int, vifs: Mapping[str, int], tag: int) -> list[O
 def _request(
     kind: int, message: Mapping[str, Any], options: Mapping[str, Any], sender: int
 ) -> list[Observation]:
+    # What is only looked for is not acknowledged, unless the client agrees to that (RFC 4039).
+    if kind in (_REQUEST, _INFORM) or (kind == _DISCOVER and "rapid_commit" in options):
+        return [Request(sender, (4, message["xid"]))]
     if kind == _RELEASE:
         return [Return(sender, IPv4Address(message["ciaddr"]))]
     if kind == _DECLINE:
@@ -126,13 +144,13 @@ def _request(
 
 def _answer(
     kind: int, message: Mapping[str, Any], options: Mapping[str, Any], receiver: int, tag: int
-) -> list[Observation]:
+) -> list[Grant | Refusal | Servers]:
     client = f"{tag} {options.get('client_id', '')}"[:600]
     if kind == _NAK:
         return [Refusal(receiver, client)]
     if kind != _ACK:
         return []
-    found: list[Observation] = []
+    found: list[Grant | Refusal | Servers] = []
     address = IPv4Address(message["yiaddr"])
     if not address.is_unspecified:  # an answer to DHCPINFORM gives no address (RFC 2131, 4.3.5)
         seconds = options.get("lease_time")
@@ -148,27 +166,41 @@ def _dhcp6(data: bytes, sender: int, receiver: int, tag: int) -> list[Observatio
     # Behind the headers: one byte of type, three of transaction, options (RFC 8415, 8).
     if len(data) < 52 or data[0] >> 4 != 6 or data[6] != UDP:
         return []
-    kind = data[48]
-    whose = receiver if kind == _REPLY6 else sender if kind in (_RELEASE6, _DECLINE6) else 0
-    if not whose:
+    kind, options = data[48], list(_options(data[52:]))
+    transaction: Transaction = (6, int.from_bytes(data[49:52], "big"))
+    if receiver:
+        told = _reply6(options, receiver, tag) if kind == _REPLY6 else ()
+        return [Answer(receiver, transaction, tuple(told))] if told else []
+    if not sender:
         return []
-    options = list(_options(data[52:]))
+    if kind in _REQUESTS6 or (kind == _SOLICIT6 and any(code == _RAPID for code, _ in options)):
+        return [Request(sender, transaction)]
+    if kind not in (_RELEASE6, _DECLINE6):
+        return []
+    return [Return(sender, address) for _, address, _ in _associated(options)]
+
+
+def _reply6(options: Options, receiver: int, tag: int) -> list[Grant | Refusal | Servers]:
     client = next((value.hex() for code, value in options if code == _CLIENT), "")[:256]
-    found: list[Observation] = []
+    found: list[Grant | Refusal | Servers] = [
+        Grant(receiver, address, None if valid == INFINITE else valid, f"{tag} {client} {association.hex()}")
+        for association, address, valid in _associated(options)
+    ]
     for code, value in options:
-        if code in (_IA_NA, _IA_TA):
-            of = f"{tag} {client} {value[:4].hex()}"
-            # A permanent association has two times before its own options (21.4, 21.5).
-            for address, valid in _addresses(value[12 if code == _IA_NA else 4 :]):
-                if kind == _REPLY6:
-                    found.append(Grant(whose, address, None if valid == INFINITE else valid, of))
-                else:
-                    found.append(Return(whose, address))
-        elif code == _DNS and kind == _REPLY6:  # RFC 3646, 3
+        if code == _DNS:  # RFC 3646, 3
             whole = range(0, len(value) - 15, 16)
             servers = tuple(IPv6Address(value[at : at + 16]) for at in whole)[:MOST_SERVERS]
-            found += [Servers(whose, servers)] if servers else []
+            found += [Servers(receiver, servers)] if servers else []
     return found
+
+
+def _associated(options: Options) -> Iterator[tuple[bytes, IPv6Address, int]]:
+    """Yield the association's id, address and seconds of each address."""
+    for code, value in options:
+        if code in (_IA_NA, _IA_TA):
+            # A permanent association has two times before its own options (21.4, 21.5).
+            for address, valid in _addresses(value[12 if code == _IA_NA else 4 :]):
+                yield value[:4], address, valid
 
 
 def _addresses(data: bytes) -> Iterator[tuple[IPv6Address, int]]:

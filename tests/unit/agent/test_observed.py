@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from netnsmgr.agent import observed
 from netnsmgr.agent.observed import Book, Question
 from netnsmgr.core.ip import IPAddress
-from netnsmgr.core.observation import Claim, Grant, Observation, Refusal, Return, Servers
+from netnsmgr.core.observation import (
+    Answer,
+    Claim,
+    Grant,
+    Observation,
+    Refusal,
+    Request,
+    Return,
+    Servers,
+)
 
 A, B = IPv4Address("192.168.0.10"), IPv4Address("192.168.0.11")
 SIX, LOCAL, LOCAL4 = map(ip_address, ("fd00::10", "fe80::7", "169.254.3.4"))
@@ -26,6 +35,12 @@ def book(*there: int) -> Book:
     return made
 
 
+def give(it: Book, told: Grant | Refusal | Servers, now: float) -> None:
+    """A server tells what it is asked."""
+    it.take(Request(told.vif, (4, 7)), now)
+    it.take(Answer(told.vif, (4, 7), (told,)), now)
+
+
 def holders(of: Book) -> dict[IPAddress, tuple[int, str]]:
     return {address: (entry.vif, entry.source) for address, entry in of.entries.items()}
 
@@ -35,8 +50,8 @@ def test_each_source() -> None:
     it.take(Claim(1, A), 0)
     it.take(Claim(1, SIX), 0)
     it.take(Claim(1, LOCAL, tentative=True), 0)
-    it.take(Grant(2, B, 3600, "c"), 0)
-    it.take(Grant(2, SIX + 1, 60, "d"), 0)
+    give(it, Grant(2, B, 3600, "c"), 0)
+    give(it, Grant(2, SIX + 1, 60, "d"), 0)
     assert holders(it) == {
         A: (1, "arp"), SIX: (1, "nd"), LOCAL: (1, "nd"), B: (2, "dhcp"), SIX + 1: (2, "dhcp6")
     }  # fmt: skip
@@ -63,7 +78,7 @@ def test_each_source() -> None:
 def test_what_no_application_has(address: str) -> None:
     it = book()
     it.take(Claim(1, ip_address(address)), 0)
-    it.take(Grant(1, ip_address(address), 60, ""), 0)
+    give(it, Grant(1, ip_address(address), 60, ""), 0)
     assert holders(it) == {}
 
 
@@ -71,7 +86,7 @@ def test_who_is_not_there_is_not_heard_and_is_forgotten() -> None:
     it = book(1)
     it.take(Claim(2, A), 0)
     it.take(Claim(1, B), 0)
-    it.take(Servers(1, (DNS,)), 0)
+    give(it, Servers(1, (DNS,)), 0)
     assert holders(it) == {B: (1, "arp")}
     it.restrict([2])
     assert holders(it) == {}
@@ -81,9 +96,9 @@ def test_who_is_not_there_is_not_heard_and_is_forgotten() -> None:
 
 def test_a_lease_ends() -> None:
     it = book()
-    it.take(Grant(1, A, 60, "c"), 0)
+    give(it, Grant(1, A, 60, "c"), 0)
     assert it.next_look() == 60
-    it.take(Grant(1, A, 60, "c"), 30)
+    give(it, Grant(1, A, 60, "c"), 30)
     it.look(60)
     assert A in it.entries
     assert it.entries[A].since == 0
@@ -93,7 +108,7 @@ def test_a_lease_ends() -> None:
 
 def test_a_lease_for_ever() -> None:
     it = book()
-    it.take(Grant(1, A, None, "c"), 0)
+    give(it, Grant(1, A, None, "c"), 0)
     assert it.next_look() is None
     it.look(1e9)
     assert A in it.entries
@@ -103,44 +118,44 @@ def test_a_lease_for_ever() -> None:
 
 def test_a_client_has_one_lease_and_an_interface_may_have_several_clients() -> None:
     it = book()
-    it.take(Grant(1, A, 60, "0 x"), 0)
-    it.take(Grant(1, B, 60, "7 x"), 0)
-    it.take(Grant(1, A + 9, 60, "0 x"), 1)
+    give(it, Grant(1, A, 60, "0 x"), 0)
+    give(it, Grant(1, B, 60, "7 x"), 0)
+    give(it, Grant(1, A + 9, 60, "0 x"), 1)
     assert set(it.entries) == {A + 9, B}
     # Of DHCPv6 a client may have several.
-    it.take(Grant(1, SIX, 60, "0 x"), 1)
-    it.take(Grant(1, SIX + 1, 60, "0 x"), 1)
+    give(it, Grant(1, SIX, 60, "0 x"), 1)
+    give(it, Grant(1, SIX + 1, 60, "0 x"), 1)
     assert len(it.entries) == 4
 
 
 def test_refused_given_back_taken_away() -> None:
     it = book()
-    it.take(Grant(1, A, 60, "x"), 0)
-    it.take(Refusal(1, "y"), 0)
-    it.take(Refusal(2, "x"), 0)
+    give(it, Grant(1, A, 60, "x"), 0)
+    give(it, Refusal(1, "y"), 0)
+    give(it, Refusal(2, "x"), 0)
     it.take(Return(2, A), 0)
     assert A in it.entries
-    it.take(Refusal(1, "x"), 0)
+    give(it, Refusal(1, "x"), 0)
     assert A not in it.entries
-    it.take(Grant(1, A, 60, "x"), 0)
+    give(it, Grant(1, A, 60, "x"), 0)
     it.take(Return(1, A), 0)
     assert A not in it.entries
-    it.take(Grant(1, SIX, 60, "x"), 0)
-    it.take(Grant(1, SIX, 0, "x"), 0)
+    give(it, Grant(1, SIX, 60, "x"), 0)
+    give(it, Grant(1, SIX, 0, "x"), 0)
     assert SIX not in it.entries
 
 
 def test_the_network_s_word_counts_more_than_an_application_s() -> None:
     it = book()
-    it.take(Grant(1, A, 60, "x"), 0)
+    give(it, Grant(1, A, 60, "x"), 0)
     it.take(Claim(2, A), 1)
     it.take(Claim(1, A), 1)
     assert holders(it) == {A: (1, "dhcp")}
     assert it.next_look() == 60
     it.take(Claim(2, B), 1)
-    it.take(Grant(1, B, 60, "z"), 2)
+    give(it, Grant(1, B, 60, "z"), 2)
     assert holders(it)[B] == (1, "dhcp")
-    it.take(Grant(2, B, 60, "z"), 3)
+    give(it, Grant(2, B, 60, "z"), 3)
     assert holders(it)[B] == (2, "dhcp")
 
 
@@ -215,7 +230,7 @@ def test_a_rival_that_left() -> None:
 
 def test_who_says_ever_new_ones_pushes_out_his_own_and_no_lease() -> None:
     it = book()
-    it.take(Grant(1, B, 1_000_000, "x"), 0)
+    give(it, Grant(1, B, 1_000_000, "x"), 0)
     it.take(Claim(2, SIX), 0)
     for n in range(60_000):
         it.take(Claim(1, SIX + 0x1000 + n), n / 100)
@@ -230,10 +245,10 @@ def test_who_says_ever_new_ones_pushes_out_his_own_and_no_lease() -> None:
 def test_leases_fill_an_interface() -> None:
     it = book()
     for n in range(observed.MOST):
-        it.take(Grant(1, A + n, 600, str(n)), n * 2)
+        give(it, Grant(1, A + n, 600, str(n)), n * 2)
     it.take(Claim(1, SIX), 100)
     assert SIX not in it.entries
-    it.take(Grant(1, SIX, 600, "x"), 100)
+    give(it, Grant(1, SIX, 600, "x"), 100)
     assert SIX in it.entries
     assert A not in it.entries
 
@@ -248,20 +263,20 @@ def test_link_local_addresses_make_no_room_for_others() -> None:
 
 def test_servers_of_both_versions() -> None:
     it = book()
-    it.take(Servers(1, (DNS6,)), 0)
-    it.take(Servers(1, (DNS, IPv4Address("127.0.0.1"))), 0)
-    it.take(Servers(2, (IPv4Address("0.0.0.0"),)), 0)
+    give(it, Servers(1, (DNS6,)), 0)
+    give(it, Servers(1, (DNS, IPv4Address("127.0.0.1"))), 0)
+    give(it, Servers(2, (IPv4Address("0.0.0.0"),)), 0)
     assert it.told == {1: (DNS, DNS6)}
-    it.take(Servers(1, (DNS + 1,)), 0)
+    give(it, Servers(1, (DNS + 1,)), 0)
     assert it.told == {1: (DNS + 1, DNS6)}
 
 
 def test_a_successor_goes_on_counting() -> None:
     it = book()
-    it.take(Grant(1, B, 100, "x"), 0)
-    it.take(Grant(2, B + 1, 1000, "x"), 0)
+    give(it, Grant(1, B, 100, "x"), 0)
+    give(it, Grant(2, B + 1, 1000, "x"), 0)
     it.take(Claim(1, A, tag=3), 0)
-    it.take(Servers(1, (DNS,)), 0)
+    give(it, Servers(1, (DNS,)), 0)
     again = Book(json.loads(json.dumps(it.record())), 150)
     again.restrict((1, 2, 3))
     assert again.record() == it.record()
@@ -281,12 +296,24 @@ ADDRESSES = st.one_of(
     st.integers(0, 8).map(lambda n: LOCAL + n),
     st.sampled_from([IPv4Address(0), IPv6Address(0), LOCAL4]),
 )
+TRANSACTIONS = st.tuples(st.sampled_from([4, 6]), st.integers(0, 3))
+
+
+def answers(vif: int) -> st.SearchStrategy[Answer]:
+    of = st.just(vif)
+    told = st.one_of(
+        st.builds(Grant, of, ADDRESSES, st.none() | st.integers(0, 500), st.sampled_from("xy")),
+        st.builds(Refusal, of, st.sampled_from("xy")),
+        st.builds(Servers, of, st.lists(st.sampled_from([DNS, DNS + 1]), max_size=2).map(tuple)),
+    )
+    return st.builds(Answer, of, TRANSACTIONS, st.lists(told, min_size=1, max_size=3).map(tuple))
+
+
 SAID = st.one_of(
     st.builds(Claim, VIFS, ADDRESSES, st.integers(0, 3), st.booleans()),
-    st.builds(Grant, VIFS, ADDRESSES, st.none() | st.integers(0, 500), st.sampled_from("xy")),
-    st.builds(Refusal, VIFS, st.sampled_from("xy")),
     st.builds(Return, VIFS, ADDRESSES),
-    st.builds(Servers, VIFS, st.lists(st.just(DNS), max_size=2).map(tuple)),
+    st.builds(Request, VIFS, TRANSACTIONS),
+    VIFS.flatmap(answers),
 )
 EVENTS = st.lists(st.one_of(SAID, st.floats(0, 400), st.frozensets(st.integers(1, 3))), max_size=80)
 
@@ -319,5 +346,5 @@ def test_whatever_happens(events: list[Observation | float | frozenset[int]]) ->
             own = [a for a, e in it.entries.items() if e.vif == vif]
             assert len([a for a in own if a.is_link_local]) <= observed.MOST_LINK_LOCAL
             assert len([a for a in own if not a.is_link_local]) <= observed.MOST
-        assert len(it._allowed) <= 2 * len(there)
+        assert len(it._allowances._left) <= 3 * len(there)
         assert Book(json.loads(json.dumps(it.record())), now).record() == it.record()

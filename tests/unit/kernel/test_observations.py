@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netnsmgr.core.observation import Claim, Grant, Observation, Refusal, Return, Servers
+from netnsmgr.core.observation import (
+    Answer,
+    Claim,
+    Grant,
+    Observation,
+    Refusal,
+    Request,
+    Return,
+    Servers,
+)
 from netnsmgr.kernel.nflog import Packet
 from netnsmgr.kernel.observations import MOST_OPTIONS, MOST_SERVERS, observations
 from netnsmgr.kernel.questions import Whom, frame
@@ -84,6 +93,14 @@ def said(prefix: str, payload: bytes, mark: int = FROM, tag: int = 0) -> list[Ob
     return observations(packet(prefix, payload, mark, tag), {MAC.hex(":"): 5})
 
 
+def told(prefix: str, payload: bytes, tag: int = 0) -> list[Grant | Refusal | Servers]:
+    """Return what a server's message tells; its number is that of the builders here."""
+    (answer,) = said(prefix, payload, TO, tag)
+    assert isinstance(answer, Answer)
+    assert (answer.vif, answer.transaction) == (5, (4, 7) if prefix == "dhcp" else (6, 0x010203))
+    return list(answer.told)
+
+
 def test_arp() -> None:
     for operation in (1, 2):
         assert said("arp", arp(operation=operation), tag=7) == [Claim(5, A, 7)]
@@ -121,34 +138,34 @@ def test_neighbour_discovery_that_says_nothing(payload: bytes) -> None:
 
 def test_an_acknowledgement() -> None:
     servers = bytes([6, 8]) + DNS.packed + A.packed
-    assert said("dhcp", dhcp(5, LEASE + servers), TO, 2) == [
+    assert told("dhcp", dhcp(5, LEASE + servers), 2) == [
         Grant(5, A, 3600, "2 "),
         Servers(5, (DNS, A)),
     ]
     ever = bytes([51, 4, 255, 255, 255, 255])
-    assert said("dhcp", dhcp(5, ever), TO) == [Grant(5, A, None, "0 ")]
+    assert told("dhcp", dhcp(5, ever)) == [Grant(5, A, None, "0 ")]
     long = bytes([51, 4, 0x80, 0, 0, 0])
-    assert said("dhcp", dhcp(5, long), TO) == [Grant(5, A, 1 << 31, "0 ")]
+    assert told("dhcp", dhcp(5, long)) == [Grant(5, A, 1 << 31, "0 ")]
 
 
 def test_clients_are_told_apart() -> None:
     ids = [bytes([61, 7, 1]) + MAC, bytes([61, 3, 255, 1, 2]), b""]
-    found = {said("dhcp", dhcp(5, LEASE + each), TO)[0] for each in ids}
+    found = {told("dhcp", dhcp(5, LEASE + each))[0] for each in ids}
     assert len(found) == 3
-    refused = said("dhcp", dhcp(6, ids[0]), TO)
-    (given,) = said("dhcp", dhcp(5, LEASE + ids[0]), TO)
+    refused = told("dhcp", dhcp(6, ids[0]))
+    (given,) = told("dhcp", dhcp(5, LEASE + ids[0]))
     assert isinstance(given, Grant)
     assert refused == [Refusal(5, given.client)]
 
 
 def test_what_servers_really_send_beside_it() -> None:
     odd = bytes([43, 4, 0xFF, 0xFE, 0x80, 1, 12, 2, 0xFF, 0xFE, 252, 1, 9, 224, 0, 0, 0])
-    assert said("dhcp", dhcp(5, odd + LEASE), TO) == [Grant(5, A, 3600, "0 ")]
+    assert told("dhcp", dhcp(5, odd + LEASE)) == [Grant(5, A, 3600, "0 ")]
 
 
 def test_an_answer_to_inform_gives_servers_only() -> None:
     servers = bytes([6, 4]) + DNS.packed
-    assert said("dhcp", dhcp(5, servers, yiaddr="0.0.0.0"), TO) == [Servers(5, (DNS,))]
+    assert told("dhcp", dhcp(5, servers, yiaddr="0.0.0.0")) == [Servers(5, (DNS,))]
 
 
 def test_release_and_decline() -> None:
@@ -166,6 +183,8 @@ def test_release_and_decline() -> None:
         (dhcp(None, LEASE), TO),
         (dhcp(5), TO),
         (dhcp(1, op=1), FROM),
+        (dhcp(3, op=1), TO),
+        (dhcp(3), FROM),
         (dhcp(4, op=1), FROM),
         (dhcp(5, LEASE)[:100], TO),
         (b"\x45" + bytes(19), TO),
@@ -176,10 +195,36 @@ def test_messages_that_say_nothing(payload: bytes, mark: int) -> None:
     assert said("dhcp", payload, mark) == []
 
 
+REQUESTS = [
+    ("dhcp", dhcp(3, op=1)),
+    ("dhcp", dhcp(8, op=1)),
+    ("dhcp", dhcp(1, bytes([80, 0]), op=1)),
+    *(("dhcp6", dhcp6(kind, CLIENT)) for kind in (3, 4, 5, 6, 11)),
+    ("dhcp6", dhcp6(1, CLIENT, option(14, b""))),
+]
+
+
+@pytest.mark.parametrize(("kind", "payload"), REQUESTS)
+def test_what_asks_for_an_acknowledgement(kind: str, payload: bytes) -> None:
+    assert said(kind, payload) == [Request(5, (4, 7) if kind == "dhcp" else (6, 0x010203))]
+    assert said(kind, payload, TO) == []
+
+
+def test_what_clients_really_send_beside_it() -> None:
+    odd = bytes(
+        [60, 2, 0xFF, 0xFE, 12, 2, 0xFF, 0xFE, 81, 4, 0, 0, 0, 0xFF, 55, 3, 1, 3, 6, 0, 0, 119, 1, 0xFF]
+    )
+    assert said("dhcp", dhcp(3, odd, op=1)) == [Request(5, (4, 7))]
+
+
+def test_who_only_looks_for_servers_asks_for_nothing() -> None:
+    assert said("dhcp6", dhcp6(1, CLIENT)) == []
+
+
 def test_a_reply() -> None:
     servers = option(23, IPv6Address("fd00::1").packed + IPv6Address("fd00::2").packed)
     whose = CLIENT[4:].hex()
-    found = said("dhcp6", dhcp6(7, CLIENT, ia(SIX, 600), ia(SIX + 1, 0xFFFFFFFF, 4), servers), TO, 6)
+    found = told("dhcp6", dhcp6(7, CLIENT, ia(SIX, 600), ia(SIX + 1, 0xFFFFFFFF, 4), servers), 6)
     assert found == [
         Grant(5, SIX, 600, f"6 {whose} 00000007"),
         Grant(5, SIX + 1, None, f"6 {whose} 00000007"),
@@ -200,16 +245,21 @@ def test_a_prefix_is_no_address() -> None:
 
 
 def test_messages_are_read_so_far() -> None:
-    assert len(said("dhcp6", dhcp6(7, *[ia(SIX + n, 9) for n in range(200)]), TO)) == MOST_OPTIONS
-    (told,) = said("dhcp6", dhcp6(7, option(23, bytes(16 * 50))), TO)
-    assert isinstance(told, Servers)
-    assert len(told.addresses) == MOST_SERVERS
+    assert len(told("dhcp6", dhcp6(7, *[ia(SIX + n, 9) for n in range(200)]))) == MOST_OPTIONS
+    (servers,) = told("dhcp6", dhcp6(7, option(23, bytes(16 * 50))))
+    assert isinstance(servers, Servers)
+    assert len(servers.addresses) == MOST_SERVERS
 
 
 SEEDS = {
     "arp": [arp()],
     "nd": [nd(135), nd(136, "fe80::9", "ff02::1")],
-    "dhcp": [dhcp(5, LEASE + bytes([6, 4, 1, 2, 3, 4, 61, 7, 1]) + MAC), dhcp(4, LEASE, op=1), dhcp(6)],
+    "dhcp": [
+        dhcp(5, LEASE + bytes([6, 4, 1, 2, 3, 4, 61, 7, 1]) + MAC),
+        dhcp(4, LEASE, op=1),
+        dhcp(6),
+        dhcp(3, op=1),
+    ],
     "dhcp6": [dhcp6(7, CLIENT, ia(SIX, 600), ia(SIX, 6, 4), option(23, SIX.packed)), dhcp6(8, ia(SIX, 0))],
 }
 
@@ -230,8 +280,10 @@ def test_whatever_comes(
         payload[at % len(payload)] = value
     found = said(kind, bytes(payload[:keep]) + more, mark)
     assert all(each.vif == 5 for each in found)
-    assert len(found) <= MOST_OPTIONS * MOST_OPTIONS
-    assert all(len(each.client) < 1000 for each in found if isinstance(each, Grant | Refusal))
+    parts = [part for each in found if isinstance(each, Answer) for part in each.told]
+    assert len(found) + len(parts) <= MOST_OPTIONS * MOST_OPTIONS
+    assert all(part.vif == 5 for part in parts)
+    assert all(len(part.client) < 1000 for part in parts if isinstance(part, Grant | Refusal))
 
 
 @given(st.sampled_from(sorted(SEEDS)), st.binary(max_size=400), st.sampled_from([FROM, TO]))
