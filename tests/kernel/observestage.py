@@ -22,7 +22,7 @@ PATH = Path("/run/observed.json")
 SENDER = """
 import socket, sys
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-wire.bind(("eth0", 0))
+wire.bind((sys.argv[1], 0))
 for frame in sys.stdin:
     wire.send(bytes.fromhex(frame))
 """
@@ -70,7 +70,12 @@ def app(vif: int, script: str) -> str:
 
 def send(vif: int, *frames: bytes) -> None:
     """Put frames on an application's link."""
-    argv = ["ip", "netns", "exec", f"app{vif}", "python3", "-I", "-S", "-c", SENDER]
+    put(f"app{vif}", "eth0", *frames)
+
+
+def put(place: str, link: str, *frames: bytes) -> None:
+    """Put frames on a link in a namespace."""
+    argv = ["ip", "netns", "exec", place, "python3", "-I", "-S", "-c", SENDER, link]
     subprocess.run(argv, input="\n".join(f.hex() for f in frames), text=True, check=True)
 
 
@@ -82,8 +87,11 @@ class Background:
             ["ip", "netns", "exec", place, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def end(self, signum: int = signal.SIGTERM) -> None:
+    def tell(self, signum: int) -> None:
         self._process.send_signal(signum)
+
+    def end(self, signum: int = signal.SIGTERM) -> None:
+        self.tell(signum)
         self.wait()
 
     def wait(self) -> None:
@@ -91,8 +99,9 @@ class Background:
         self._process.wait(10)
 
 
-def dnsmasq(place: str = "site", link: str = "eth3") -> Background:
+def dnsmasq(place: str = "site", link: str = "eth3", dns: str = "192.168.3.1,192.168.3.2") -> Background:
     """DHCP and router advertisements of fd00:3::/64; it is there when this returns."""
+    Path("/run/dnsmasq.pid").unlink(missing_ok=True)
     served = Background(
         place,
         "dnsmasq",
@@ -106,7 +115,7 @@ def dnsmasq(place: str = "site", link: str = "eth3") -> Background:
         "--dhcp-leasefile=/run/dnsmasq.leases",
         "--pid-file=/run/dnsmasq.pid",
         "--dhcp-range=192.168.3.50,192.168.3.150,120",
-        "--dhcp-option=6,192.168.3.1,192.168.3.2",
+        f"--dhcp-option=6,{dns}",
         "--dhcp-range=fd00:3::,ra-only,64,600",
         "--enable-ra",
         f"--ra-param={link},4,600",
