@@ -1,19 +1,22 @@
 """That a link is a port of a switch's bridge, and how the bridge treats it.
 
-Needs no mark of ownership: only wanted ports are observed.  One that is no longer wanted is released by whoever takes
-its link away: a link that changes its namespace, or goes, is a port no more.
+*Ours* are, in an instance's namespace, the ports of a switch's bridge whose link is ours by its alias: those of applications.
+One that is no longer wanted is released before anything of what filters its frames goes.  A port of the device is
+released by whoever takes its link away: a link that changes its namespace is a port no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.bridges import PortVlan
-from netnsmgr.items.link import link_ref
-from netnsmgr.items.system import KernelItem, System
+from netnsmgr.items.link import ALIAS, link_ref
+from netnsmgr.items.nft_part import NftPart
+from netnsmgr.items.switch_bridge import SWITCH
+from netnsmgr.items.system import KernelItem, LinkInfo, System
 
 
 @dataclass(frozen=True)
@@ -36,22 +39,30 @@ class BridgePort(KernelItem):
     mtu: int | None = None
     """What is written for the link, in bytes; None: as found."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    needs: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What frames from the link never pass without: the link is taken down and out of the bridge before any of it goes."""
 
     def key(self) -> str:
         return self.link
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({link_ref(self.link), link_ref(self.master)})
+        return self.needs | {link_ref(self.link), link_ref(self.master)}
 
     def follows(self) -> frozenset[Ref]:
         return self.after
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
+        links = await system.rtnl.links()
+        left = [] if not system.owns_namespace else [info for info in _ours(links) if info.name not in wanted]
+        found: list[Item] = []
+        if left:
+            parts = await system.nft.parts()
+            needs = frozenset(NftPart(each.family, each.table, each.name, "").ref for each in parts)
+            found += [BridgePort(info.name, info.master, up=info.up, needs=needs) for info in left]
         if not wanted:
-            return []
-        links, ports = await system.rtnl.links(), system.bridges.ports()
-        found = []
+            return found
+        ports = system.bridges.ports()
         for name, want in wanted.items():
             info, port = links.get(name), ports.get(name)
             if info is None or port is None:
@@ -61,7 +72,9 @@ class BridgePort(KernelItem):
             if port.locked and want.mac and system.bridges.knows(name, want.mac):
                 mac = want.mac
             mtu = None if want.mtu is None else info.mtu
-            found.append(BridgePort(name, info.master, port.guard, port.vlans, mac, info.up, mtu))
+            found.append(
+                BridgePort(name, info.master, port.guard, port.vlans, mac, info.up, mtu, needs=want.needs)
+            )
         return found
 
     def must_replace(self, old: Item) -> bool:
@@ -89,5 +102,11 @@ class BridgePort(KernelItem):
 
     async def delete(self, system: System) -> None:
         if self.link in system.bridges.ports():
-            await system.rtnl.set_link(self.link, master="")
+            await system.rtnl.set_link(self.link, master="", up=False if self.needs else None)
             system.bridges.refresh()
+
+
+def _ours(links: Mapping[str, LinkInfo]) -> Iterator[LinkInfo]:
+    """Yield the links that we made, and that are ports of a switch's bridge."""
+    switches = {info.name for info in links.values() if info.alias.startswith(ALIAS) and SWITCH in info.alias}
+    return (info for info in links.values() if info.master in switches and info.alias.startswith(ALIAS))

@@ -11,6 +11,8 @@ from netnsmgr.items.switch_bridge import SwitchBridge
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.told import Told
 
+NO_ARP = Sysctl("net/ipv4/conf/all/arp_ignore", "8")
+"""Nobody is told of the addresses that are here: a frame to a group that bridges keep is heard by the port it came in by."""
 NO_IPV6 = Sysctl("net/ipv6/conf/default/disable_ipv6", "1")
 """For all links that come after it.  They would make link-local addresses, and tell the site so."""
 
@@ -37,6 +39,7 @@ def items(scope: InstanceScope) -> list[Item]:
     return [
         ExternalLink("lo"),
         LinkUp("lo"),
+        NO_ARP,
         NO_IPV6,
         told,
         SwitchBridge(
@@ -44,7 +47,7 @@ def items(scope: InstanceScope) -> list[Item]:
             scope.mtu,
             bridge_mac(scope.instance.name),
             alias=scope.instance.name,
-            after=frozenset({NO_IPV6.ref}),
+            after=frozenset({NO_ARP.ref, NO_IPV6.ref}),
             first=frozenset({told.ref}),
             stp=spanning(scope),
             priority=stp.priority,

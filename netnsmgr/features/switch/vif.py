@@ -9,7 +9,7 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.switch import vlans
+from netnsmgr.features.switch import guard, vlans
 from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.link import Link
 
@@ -43,5 +43,6 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
         vlans=vlans.of_interface(scope, interface),
         mac=mac,
         after=filters(app, interface),
+        needs=frozenset({guard.ref(name)}),
     )
     return [*links, port]
