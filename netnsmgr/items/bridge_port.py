@@ -36,8 +36,6 @@ class BridgePort(KernelItem):
     """The only MAC address behind the port, known without learning: frames of others are dropped, frames for others
     are not flooded to it.  None: the bridge learns."""
     up: bool = True
-    mtu: int | None = None
-    """What is written for the link, in bytes; None: as found."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     needs: frozenset[Ref] = field(default=frozenset(), compare=False)
     """What frames from the link never pass without: the link is taken down and out of the bridge before any of it goes."""
@@ -71,9 +69,8 @@ class BridgePort(KernelItem):
             mac = "(learned)" if port.locked else ""
             if port.locked and want.mac and system.bridges.knows(name, want.mac):
                 mac = want.mac
-            mtu = None if want.mtu is None else info.mtu
             found.append(
-                BridgePort(name, info.master, port.guard, port.vlans, mac, info.up, mtu, needs=want.needs)
+                BridgePort(name, info.master, port.guard, port.vlans, mac, info.up, needs=want.needs)
             )
         return found
 
@@ -82,7 +79,7 @@ class BridgePort(KernelItem):
 
     async def create(self, system: System) -> None:
         # Nothing happens to a link that has this master already, nor to one that is up.
-        await system.rtnl.set_link(self.link, master=self.master, mtu=self.mtu)
+        await system.rtnl.set_link(self.link, master=self.master)
         system.bridges.refresh()
         now = system.bridges.ports().get(self.link)
         if now is None or (now.guard, now.locked) != (self.guard, bool(self.mac)):

@@ -9,6 +9,7 @@ from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import vlans
 from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.link import ExternalLink
+from netnsmgr.items.port import BorrowedPort
 from netnsmgr.items.sysctl import Sysctl
 
 
@@ -25,12 +26,11 @@ def items(scope: InstanceScope) -> list[Item]:
         # It may have come before the namespace's default was set.
         silent = Sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "1", name)
         port_vlans = vlans.of_port(scope, port)
-        # Of a shared port it is the uplink agent's affair, who finds another one there, too.
-        mtu = None if port.shared else port.mtu
-        after = frozenset({silent.ref})
+        # Its MTU is set before it comes up.
+        after = frozenset({silent.ref, BorrowedPort(name).ref})
         found += [
             ExternalLink(name),
             silent,
-            BridgePort(name, BRIDGE, guarded(scope, port), port_vlans, mtu=mtu, after=after),
+            BridgePort(name, BRIDGE, guarded(scope, port), port_vlans, after=after),
         ]
     return found
