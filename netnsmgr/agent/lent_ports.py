@@ -10,7 +10,8 @@ from netnsmgr.config.device import Port
 from netnsmgr.core.ip import IPInterface, interface
 from netnsmgr.features.port_links import obstacle
 from netnsmgr.features.scope import PortFacts
-from netnsmgr.items.port import Record, lent_link, port_link
+from netnsmgr.items.port import lent_link, port_link
+from netnsmgr.items.port_record import on_record
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.system import KernelSystem
 
@@ -26,7 +27,7 @@ async def at_switch(
     if not instance and not port.shared:
         return facts
     links = await system.rtnl.links()
-    info = port_link(links, port.ifname)
+    info = port_link(links, port.ifname, system.port_key)
     if port.shared:
         if info is None or not facts.present:
             return replace(facts, present=False)
@@ -35,11 +36,11 @@ async def at_switch(
         return replace(facts, mac=info.mac, obstacle=why, present=not why)
     if (there := await lent_link(port.ifname, f"/run/netns/{instance}", system)) is not None:
         alone = replace(facts, present=False, addresses=(), gateways=())
-        mtu = port.mtu or (Record.of(there) or there).mtu
+        mtu = port.mtu or (on_record(there, system) or there).mtu
         return replace(alone, lent=instance, up=there.up, carrier=there.carrier, mtu=mtu)
     if info is None:
         return facts
-    mtu = port.mtu or (Record.of(info) or info).mtu
+    mtu = port.mtu or (on_record(info, system) or info).mtu
     why = await _obstacle(port, info, links, instance, system)
     return replace(facts, present=True, mtu=mtu, addresses=(), gateways=(), obstacle=why)
 
@@ -56,7 +57,7 @@ async def _obstacle(
         if flags & PERMANENT or not (port.shared and advertised):
             found.add(address)
     wireless = _wireless(info.name, info.ifindex, system)
-    return obstacle(port, info, links, found - own, instance=instance, wireless=wireless)
+    return obstacle(port, info, links, found - own, instance=instance, wireless=wireless, key=system.port_key)
 
 
 def _addresses6(name: str, system: KernelSystem) -> Iterator[tuple[IPInterface, int]]:

@@ -17,6 +17,7 @@ from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
 from netnsmgr.kernel.moves import borrows
+from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import end_all
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.kernel.watch import DirectoryWatch
@@ -57,7 +58,7 @@ def main(
         os.makedirs(directory, mode=0o755, exist_ok=True)
         # Kept: ports that are here for a while go back there.
         home = namespace.open_own()
-        fresh = False if name == UPLINK else _enter(name, directory)
+        fresh = False if name == UPLINK else _enter(name, directory, state_dir)
         namespace.drop_capabilities()
         asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh, home=home))
     except Exception as error:
@@ -72,11 +73,11 @@ def _nothing(_signum: int, _frame: object) -> None:
     return
 
 
-def _enter(name: str, directory: str) -> bool:
+def _enter(name: str, directory: str, state_dir: str) -> bool:
     """Enter the instance's namespace, made now if need be; true if it was made now.
 
     The file ``netns`` in the run directory holds the inode of the namespace that we made, so that one of the same
-    name that somebody else made is never taken for ours; unless the device's ports in it say whose it is.
+    name that somebody else made is never taken for ours; unless a port of the device is in it that has a record of ours.
     """
     mark = Path(directory, "netns")
     pin = namespace.pin_path(name)
@@ -87,7 +88,7 @@ def _enter(name: str, directory: str) -> bool:
         return False
     if found is not None:
         namespace.enter(pin)
-        if borrows(name):
+        if borrows(name, port_key(state_dir)):
             # The run directory is gone, but not what is in the namespace: a port of the device, which would go with it.
             mark.write_text(str(found), encoding="ascii")
             return False
@@ -113,13 +114,21 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
             role = UplinkRole(run_dir, state_dir)
             agent = Agent(name, role, client)
             role.changed(agent.wake)
-            system = KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh)
+            system = KernelSystem(
+                directory, agent.wake, owns_namespace=False, fresh=fresh, state_dir=state_dir
+            )
         else:
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
             role.learning.changed = agent.wake
             system = KernelSystem(
-                directory, agent.wake, owns_namespace=True, fresh=fresh, leases=role.leases, home=home
+                directory,
+                agent.wake,
+                owns_namespace=True,
+                fresh=fresh,
+                state_dir=state_dir,
+                leases=role.leases,
+                home=home,
             )
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
         leases = DirectoryWatch(role.lease_dir, agent.wake)

@@ -11,7 +11,8 @@ from netnsmgr.features import shared_port
 from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.vlan_port import own_link
 from netnsmgr.items.link import ExternalNetns
-from netnsmgr.items.port import ALIAS_BYTES, LentPort, Record, fits
+from netnsmgr.items.port import LentPort
+from netnsmgr.items.port_record import ALIAS_BYTES, Record, claims, fits
 from netnsmgr.items.system import LinkInfo
 
 ETHERNET = 1
@@ -24,7 +25,7 @@ SHARED = "write shared: true at the port, with how it gets its addresses"
 def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     """Return what brings the ports of one switch into its namespace."""
     name = linked.instance.name
-    far = ExternalNetns(name, f"/run/netns/{name}")
+    far = ExternalNetns(name, f"/run/netns/{name}", scope.mark_of(name))
     found: list[Item] = [far]
     for port, facts in scope.ports_of(linked.instance):
         if port.vlan is not None and not port.shared and facts.lent != name:
@@ -86,10 +87,11 @@ def obstacle(
     *,
     instance: str,
     wireless: bool,
+    key: bytes,
 ) -> str:
     """Return what keeps a port's link from being moved to ``instance``, or from being shared; as the words after its name.
 
-    ``addresses`` are those of somebody else that it has now.
+    ``addresses`` are those of somebody else that it has now; ``key`` is that of our records of ports.
     """
     name = info.name
     what = "share it" if port.shared else "use it"
@@ -111,7 +113,13 @@ def obstacle(
     if used:
         moved_with = "write it under addresses" if port.shared else SHARED
         return f"has the address {', '.join(used)} of somebody else: remove it, or {moved_with}"
-    record = Record.of(info) or Record.found(info, instance)
+    record = Record.of(info, key)
+    if record is None and claims(info):
+        return (
+            f"has a record of a port in its alias that this device's netnsmgr did not write: if the port is as it "
+            f"shall be, take that away (ip link set {name} alias '')"
+        )
+    record = record or Record.found(info, instance)
     if not fits(record._replace(instance="" if port.shared else instance)):
         return (
             f"has an alias of {len(info.alias.encode())} bytes: with what has to be noted of the port it is longer "

@@ -126,6 +126,7 @@ def uplink_scope(
         lease_dir=port_lease_dir(run_dir),
         netns_inode=inode,
         switched_on=switched_on,
+        run_dir=run_dir,
     )
 
 

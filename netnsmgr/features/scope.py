@@ -270,6 +270,11 @@ class UplinkScope:
     """Those of layer 2, which have ports for themselves or share them."""
     awaited: frozenset[str] = frozenset()
     """Names of ports that switches will have which are still being deleted: they stay as they are found."""
+    run_dir: str = ""
+
+    def mark_of(self, instance: str) -> str:
+        """Return the file in which an instance's agent notes which namespace is its own."""
+        return f"{self.run_dir}/instances/{instance}/netns"
 
     @property
     def ipv6(self) -> bool:

@@ -46,17 +46,21 @@ class ExternalLink(External):
 
 @dataclass(frozen=True)
 class ExternalNetns(External):
-    """A namespace of an application or an instance; ``path`` is its file (``/run/netns/x``, ``/proc/1/ns/net``)."""
+    """A namespace of an application or an instance; ``path`` is its file (``/run/netns/x``, ``/proc/1/ns/net``).
+
+    ``mark`` is the file in which an instance's agent has noted the inode of the one that is its own.
+    """
 
     kind: ClassVar[str] = "netns"
     name: str
     path: str
+    mark: str = ""
 
     def key(self) -> str:
         return self.name
 
     async def holds(self, system: System) -> bool:
-        return system.has_netns(self.path)
+        return system.has_netns(self.path, self.mark)
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,11 @@ class Link(KernelItem):
         """The alias as stored in the kernel."""
         return ALIAS + self.alias
 
-    def recognises(self, info: LinkInfo) -> bool:
+    def recognises(self, info: LinkInfo, system: System) -> bool:
         """Say whether a link of this name is this one, where its alias does not; kinds below are told in ``_observed``."""
         return False
 
-    def alias_of(self, info: LinkInfo) -> str:
+    def alias_of(self, info: LinkInfo, system: System) -> str:
         """Return what the link's alias says to us."""
         return info.alias
 
@@ -109,7 +113,7 @@ class Link(KernelItem):
             ours = info.alias.startswith(ALIAS)
             half_made = isinstance(want, Link) and (
                 system.owns_namespace
-                or want.recognises(info)
+                or want.recognises(info, system)
                 or (isinstance(want, Veth) and await _leads_to(info, want.far_path, system))
             )
             if ours or half_made:
@@ -228,7 +232,7 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
     foreign = Foreign(info.name, info.mtu, info.mac, info.master, info.alias, info.up)
     if not isinstance(want, Link):
         return foreign
-    alias, _, far = want.alias_of(info).removeprefix(ALIAS).partition("|")
+    alias, _, far = want.alias_of(info, system).removeprefix(ALIAS).partition("|")
     mac = info.mac if want.mac else ""
     master, up = (want.master, want.up) if want.joins else (info.master, info.up)
     seen = replace(want, mtu=info.mtu, mac=mac, master=master, alias=alias, up=up)
@@ -245,7 +249,7 @@ async def _observed(info: LinkInfo, want: Item | None, system: System) -> Item:
         return replace(
             seen, far_name=far_name, far_mac=far_mac, far_path=want.far_path if here else "(elsewhere)"
         )
-    return seen if want.recognises(info) else foreign
+    return seen if want.recognises(info, system) else foreign
 
 
 @dataclass(frozen=True)

@@ -1,76 +1,24 @@
 """Ports of the device that leave its root namespace for that of a switch, and come back as they were found.
 
-What a port was like is written into its own alias before anything else is done with it: the alias goes with the link,
-into the switch's namespace, back, and also to the kernel's first namespace when the switch's dies.  So whoever looks
-next knows, whatever has ended in between.  *Ours* is a link with such an alias, and nothing else.
+What a port was like is written into its own alias (``items/port_record.py``) before anything else is done with it: the
+alias goes with the link, into the switch's namespace, back, and also to the kernel's first namespace when the switch's
+dies.  So whoever looks next knows, whatever has ended in between.  *Ours* is a link with a record that this device's
+netnsmgr has sealed, and nothing else.
 
 All share the kind ``port``; a process wants one sort of them only.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import ALIAS, link_ref, netns_ref
+from netnsmgr.items.port_record import Record, fits, on_record
 from netnsmgr.items.system import KernelItem, LinkInfo, System
-
-RECORD = "netnsmgr-port:"
-"""Begins the alias of a port that is not as it was found.  Not ``netnsmgr:``, which says "made by us"."""
-ALIAS_BYTES = 255
-"""What the kernel keeps of an alias (``IFALIASZ`` of linux/if.h, with the terminating zero)."""
-
-
-class Record(NamedTuple):
-    """A port as it was found; MTU in bytes, ``alias`` is the one that somebody else gave to it.
-
-    ``instance`` is the switch in whose namespace it is, and empty for one that only shares it.
-    """
-
-    instance: str
-    name: str
-    up: bool
-    mtu: int
-    mac: str
-    ipv6: bool
-    alias: str
-
-    @classmethod
-    def found(cls, info: LinkInfo, instance: str, *, ipv6: bool = False) -> Self:
-        """Note how a port is now, before ``instance`` gets it; ``ipv6``: whether that is on."""
-        return cls(instance, info.name, info.up, info.mtu, info.mac, ipv6, info.alias)
-
-    @classmethod
-    def of(cls, info: LinkInfo) -> Self | None:
-        """Read what is on record of a port; None where nothing is.
-
-        A record that somebody has mutilated counts as one that says "as it is now".
-        """
-        if not info.alias.startswith(RECORD):
-            return None
-        try:
-            known = json.loads(info.alias.removeprefix(RECORD))
-            kinds = (str, str, bool, int, str, bool, str)
-            fields = [known[key] for key in cls._fields]
-            if all(type(field) is kind for field, kind in zip(fields, kinds, strict=True)):
-                return cls(*fields)
-        except (ValueError, KeyError, TypeError):
-            pass
-        return cls("", info.name, info.up, info.mtu, info.mac, True, "")
-
-    @property
-    def text(self) -> str:
-        """The alias that says so; it may be longer than ``ALIAS_BYTES``."""
-        return RECORD + json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":"))
-
-
-def fits(record: Record) -> bool:
-    """Say whether the kernel keeps the whole record."""
-    return len(record.text.encode()) <= ALIAS_BYTES
 
 
 def ipv6_switch(name: str) -> str:
@@ -80,20 +28,20 @@ def ipv6_switch(name: str) -> str:
 
 async def borrow(name: str, instance: str, system: System) -> LinkInfo:
     """Put on record how a port was found, unless that is done, and return its link."""
-    info = port_link(await system.rtnl.links(), name)
+    info = port_link(await system.rtnl.links(), name, system.port_key)
     if info is None:
         raise KernelError(f"port {name} has gone")
-    known = Record.of(info)
+    known = on_record(info, system)
     on = (system.files.read(ipv6_switch(info.name)) or "").strip() == "0"
     record = (known or Record.found(info, instance, ipv6=on))._replace(instance=instance)
     if not fits(record):
         raise KernelError(f"port {name}: its alias leaves no room for a record of how it was found")
     if record != known:
-        await system.rtnl.set_link(info.name, alias=record.text)
+        await system.rtnl.set_link(info.name, alias=record.sealed(info, system.port_key))
     return info
 
 
-def port_link(links: Mapping[str, LinkInfo], name: str) -> LinkInfo | None:
+def port_link(links: Mapping[str, LinkInfo], name: str, key: bytes) -> LinkInfo | None:
     """Return the link of a port: the one of its name, else the one on record as it.
 
     The kernel calls a port ``dev0`` that comes back where its name is taken (``dev_change_net_namespace``).
@@ -101,17 +49,17 @@ def port_link(links: Mapping[str, LinkInfo], name: str) -> LinkInfo | None:
     if name in links:
         return links[name]
     return next(
-        (i for i in links.values() if (known := Record.of(i)) is not None and known.name == name), None
+        (i for i in links.values() if (known := Record.of(i, key)) is not None and known.name == name), None
     )
 
 
 async def lent_link(name: str, path: str, system: System) -> LinkInfo | None:
     """Return the link of a port that is in the namespace at ``path``; another one at home may have its name by now."""
-    here = port_link(await system.rtnl.links(), name)
-    if here is not None and Record.of(here) is not None:
+    here = port_link(await system.rtnl.links(), name, system.port_key)
+    if here is not None and on_record(here, system) is not None:
         return None
     there = await system.rtnl.link_in(path, name)
-    return there if there is not None and Record.of(there) is not None else None
+    return there if there is not None and on_record(there, system) is not None else None
 
 
 @dataclass(frozen=True)
@@ -135,7 +83,7 @@ class PortItem(KernelItem):
             return [
                 BorrowedPort.seen(info, record, wanted.get(info.name))
                 for info in links.values()
-                if (record := Record.of(info)) is not None
+                if (record := on_record(info, system)) is not None
             ]
         found: list[Item] = []
         awaited: set[str] = set()
@@ -143,15 +91,17 @@ class PortItem(KernelItem):
             assert isinstance(want, PortItem)
             if not isinstance(want, LentPort):
                 # A shared one stays here.
-                if (known := links.get(want.name)) is not None and Record.of(known) is not None:
+                if (known := links.get(want.name)) is not None and on_record(known, system) is not None:
                     awaited.add(want.name)
                     found += filter(None, [await want.observed(system)])
             elif await lent_link(want.name, want.path, system) is not None:
                 found.append(want)
-            elif (here := port_link(links, want.name)) is not None:
+            elif (here := port_link(links, want.name, system.port_key)) is not None:
                 awaited.add(here.name)
         returned = (
-            info for info in links.values() if info.alias.startswith(RECORD) and info.name not in awaited
+            info
+            for info in links.values()
+            if info.name not in awaited and on_record(info, system) is not None
         )
         return found + [ReturnedPort(info.name) for info in returned]
 
@@ -170,7 +120,7 @@ class LentPort(PortItem):
         return frozenset({netns_ref(self.netns)})
 
     async def create(self, system: System) -> None:
-        here = port_link(await system.rtnl.links(), self.name)
+        here = port_link(await system.rtnl.links(), self.name, system.port_key)
         if here is None and await system.rtnl.link_in(self.path, self.name) is not None:
             return
         info = await borrow(self.name, self.netns, system)
@@ -200,7 +150,7 @@ class ReturnedPort(PortItem):
 
     async def delete(self, system: System) -> None:
         info = (await system.rtnl.links()).get(self.name)
-        record = Record.of(info) if info is not None else None
+        record = on_record(info, system) if info is not None else None
         if info is None or record is None:
             return
         links = await system.rtnl.links()
@@ -254,7 +204,7 @@ class BorrowedPort(PortItem):
 
     async def modify(self, old: Item, system: System) -> None:
         info = (await system.rtnl.links()).get(self.name)
-        record = Record.of(info) if info is not None else None
+        record = on_record(info, system) if info is not None else None
         if record is not None:
             await system.rtnl.set_link(self.name, mtu=self.mtu or record.mtu)
 

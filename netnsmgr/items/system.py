@@ -54,6 +54,8 @@ class LinkInfo(NamedTuple):
     """Of a VLAN."""
     running: bool = False
     """Whether frames pass: up, and its carrier has been noticed."""
+    permanent: str = ""
+    """The MAC that the hardware was made with (``IFLA_PERM_ADDRESS``, since Linux 5.6); made links have none, mostly."""
 
 
 class TableInfo(NamedTuple):
@@ -211,8 +213,13 @@ class System(Protocol):
         """True in an instance's namespace, where every link and address is ours; false in the device's root one."""
         ...
 
-    def has_netns(self, path: str) -> bool:
-        """Say whether a network namespace is at ``path``."""
+    @property
+    def port_key(self) -> bytes:
+        """The secret by which records of ports are known as ours (``items/port_record.py``)."""
+        ...
+
+    def has_netns(self, path: str, mark: str = "") -> bool:
+        """Say whether a network namespace is at ``path``; with ``mark`` the one whose inode is in that file."""
         ...
 
     def leases(self) -> Sequence[Lease]:

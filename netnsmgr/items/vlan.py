@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.link import Link, link_ref
-from netnsmgr.items.port import Record
+from netnsmgr.items.port_record import on_record
 from netnsmgr.items.system import LinkInfo, System
 
 
@@ -29,14 +29,17 @@ class VlanLink(Link):
     def deps(self) -> frozenset[Ref]:
         return frozenset({link_ref(self.parent)})
 
-    def recognises(self, info: LinkInfo) -> bool:
+    def recognises(self, info: LinkInfo, system: System) -> bool:
+        return self.is_it(info, self.alias_of(info, system))
+
+    def is_it(self, info: LinkInfo, alias: str) -> bool:
+        """Say whether a link whose alias is, or was before a switch got it, ``alias`` is this VLAN."""
         # One that we made and were cut off before we could mark it is down.
-        alias = self.alias_of(info)
         ours = alias == self.full_alias or (not alias and not info.up)
         return ours and (info.kind, info.lower, info.vid) == ("vlan", self.parent, self.vid)
 
-    def alias_of(self, info: LinkInfo) -> str:
-        record = Record.of(info)
+    def alias_of(self, info: LinkInfo, system: System) -> str:
+        record = on_record(info, system)
         return info.alias if record is None else record.alias
 
     def must_replace(self, old: Item) -> bool:

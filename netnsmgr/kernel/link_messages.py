@@ -86,6 +86,7 @@ LINK_ATTRIBUTES = frozenset(
         "LINK_NETNSID",
         "CARRIER",
         "LINKINFO",
+        "PERM_ADDRESS",
     )
 )
 
@@ -113,6 +114,7 @@ def link_info(message: Any, names: Mapping[int, str]) -> LinkInfo:
         if kind == "veth" or "IFLA_LINK_NETNSID" in known
         else names.get(known.get("IFLA_LINK", 0), ""),
         running=bool(message["flags"] & IFF_RUNNING),
+        permanent=known.get("IFLA_PERM_ADDRESS", ""),
     )
 
 

@@ -106,7 +106,7 @@ class LinkRequests:
         message["flags"] = message["change"] = 0
         what = f"VLAN {vlan.vid} of {vlan.parent}"
         try:
-            await self._create(message, what, unless=vlan.recognises)
+            await self._create(message, what, unless=lambda there: vlan.is_it(there, there.alias))
         except KernelError as error:
             if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EOPNOTSUPP:
                 raise KernelError(f"{what}: {NO_VLANS}") from error

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.port import Record
+from netnsmgr.items.port_record import Record
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info
 from netnsmgr.kernel.ndp_proxies import ProxyRequests
@@ -89,8 +89,8 @@ class MoveRequests(ProxyRequests):
         self.refresh()
 
 
-def borrows(instance: str) -> bool:
-    """Say whether a link of this namespace is a port that was lent to ``instance``; asked before there is a loop."""
+def borrows(instance: str, key: bytes) -> bool:
+    """Say whether a link of this namespace is a port that we lent to ``instance``; asked before there is a loop."""
     with IPRoute() as asking:
         infos = [link_info(message, {}) for message in asking.link("dump", ext_mask=SKIP_STATISTICS)]
-    return any((record := Record.of(info)) is not None and record.instance == instance for info in infos)
+    return any((record := Record.of(info, key)) is not None and record.instance == instance for info in infos)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from netnsmgr.kernel.files import KernelFiles
 from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
+from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import KernelProcesses
 from netnsmgr.kernel.rtnl import KernelRtnl
 
@@ -20,7 +22,7 @@ class KernelSystem:
     """Everything of this process's namespace; see ``items.system.System``.
 
     ``directory`` is the agent's own run directory, ``changed`` is called when a helper ends, ``fresh`` says that the
-    namespace was made just now, ``leases`` reads the leases of its DHCP server, ``home`` is an open file of the device's
+    namespace was made just now, ``state_dir`` keeps what outlives a boot, ``leases`` reads the leases of its DHCP server, ``home`` is an open file of the device's
     root namespace.
     """
 
@@ -31,10 +33,12 @@ class KernelSystem:
         *,
         owns_namespace: bool,
         fresh: bool,
+        state_dir: str,
         leases: Callable[[], Sequence[Lease]] = tuple,
         home: int | None = None,
     ) -> None:
         self.netns_inode = inode() or 0
+        self._state_dir = state_dir
         self.leases = leases
         self.owns_namespace = owns_namespace
         etc = f"{directory}/etc"
@@ -55,8 +59,13 @@ class KernelSystem:
         self.processes.close()
         await self.rtnl.__aexit__(kind, error, trace)
 
-    def has_netns(self, path: str) -> bool:
-        return inode(path) is not None
+    @cached_property
+    def port_key(self) -> bytes:
+        return port_key(self._state_dir)
+
+    def has_netns(self, path: str, mark: str = "") -> bool:
+        there = inode(path)
+        return there is not None and (not mark or self.files.read(mark) == str(there))
 
     def refresh(self) -> None:
         """Forget everything listed so far."""

@@ -16,6 +16,7 @@ from netnsmgr.kernel.system import KernelSystem
 
 DIRECTORY = "/run/agent"
 ETC = f"{DIRECTORY}/etc"
+STATE = "/run/state"
 
 
 def sh(script: str) -> str:
@@ -88,7 +89,13 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """The agent of the namespace in which the test runs; owns nothing but its socket, like the real one."""
     system = KernelSystem(
-        DIRECTORY, changed, owns_namespace=owns_namespace, fresh=fresh, leases=leases, home=home
+        DIRECTORY,
+        changed,
+        owns_namespace=owns_namespace,
+        fresh=fresh,
+        state_dir=STATE,
+        leases=leases,
+        home=home,
     )
     async with system:
         yield Stage(system)

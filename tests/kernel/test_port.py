@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import ExternalLink, ExternalNetns
-from netnsmgr.items.port import RECORD, BorrowedPort, LentPort, Record
+from netnsmgr.items.port import BorrowedPort, LentPort
+from netnsmgr.items.port_record import RECORD, Record
 from netnsmgr.kernel.namespace import enter, open_own
 from tests.kernel.stage import sh, stage
 from tests.lab import isolated
@@ -46,7 +48,7 @@ class TestLent:
             assert await agent.bring(SWITCH, PORT) == ["create port/eth3"]
             there = link("eth3", "ni6")
             assert there["address"] == "02:00:00:00:03:01"
-            record = json.loads(there["ifalias"].removeprefix(RECORD))
+            record = json.loads(there["ifalias"].removeprefix(RECORD).partition(":")[2])
             assert record == {
                 "instance": "ni6",
                 "name": "eth3",
@@ -109,8 +111,9 @@ class TestLent:
         world()
         before = as_found()
         async with stage(owns_namespace=False) as agent:
-            record = Record.found((await agent.system.rtnl.links())["eth3"], "ni6")
-            await agent.system.rtnl.set_link("eth3", alias=record.text)
+            info = (await agent.system.rtnl.links())["eth3"]
+            record = Record.found(info, "ni6").sealed(info, agent.system.port_key)
+            await agent.system.rtnl.set_link("eth3", alias=record)
             assert await agent.bring(SWITCH) == ["delete port/eth3 as found"]
             assert as_found() == before
             for _ in range(2):
@@ -139,13 +142,51 @@ class TestLent:
             assert "ifalias" not in link("eth3")
 
     @isolated
-    async def test_a_mutilated_record(self) -> None:
-        """Somebody has overwritten the record: the port loses it, and stays as it is."""
+    @pytest.mark.parametrize("forger", ["nobody", "another key", "another kind of link", "another content"])
+    async def test_a_record_that_is_not_ours(self, forger: str) -> None:
+        """Whoever wrote it, and whatever it says: the link is somebody else's, under its own name and under another."""
         world()
-        sh(f"ip link set eth3 alias '{RECORD}and then what'")
         async with stage(owns_namespace=False) as agent:
-            assert await agent.bring(SWITCH) == ["delete port/eth3 as found"]
-            assert as_found() == ("02:00:00:00:03:01", 1480, True, None)
+            key = agent.system.port_key
+            info = (await agent.system.rtnl.links())["eth3"]
+            says = Record("", "eth9", False, 1300, "02:00:00:00:00:99", False, "netnsmgr:x")
+            true = says.sealed(info, key)
+            alias = {
+                "nobody": f"{RECORD}{says.content}",
+                "another key": says.sealed(info, bytes(64)),
+                "another kind of link": says.sealed(info._replace(kind="dummy"), key),
+                "another content": true.replace("eth9", "eth8"),
+            }[forger]
+            await agent.system.rtnl.set_link("eth3", alias=alias)
+            before = as_found()
+            for name in ("eth9", "eth8"):
+                with pytest.raises(KernelError, match=f"port {name} has gone"):
+                    await agent.once(SWITCH, LentPort(name, "ni6", "/run/netns/ni6"))
+            assert await agent.once(SWITCH) == []
+            assert await agent.once() == []
+            assert as_found() == before
+            sh("ip link set eth3 netns ni6")
+            enter("/run/netns/ni6")
+        async with stage() as there:
+            assert await there.bring() == []
+            with pytest.raises(KernelError, match="not the device's port eth3"):
+                await there.once(ExternalLink("eth3"), BorrowedPort("eth3"))
+            assert link("eth3")["ifalias"] == alias
+
+    @isolated
+    async def test_only_into_the_namespace_of_its_switch(self, tmp_path: Path) -> None:
+        """One that has the switch's name and is not its agent's gets nothing of the device's."""
+        world()
+        mark = tmp_path / "netns"
+        switch = ExternalNetns("ni6", "/run/netns/ni6", str(mark))
+        async with stage(owns_namespace=False) as agent:
+            for said in (None, "1"):
+                if said is not None:
+                    mark.write_text(said)
+                await agent.once(switch, PORT)
+                assert "eth3" in sh("ip -br link")
+            mark.write_text(str(os.stat("/run/netns/ni6").st_ino))
+            assert await agent.bring(switch, PORT) == ["create port/eth3"]
 
 
 class TestBorrowed:

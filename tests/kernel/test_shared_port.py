@@ -9,7 +9,7 @@ import pytest
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import ExternalLink
-from netnsmgr.items.port import RECORD
+from netnsmgr.items.port_record import RECORD
 from netnsmgr.items.shared_port import SharedBridge, SharedPort
 from tests.kernel.stage import sh, stage
 from tests.lab import isolated

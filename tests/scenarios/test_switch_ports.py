@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netnsmgr.items.port import RECORD
+from netnsmgr.items.port_record import RECORD
 from tests.lab.process import CommandFailed
 from tests.scenarios.documents import bare, device, port, switch
 from tests.scenarios.lent import kill_now, links

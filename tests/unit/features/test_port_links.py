@@ -16,12 +16,14 @@ from netnsmgr.features import port_links, shared_port
 from netnsmgr.features.rows import uplink_scope
 from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.link import ExternalLink, ExternalNetns, Veth
-from netnsmgr.items.port import ALIAS_BYTES, RECORD, LentPort, Record, fits, port_link
+from netnsmgr.items.port import LentPort, port_link
+from netnsmgr.items.port_record import ALIAS_BYTES, RECORD, Record, fits
 from netnsmgr.items.shared_port import SharedBridge
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.items.vlan import VlanLink
 
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
+KEY = b"the device's own"
 INFO = LinkInfo("eth3", 3, "", True, True, 1500, "02:00:00:00:00:03", "", "", None)
 
 
@@ -32,7 +34,13 @@ def port(**fields: object) -> Port:
 def why(info: LinkInfo, *addresses: str, wireless: bool = False, above: str = "", **fields: object) -> str:
     links = {info.name: info} | ({above: INFO._replace(name=above, lower=info.name)} if above else {})
     return port_links.obstacle(
-        port(**fields), info, links, [*map(ip_interface, addresses)], instance="ni6", wireless=wireless
+        port(**fields),
+        info,
+        links,
+        [*map(ip_interface, addresses)],
+        instance="ni6",
+        wireless=wireless,
+        key=KEY,
     )
 
 
@@ -106,7 +114,7 @@ class TestObstacle:
         """With the record it would not fit: refused, not cut off."""
         assert "has an alias of 200 bytes" in why(INFO._replace(alias="x" * 200))
         lent = Record.found(INFO._replace(alias="x" * 20), "ni6", ipv6=True)
-        assert why(INFO._replace(alias=lent.text)) == ""
+        assert why(INFO._replace(alias=lent.sealed(INFO, KEY))) == ""
 
 
 class TestRecord:
@@ -124,27 +132,46 @@ class TestRecord:
     )
     def test_is_read_as_written(self, record: Record) -> None:
         """Whatever names and aliases there are."""
-        assert Record.of(INFO._replace(alias=record.text)) == record
-        assert fits(record) == (len(record.text.encode()) <= ALIAS_BYTES)
+        alias = record.sealed(INFO, KEY)
+        assert Record.of(INFO._replace(alias=alias), KEY) == record
+        assert fits(record) == (len(alias.encode()) <= ALIAS_BYTES)
 
     @pytest.mark.parametrize("rest", ["", "{", "[]", "null", '{"name":"x"}', '{"name":1,"up":2}', "\udcff"])
     def test_a_mutilated_one(self, rest: str) -> None:
-        """It says that the port is as it was found, and still that it is one."""
-        assert Record.of(INFO._replace(alias=RECORD + rest)) == Record(
-            "", "eth3", True, 1500, "02:00:00:00:00:03", True, ""
+        """It is nobody's, and in the way of a switch that wants the port."""
+        info = INFO._replace(alias=RECORD + rest)
+        assert Record.of(info, KEY) is None
+        assert "has a record of a port in its alias that this device's netnsmgr did not write" in why(info)
+
+    def test_is_of_one_link_one_content_and_one_device(self) -> None:
+        """Who has read one cannot use it for anything else."""
+        record = Record.found(INFO, "ni6")
+        here = INFO._replace(kind="", permanent="02:00:00:00:00:03")
+        known = here._replace(alias=record.sealed(here, KEY))
+        assert (
+            Record.of(known._replace(name="dev0", mac="02:00:00:00:00:99", mtu=1300, ifindex=9), KEY)
+            == record
         )
+        assert Record.of(known, b"another device's") is None
+        assert Record.of(known._replace(permanent="02:00:00:00:00:04"), KEY) is None
+        assert Record.of(known._replace(kind="veth"), KEY) is None
+        assert Record.of(known._replace(alias=known.alias.replace("ni6", "ni7")), KEY) is None
+        assert Record.of(known._replace(alias=known.alias.replace("1500", "1501")), KEY) is None
 
     def test_none(self) -> None:
         """Another alias is nobody's record, ours of links that we made neither."""
-        assert Record.of(INFO) is None
-        assert Record.of(INFO._replace(alias="netnsmgr:ni6")) is None
+        assert Record.of(INFO, KEY) is None
+        assert Record.of(INFO._replace(alias="netnsmgr:ni6"), KEY) is None
 
     def test_the_link_of_a_port(self) -> None:
         """By its name, else by what is on record."""
-        away = INFO._replace(name="dev0", alias=Record.found(INFO, "ni6").text)
-        assert port_link({"dev0": away, "eth0": INFO._replace(name="eth0")}, "eth3") == away
-        assert port_link({"dev0": away, "eth3": INFO}, "eth3") == INFO
-        assert port_link({}, "eth3") is None
+        away = INFO._replace(name="dev0", alias=Record.found(INFO, "ni6").sealed(INFO, KEY))
+        assert port_link({"dev0": away, "eth0": INFO._replace(name="eth0")}, "eth3", KEY) == away
+        assert port_link({"dev0": away, "eth3": INFO}, "eth3", KEY) == INFO
+        assert port_link({}, "eth3", KEY) is None
+
+
+SWITCH = ExternalNetns("ni6", "/run/netns/ni6", "/run/instances/ni6/netns")
 
 
 class TestItems:
@@ -152,7 +179,7 @@ class TestItems:
         """It is lent, and nothing else of ours touches it in the root namespace."""
         there = scope("ni6")
         found = port_links.items(there, there.switches[0])
-        assert found == [ExternalNetns("ni6", "/run/netns/ni6"), LentPort("eth3", "ni6", "/run/netns/ni6")]
+        assert found == [SWITCH, LentPort("eth3", "ni6", "/run/netns/ni6")]
         assert port_links.moved(there) == {"eth3"}
 
     def test_of_two_switches_the_first(self) -> None:
