@@ -39,8 +39,15 @@ class Learner:
 
     def keep(self, scope: InstanceScope, links: Collection[str]) -> tuple[Learned, ...]:
         """Take in what the instance and its links are now, and return what still holds, once it is on record."""
-        if self._observing is not None:
+        if scope.instance.is_switch:
+            self._learning.keep(None)
+            assert self._observing is not None
             return self._observing.keep(watched(scope, links))
+        if self._observing is not None:
+            # It was a switch until now.
+            self._observing.keep({})
+            self._observing.close()
+            self._observing = None
         return self._learning.keep(ground(scope, links))
 
     def _woken(self) -> None:

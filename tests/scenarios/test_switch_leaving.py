@@ -34,7 +34,9 @@ except OSError:
 """
 
 
-def flooded(w: World, before: list[Document], removed: list[Document], put: list[Document]) -> tuple[int, int]:
+def flooded(
+    w: World, before: list[Document], removed: list[Document], put: list[Document]
+) -> tuple[int, int]:
     """Have app6 send what is forbidden without a pause, and what is not now and then.
 
     How many frames of the first are on the wire until its link goes, and how many of both.
