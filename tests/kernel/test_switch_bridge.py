@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from netnsmgr.errors import KernelError
+from netnsmgr.features.switch import guard
 from netnsmgr.items.bridge_port import BridgePort
-from netnsmgr.items.link import Bridge, ExternalLink
+from netnsmgr.items.link import Bridge, ExternalLink, Tap
 from netnsmgr.items.switch_bridge import SwitchBridge
 from tests.kernel.stage import sh, stage
 from tests.lab import isolated
@@ -281,3 +282,26 @@ async def until(seen: Callable[[], bool], timeout: float = 30.0) -> None:
     while not seen():
         assert asyncio.get_running_loop().time() < end, states()
         await asyncio.sleep(0.1)
+
+
+@isolated
+async def test_leaves_before_its_guard() -> None:
+    """The port of an application that nobody wants any more, found by an agent that knows nothing: it goes first."""
+    vif = Tap("app.eth0", 1400, alias="app/eth0", joins=True)
+    table = guard.items()
+    part = guard.part(guard.Vif("app.eth0", 1, "02:00:00:00:00:0a"))
+    joined = BridgePort("app.eth0", "bn0", guard=True, mac="02:00:00:00:00:0a", needs=frozenset({part.ref}))
+    async with stage() as agent:
+        await agent.bring(BRIDGE, LINK, vif, *table, part, joined)
+        assert port("app.eth0")["master"] == "bn0"
+    async with stage() as agent:
+        assert await agent.found(BRIDGE, LINK, vif, *table, part) >= ["bridge-port/app.eth0"]
+        left = [op for op in await agent.once(BRIDGE) if "nft-table" not in op]
+        assert left == ["delete bridge-port/app.eth0", f"delete {part.ref}", "delete link/app.eth0"]
+    # Without its guard it is none, either, until that is there again.
+    async with stage() as agent:
+        await agent.bring(BRIDGE, vif, *table, part, joined)
+        sh("nft delete table netdev netnsmgr_vif")
+        done = await agent.bring(BRIDGE, vif, *table, part, joined)
+        assert "delete bridge-port/app.eth0" in done
+        assert done[-1] == "create bridge-port/app.eth0"

@@ -85,6 +85,11 @@ def test_a_guarded_application_speaks_for_itself_alone() -> None:
             ("profinet", ethernet(SITE, A, PROFINET, bytes(50)), {"site"}),
             ("a BPDU", llc("01:80:c2:00:00:00", A, BPDU), set()),
             ("Cisco's", llc("01:00:0c:cc:cc:cd", A, b"\xaa\xaa\x03\0\0\x0c\x01\x0b" + bytes(40)), set()),
+            ("UDP to bridges", udp(A, "01:80:c2:00:00:00", 4000, 4000), set()),
+            ("UDP to LLDP's", udp(A, "01:80:c2:00:00:0e", 4000, 4000), set()),
+            ("UDP to Cisco's bridges", udp(A, "01:00:0c:cc:cc:cd", 4000, 4000), set()),
+            ("UDP to Cisco's others", udp(A, "01:00:0c:cc:cc:cc", 4000, 80), set()),
+            ("UDP to a group", udp(A, "01:00:5e:00:00:fb", 5353, 5353), ALL),
             ("LLDP", ethernet("01:80:c2:00:00:0e", A, LLDP, bytes(50)), set()),
         ]:
             assert switch.hears("a", frame) == expected, what
@@ -103,6 +108,8 @@ def test_without_the_guard_an_application_may_be_a_server_and_a_router_but_no_br
             ("an answer of DHCP", dhcp(A, B, sport=67, dport=68), {"b", "site"}),
             ("a router's advertisement", nd(134, A, own(1, A)), {"b", "site"}),
             ("a BPDU", llc("01:80:c2:00:00:00", A, BPDU), set()),
+            ("UDP to bridges", udp(A, "01:80:c2:00:00:00", 4000, 4000), set()),
+            ("UDP to Cisco's", udp(A, "01:00:0c:cc:cc:cd", 4000, 4000), set()),
         ]:
             assert switch.hears("a", frame) - {"c"} == expected - ({"b"} if what[:3] == "for" else set()), (
                 what
@@ -142,3 +149,38 @@ def test_the_switch_itself_says_nothing() -> None:
         assert [switch.heard(name) for name in ("a", "site")] == [[], []]
 
     on_a_switch(run)
+
+
+@isolated
+def test_no_service_tags() -> None:
+    """The bridges of the kernel take them for what a frame carries, in whatever VLAN; the next switch may not."""
+
+    async def run(switch: Switch) -> None:
+        for sender in ("b", "site"):
+            switch.send(sender, arp(BROADCAST, MACS[sender], (MACS[sender], "0.0.0.0"), "here"))
+        group = "01:00:5e:00:00:fb"
+        for port, (target, kinds, expected) in enumerate(
+            [
+                (SITE, (0x8100,), {"site"}),
+                (SITE, (0x88A8,), set()),
+                (group, (0x8100,), {"b", "site"}),
+                (group, (0x88A8,), set()),
+                (SITE, (0x88A8, 0x8100), set()),
+            ],
+            6000,
+        ):
+            for service in (port, 53):
+                for sender in ("a", "b"):
+                    frame = udp(MACS[sender], target, port, service)
+                    tags = b"".join(struct.pack("!HH", kind, 5) for kind in kinds)
+                    for name in switch.sockets:
+                        switch.heard(name)
+                    switch.send(sender, frame[:12] + tags + frame[12:])
+                    # A socket is told of the first tag beside the frame.
+                    told = {
+                        name for name in switch.sockets if any(frame[12:] in f for f in switch.heard(name))
+                    }
+                    other = {"a" if each == sender else each for each in expected}
+                    assert told == other, (sender, kinds)
+
+    on_a_switch(run, app("a", antiSpoofing=False), app("b"))

@@ -11,7 +11,7 @@ from tests.lab import Host
 from tests.lab.host import Capture
 from tests.lab.segment import frames_of, send
 from tests.scenarios.documents import app, bare, device, port, switch
-from tests.scenarios.frames import BROADCAST, ethernet, mac
+from tests.scenarios.frames import BROADCAST, arp, ethernet, mac
 from tests.scenarios.world import World
 
 PORTS = ("eth0", "eth1", "eth2", "eth3")
@@ -83,3 +83,20 @@ def test_forwarded_as_asked(named: tuple[str, ...]) -> None:
                 assert seen == (set() if between_sites else set(named)), (sender, name)
                 assert not any(b"nobody's" in frame for frame in frames_of(capture.file))
                 capture.__exit__(None, None, None)
+
+
+def test_nobody_in_the_namespace_answers() -> None:
+    """ARP for what is there, in a frame to a group: such a one comes to the port itself, whose rules are not the bridge's."""
+    with World(PORTS) as w:
+        w.lab.app("app6")
+        w.apply(device(port(0), bare("eth3")), switch("ni6", "eth3"), app("app6", "ni6"))
+        gw, own = w.lab.gw, w.lab.segment("eth3").mac
+        with gw.capture("eth3", "arp") as capture:
+            for target in (f"{GROUP}e", f"{GROUP}0", BROADCAST):
+                for asked in ("169.254.169.254", "127.0.0.1"):
+                    question = arp(target, own, (own, "192.168.3.1"), "who?", asked=asked, reply=False)
+                    send(gw, question, link="eth3")
+            # Asked and answered within a host, and later than all the others.
+            assert gw.eventually(lambda: len(frames_of(capture.file)) >= 6)
+            capture.stop()
+            assert {frame[6:12].hex(":") for frame in frames_of(capture.file)} == {own}

@@ -175,7 +175,8 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         ether_types=frozenset(types or ()) if listed or types is not None else None,
         groups=scope.instance.spec.forward,
         # Behind a tag that the bridge does not look at a packet would pass by the list.
-        tags=trunk or not listed,
+        tags=trunk or not (listed or aware(scope)),
+        single=aware(scope),
         locked=True,
         listed=wanted(scope),
         spanning=spanning(scope),

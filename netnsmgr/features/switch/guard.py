@@ -12,7 +12,7 @@ on a local instance, but for addresses of IP: those are the network's to give.
 
 The hooks of the family ``bridge`` would be the place to look for, but cost every frame of every port: one with a single
 lookup takes 6 to 8 % of a plain bridge's packets, two 13 %; this takes 2 to 5 %.  For the same reason what most packets are,
-TCP and UDP between ports of no service, is sorted out first, and without a lookup.
+TCP and UDP between ports of no service, is sorted out first, and without a lookup; but for what is for groups.
 
 A link is held down until its part is there (``ref``).  The kernel takes hooks away with their link.
 """
@@ -31,8 +31,9 @@ from netnsmgr.items.nft_part import NftPart
 FAMILY, NAME = "netdev", "vif"
 TABLE = PREFIX + NAME
 
-BPDUS = "01:80:c2:00:00:00, 01:00:0c:cc:cc:cd"
-"""Groups of spanning trees: IEEE's (802.1D, 7.12.3), and Cisco's of each VLAN."""
+BPDUS = "01:80:c2:00:00:00, 01:00:0c:cc:cc:cc, 01:00:0c:cc:cc:cd"
+"""Groups of spanning trees: IEEE's (802.1D, 7.12.3), and Cisco's of each VLAN; and Cisco's of CDP, VTP and DTP between them, by
+which a switch may be talked into a trunk."""
 GROUPS = "01:80:c2:00:00:0"
 """What addresses begin with that a bridge keeps for itself (IEEE 802.1D, 7.12.6)."""
 UNFORWARDABLE = range(3)
@@ -40,6 +41,7 @@ UNFORWARDABLE = range(3)
 
 _FAST = ["udp dport >= 1024 accept", "udp dport 69-545 accept"]
 """What has to be looked at goes to DHCP's ports, 67, 68, 546 and 547, whatever port it comes from."""
+_TCP = "meta l4proto tcp goto @@_tcp"
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Vif:
 
     ``ether_types`` are the only such protocols (None: all); ``groups`` the last digits of the forwarded ones;
     ``locked``: the bridge itself sees to the MAC address; ``listed``: lists ask for every packet's mark.  Without ``tags``
-    no frame with a VLAN tag passes.  Where the bridge runs the ``spanning`` tree, a BPDU is to reach it, and no farther:
-    it shuts the interface.
+    no frame with a VLAN tag passes; ``single``: none with two.  Service tags (802.1ad) never do.  Where the bridge runs
+    the ``spanning`` tree, a BPDU is to reach it, and no farther: it shuts the interface.
     """
 
     link: str
@@ -78,6 +80,7 @@ class Vif:
     ether_types: frozenset[int] | None = None
     groups: tuple[int, ...] = ()
     tags: bool = True
+    single: bool = False
     locked: bool = False
     listed: bool = False
     spanning: bool = False
@@ -99,12 +102,14 @@ def items(body: str = "") -> list[Item]:
 def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     """Return the part of one interface."""
     own = [f"ether saddr != {vif.mac} drop"] if vif.guarded and not vif.locked else []
-    tags = [] if vif.tags else ["vlan id 0-4095 drop"]
-    mark, fast = [f"meta mark set {vif.number}"], [*_FAST, "meta l4proto tcp goto @@_tcp"]
+    # A bridge's VLANs are those of 802.1Q: it would take a service tag for what a frame carries.
+    tags = [*([] if vif.tags else ["ether type 0x8100 drop"]), "ether type 0x88a8 drop"]
+    mark, fast = [f"meta mark set {vif.number}"], [*_FAST, _TCP]
     # Without lists only those ask for the mark who look at what is slow; it costs 2 % of the packets.
-    marked = [*mark, *fast] if vif.listed else [*fast, *mark]
-    coming = [*own, *tags, *marked, *_slow(vif)]
+    first, later = (mark, []) if vif.listed else ([], mark)
+    coming = [*own, *tags, *first, "meta pkttype multicast goto @@_many", *fast, *later, *_slow(vif)]
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
+    body += _chain("many", *later, *_groups(vif), _TCP, *_slow(vif))
     body += watched.chains
     body += _guarded(vif.mac, watched) if vif.guarded else _unguarded(vif.mac, watched)
     if going := _going(vif):
@@ -112,14 +117,19 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     return NftPart(FAMILY, TABLE, f"vif_{vif.link}", body, (), needs=watched.needs | {link_ref(vif.link)})
 
 
-def _slow(vif: Vif) -> list[str]:
-    """Return the rules for all that is not of the many."""
+def _groups(vif: Vif) -> list[str]:
+    """Return the rules for frames to groups of the link, whatever is in them: other switches look at nothing else."""
     kept = [f"{GROUPS}{digit:x}" for digit in range(16) if digit not in (*UNFORWARDABLE, *vif.groups)]
     bpdu = [f"ether daddr {GROUPS}0 accept"] if vif.spanning else []
+    return [*bpdu, f"ether daddr {{ {', '.join([BPDUS, *kept])} }} drop"]
+
+
+def _slow(vif: Vif) -> list[str]:
+    """Return the rules for all that is not of the many."""
+    # After a tag this is what comes next, and after the second one what the first would be to the next switch.
+    double = ", 0x8100 : drop, 0x88a8 : drop" if vif.single else ""
     return [
-        *bpdu,
-        f"ether daddr {{ {', '.join([BPDUS, *kept])} }} drop",
-        "meta protocol vmap { arp : goto @@_arp, ip : goto @@_ip, ip6 : goto @@_ip6 }",
+        f"meta protocol vmap {{ arp : goto @@_arp, ip : goto @@_ip, ip6 : goto @@_ip6{double} }}",
         *_others(vif),
     ]
 
