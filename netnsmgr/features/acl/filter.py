@@ -115,6 +115,7 @@ def compiled(
     *,
     members: str = text.EIDS,
     services: tuple[str, ...] = (),
+    against: bool = False,
 ) -> tuple[str, text.Links]:
     """Return body and links of an interface's list; see `text.part`."""
     key = (
@@ -123,13 +124,14 @@ def compiled(
         block.digest,
         members,
         services,
+        against,
         *sorted((host, *sorted(map(str, found))) for host, found in static.items()),
     )
     if key not in _COMPILED:
         if len(_COMPILED) >= COMPILED:
             _COMPILED.clear()
         _COMPILED[key] = text.part(
-            number, block.base, interface.acl, static, members=members, services=services
+            number, block.base, interface.acl, static, members=members, services=services, against=against
         )
     return _COMPILED[key]
 
@@ -204,18 +206,21 @@ def domain_sets(scope: InstanceScope) -> list[Item]:
     ]
 
 
-def epoch(scope: InstanceScope, fresh: str = FRESH, sets: Iterable[str] = ()) -> NftPart:
+def epoch(
+    scope: InstanceScope, fresh: str = FRESH, sets: Iterable[str] = (), *, whole: bool = True
+) -> NftPart:
     """Return the part that tells flows decided by the present lists from others; it changes after the lists have.
 
-    ``fresh`` is the chain for those that are; of ``sets`` depends, too, who is asked.
+    ``fresh`` is the chain for those that are; of ``sets`` depends, too, who is asked.  If it is not the ``whole``
+    answer, packets of such flows come back from there, and from where their flow is told.
     """
     epoch = scope.numbers.epoch << EPOCH_SHIFT
     body = f"""{fresh}
-chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {epoch:#010x}; accept; }}"""
+chain @@_stamp {{ ct mark set ct mark and {ACTION_MASK | INDEX_MASK:#010x} or {epoch:#010x}; {"accept; " if whole else ""}}}"""
+    way = "goto" if whole else "jump"
     links = (
-        ("fresh", str(epoch), "goto @@_fresh"),
-        ("stamp", IPV4, "goto @@_stamp"),
-        ("stamp", IPV6, "goto @@_stamp"),
+        ("fresh", str(epoch), f"{way} @@_fresh"),
+        *(("stamp", family, f"{way} @@_stamp") for family in (IPV4, IPV6)),
     )
     after = {
         NftPart(FAMILY, TABLE, f"list_{vif.vif_name(app, interface)}", "", ()).ref

@@ -36,6 +36,16 @@ _KEYS: dict[Direction, tuple[str, str, str, str]] = {
     "in": ("ct original ip saddr", "ct original ip6 saddr", "ct original proto-src", "ct reply proto-src"),
 }
 """The other side's address, its port, and the application's port (of a flow to it, behind any port map)."""
+_AGAINST: dict[Direction, tuple[str, str, str, str]] = {
+    "out": (
+        "ct original ip saddr",
+        "ct original ip6 saddr",
+        "ct original proto-src",
+        "ct original proto-dst",
+    ),
+    "in": ("ct original ip daddr", "ct original ip6 daddr", "ct original proto-dst", "ct original proto-src"),
+}
+"""The same of a packet that goes against its flow, by what the packet itself says; where nothing is translated."""
 _MARKS: dict[Direction, str] = {"out": "ct mark", "in": "meta mark"}
 
 Links = tuple[tuple[str, str, str], ...]
@@ -49,17 +59,21 @@ def part(
     *,
     members: str = EIDS,
     services: Sequence[str] = (),
+    against: bool = False,
 ) -> tuple[str, Links]:
     """Return body and links of the part for an interface.
 
     ``base`` is where the indices of its rules begin; ``rules`` is None for an interface without a list, where everything
     is allowed; ``static`` is what needs no lookup, see `elements.Static`.  ``members`` is the condition that `eidset` is
     (``BOTH_ENDS`` where a packet's mark tells who its ends are); ``services`` are conditions of nft under which the
-    application may begin a flow that no rule speaks of.
+    application may begin a flow that no rule speaks of.  With ``against`` there are the chains ``out_against`` and
+    ``in_against``, too, which ask about what a packet says that goes against its flow's direction.
     """
     links = [("out_lists", str(vif_id), f"goto {OUT}"), ("in_lists", str(vif_id << 16), f"goto {IN}")]
     if rules is None:
-        return f"{_chain('out', [], base + 1)}{_chain('in', [], base + 1)}", tuple(links)
+        ways: list[tuple[Direction, bool]] = [("out", False), ("in", False)]
+        ways += [("out", True), ("in", True)] if against else []
+        return "".join(_chain(direction, [], base + 1, way) for direction, way in ways), tuple(links)
     body = ""
     for position, rule in enumerate(rules, 1):
         if isinstance(rule.action, Limit):
@@ -73,6 +87,10 @@ def part(
     back = there if shared else levels(inward)
     body += _directed("out", there, "out", values, declare=True, services=services)
     body += _directed("in", back, "out" if shared else "in", values, declare=not shared)
+    if against:
+        turned = [each.replace("proto-dst", "proto-src").replace("daddr", "saddr") for each in services]
+        body += _directed("out", there, "out", values, declare=False, services=turned, against=True)
+        body += _directed("in", back, "out" if shared else "in", values, declare=False, against=True)
     return body, tuple(links)
 
 
@@ -98,6 +116,7 @@ def _directed(
     *,
     declare: bool,
     services: Sequence[str] = (),
+    against: bool = False,
 ) -> str:
     """Return the chain of a direction, and the maps that it asks if they are to be declared."""
     body, lines = "", []
@@ -105,25 +124,28 @@ def _directed(
         name = f"{prefix}_{number}"
         if declare and len(level.elements) > 1:
             body += _declaration(level, name, values)
-        lines += _lookup(level, direction, name, values)
+        lines += _lookup(level, direction, name, values, (_AGAINST if against else _KEYS)[direction])
     lines += [
         f"{each} {_MARKS[direction]} set {value(Action.ALLOW, values[0] & INDEX_MASK):#010x}"
         for each in services
     ]
-    return body + _chain(direction, lines, values[0])
+    return body + _chain(direction, lines, values[0], against)
 
 
-def _chain(direction: Direction, lines: list[str], last: int) -> str:
+def _chain(direction: Direction, lines: list[str], last: int, against: bool = False) -> str:
+    name = f"{direction}_against" if against else direction
     lines = [*lines, f"{_MARKS[direction]} set {last:#010x}"]
     return "".join(
-        [f"chain @@_{direction} {{\n", *(f"    {line} goto decided_{direction}\n" for line in lines), "}\n"]
+        [f"chain @@_{name} {{\n", *(f"    {line} goto decided_{direction}\n" for line in lines), "}\n"]
     )
 
 
-def _lookup(level: Level, direction: Direction, name: str, values: Sequence[int]) -> list[str]:
+def _lookup(
+    level: Level, direction: Direction, name: str, values: Sequence[int], where: tuple[str, str, str, str]
+) -> list[str]:
     """Return the rules for one level; several for a condition that can hold in several ways."""
     shape, first = level.shape, level.elements[0]
-    mark, keys = f"{_MARKS[direction]} set", _keys(shape, direction)
+    mark, keys = f"{_MARKS[direction]} set", _keys(shape, where)
     if len(level.elements) == 1:
         test = " ".join(f"{key} {text}" for key, text in zip(keys, _texts(first), strict=True))
     elif shape.known:
@@ -132,7 +154,7 @@ def _lookup(level: Level, direction: Direction, name: str, values: Sequence[int]
         return [" ".join([*_guard(shape), mark, " . ".join(keys), f"map {_OWN}_{name}"])]
     tail = [test] if test else []
     verdict = f"{mark} {values[first.position]:#010x}"
-    return [" ".join([*_guard(shape), *way, *tail, verdict]) for way in _conditions(shape, direction)]
+    return [" ".join([*_guard(shape), *way, *tail, verdict]) for way in _conditions(shape, where)]
 
 
 def _declaration(level: Level, name: str, values: Sequence[int]) -> str:
@@ -157,10 +179,10 @@ def _guard(shape: Shape) -> list[str]:
     return found if shape.protocol is None else [*found, f"meta l4proto {shape.protocol}"]
 
 
-def _conditions(shape: Shape, direction: Direction) -> list[list[str]]:
+def _conditions(shape: Shape, where: tuple[str, str, str, str]) -> list[list[str]]:
     """Return the ways in which the shape's condition can hold."""
     kind, _, what = shape.known.partition(" ")
-    remote = _KEYS[direction][0 if shape.family == 4 else 1]
+    remote = where[0 if shape.family == 4 else 1]
     match kind:
         case "host":
             host, past = host_sets(what, shape.family or 4)
@@ -179,8 +201,8 @@ def _conditions(shape: Shape, direction: Direction) -> list[list[str]]:
             return [[]]
 
 
-def _keys(shape: Shape, direction: Direction) -> list[str]:
-    ip4, ip6, far, near = _KEYS[direction]
+def _keys(shape: Shape, where: tuple[str, str, str, str]) -> list[str]:
+    ip4, ip6, far, near = where
     if shape.protocol in FAMILY_OF:
         far = "ct original proto-dst"
     wanted = ((ip4 if shape.family == 4 else ip6, shape.net), (far, shape.fport), (near, shape.lport))

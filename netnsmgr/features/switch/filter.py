@@ -74,7 +74,8 @@ def items(scope: InstanceScope) -> list[Item]:
 def _filtering(scope: InstanceScope) -> list[Item]:
     servers = _servers(scope)
     table = NftTable.of(frame.FAMILY, frame.NAME, frame.frame(), carries=True)
-    epoch, gate = acl.epoch(scope, frame.fresh(), sets=[each.name for each in servers]), receivers.gate()
+    gate = receivers.gate(aware=aware(scope))
+    epoch = acl.epoch(scope, frame.fresh(), sets=[each.name for each in servers], whole=False)
     found: list[Item] = [
         table,
         gate,
@@ -147,20 +148,26 @@ def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[I
         asked = replace(asked, needs=asked.needs | {Sysctl(each, "0").ref for each in HOOKS})
     name, group = vif.vif_name(app, interface), vif.group(app, interface)
     number = scope.numbers.vifs[group]
-    own: list[Item] = [guard.part(_vif(scope, app, interface), asked), receivers.part(name, number)]
+    own: list[Item] = [
+        guard.part(_vif(scope, app, interface), asked),
+        receivers.part(name, number, listed=interface.acl is not None),
+    ]
     if not wanted(scope):
         return own
     block = scope.numbers.blocks[group]
     hosts = sorted({rule.match.host for rule in interface.acl or () if rule.match.host is not None})
     static = {host: static_addresses(scope, host) for host in hosts}
-    body, links = acl.compiled(number, block, interface, static, members=text.BOTH_ENDS, services=_DNS)
-    more, own_links = frame.own(number, block.base, block.end - 1)
-    links = (*(each for each in links if each[0] != "in_lists"), *own_links)
+    body, links = acl.compiled(
+        number, block, interface, static, members=text.BOTH_ENDS, services=_DNS, against=True
+    )
+    more, own_links = frame.own(number)
+    roles = frame.roles(number)
+    links = (*(each for each in links if each[0] == "limiters"), *own_links)
     if not interface.anti_spoofing:
         links = (*links, ("routers", str(number << 16), "goto asked"))
-    needs = acl.asked_sets(hosts) | {each.ref for each in _servers(scope)}
+    needs = acl.asked_sets(hosts) | {each.ref for each in (*_servers(scope), *roles)}
     listed = NftPart(frame.FAMILY, FILTER, f"list_{name}", body + more, links, needs=needs)
-    return [*own, listed]
+    return [*own, *roles, listed]
 
 
 def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
