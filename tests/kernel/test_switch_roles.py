@@ -229,3 +229,25 @@ def test_nothing_hides_behind_a_tag() -> None:
             assert passes(switch, "a", "site", udp(ATT, 5000, SITE, 5000))
 
     asyncio.run(run())
+
+
+@isolated
+def test_what_both_ends_know_is_not_asked_about_again() -> None:
+    """Of a flow the first packet is asked about, and between applications none of the answers but the first."""
+
+    async def run() -> None:
+        async with Switch(app("a", acl=ANY), app("b", acl=ANY)) as switch:
+            prepared(switch)
+            for sender, receiver in ("a", "site"), ("site", "a"), ("a", "b"):
+                forget()
+                asked, answer = udp(ATT, 6000, VIC, 6001), udp(VIC, 6001, ATT, 6000)
+                for _ in range(2):
+                    assert passes(switch, sender, receiver, asked)
+                    assert passes(switch, receiver, sender, answer)
+                before = sh("nft list set inet netnsmgr_acl hits")
+                for _ in range(20):
+                    assert passes(switch, sender, receiver, asked)
+                    assert passes(switch, receiver, sender, answer)
+                assert sh("nft list set inet netnsmgr_acl hits") == before, (sender, receiver)
+
+    asyncio.run(run())
