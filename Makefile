@@ -50,8 +50,9 @@ demo: $(STAMP) ## bring up colliding network instances on a device made for it, 
 
 .PHONY: test
 test: $(STAMP) ## all tests: unit, golden, kernel, scenarios; on the full kernel, too, where it is installed
+	@# A file in one process: its tests share a device, which takes seconds to make.
 	@failed=0; \
-	$(BIN)/pytest -n $(WORKERS) $(ARGS) || failed=$$?; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) || failed=$$?; \
 	[ $(FULLKERNEL) = no ] || $(BIN)/python -m tests.fullkernel --where-possible $(ARGS) || failed=$$?; \
 	exit $$failed
 
