@@ -68,7 +68,17 @@ class LinkRequests:
             )
             what = f"veth {veth.name} with {veth.far_name} in {veth.far_netns}"
             # The alias is what is written last, so a pair that has it is complete.
-            await self._create(message, what, unless=lambda there: there.alias == veth.full_alias)
+            try:
+                await self._create(message, what, unless=lambda there: there.alias == veth.full_alias)
+            except KernelError as error:
+                cause = error.__cause__
+                taken = isinstance(cause, NetlinkError) and cause.code == errno.EEXIST
+                if taken and veth.name not in await self.links():
+                    raise KernelError(
+                        f"{veth.far_netns} has an interface {veth.far_name} already, which is not netnsmgr's: rename or "
+                        f"remove it there, or name the application's interface otherwise"
+                    ) from error
+                raise
         if veth.far_path == HERE:
             await self.set_link(veth.far_name, up=True)
         # The alias is set by request, not at birth: RTM_NEWLINK ignores IFLA_IFALIAS for a new link.
