@@ -131,7 +131,7 @@ class InstanceRole:
         )
         links = await system.rtnl.links()
         index = links[UPLINK].ifindex if UPLINK in links else 0
-        self._seen = await seen_of(row, system)
+        self._seen = await seen_of(row, link, system)
         mtus = switch_status.mtus(links, row.get("ports", ()), link.mtus) if self._seen else ()
         while True:
             learned, told = self.learning.known(row)
@@ -258,6 +258,9 @@ class InstanceRole:
         if silent := switch_names.silent(self._scope, app, interface):
             why = [*why, silent]
         ready = complete(outcome, items)
+        if not ready and not why:
+            shared = reasons(outcome, (item.ref for item in self._intent[""]), link_words(self._scope))
+            why = [f"waits for its network: {reason}" for reason in shared]
         failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
         if ready and self._seen is not None and (waits := self._seen.waits(vif.vif_name(app, interface))):
             # What is there but passes nothing is not what one waits for.

@@ -91,6 +91,7 @@ class Reconciler:
         self._progress = progress
         self._intended: dict[Ref, Item] = {}
         self._made: dict[Ref, Item] = {}
+        self._failed: dict[tuple[Verb, Ref, Item | None], ItemState] = {}
         self._kinds = INSTANCE_KINDS if system.owns_namespace else UPLINK_KINDS
         self.keep = False
         """Leave alone what is not wanted: part of the configuration was lost."""
@@ -135,10 +136,14 @@ class Reconciler:
             else:
                 outcome.states[ref] = ItemState("external" if item.external else "created")
         if not todo:
+            self._failed = {}
             self._made = _standing(outcome)
             return outcome, False
         for op in todo.after:
-            outcome.states[op.ref] = ItemState(RUNNING[op.verb])
+            # What failed is tried again and again: meanwhile its reason is worth more than that it is tried.
+            outcome.states[op.ref] = self._failed.get((op.verb, op.ref, op.new)) or ItemState(
+                RUNNING[op.verb]
+            )
         outcome.operations = len(todo.after)
         for op in todo.after:
             if op.new is not None and self._made.get(op.ref) == op.new:
@@ -147,6 +152,7 @@ class Reconciler:
             await told
         results = await execute(todo, self._apply)
         failed = False
+        self._failed = {}
         for op in todo.after:
             error = results.get(op, NetnsmgrError("waits for something that failed"))
             if error is not None:
@@ -156,6 +162,7 @@ class Reconciler:
                     outcome.states[op.ref] = ItemState(
                         "failed" if op in results else "pending", error=str(error)
                     )
+                self._failed[op.verb, op.ref, op.new] = outcome.states[op.ref]
             elif op.verb is Verb.DELETE:
                 if op.ref not in wanted:
                     outcome.states.pop(op.ref, None)

@@ -7,7 +7,7 @@ from typing import Any
 from netnsmgr.core.item import Ref
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.system import KernelSystem
@@ -19,11 +19,12 @@ def link_words(scope: InstanceScope) -> dict[Ref, str]:
     return found | {link_ref(UPLINK): "the link to the device's root namespace"}
 
 
-async def seen_of(row: dict[str, Any], system: KernelSystem) -> switch_status.Seen | None:
+async def seen_of(row: dict[str, Any], link: LinkFacts, system: KernelSystem) -> switch_status.Seen | None:
     """Return how a switch's links are; None for an instance of another type."""
     if row["instance"]["spec"].get("type") != "switch":
         return None
-    links, ports = await system.rtnl.links(), system.bridges.ports()
+    links, ports, carriers = await system.rtnl.links(), system.bridges.ports(), dict(link.carriers)
     if BRIDGE not in links:
-        return switch_status.Seen(links, ports)
-    return switch_status.Seen(links, ports, system.bridges.options(BRIDGE).options.forward_delay)
+        return switch_status.Seen(links, ports, carriers=carriers)
+    delay = system.bridges.options(BRIDGE).options.forward_delay
+    return switch_status.Seen(links, ports, delay, links[BRIDGE].up, carriers)

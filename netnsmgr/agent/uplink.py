@@ -231,6 +231,7 @@ class UplinkRole:
                     "mtu": facts.mtu,
                     "addresses": [str(address) for address in facts.addresses],
                     **({"mode": "shared" if port.shared else "moved"} if instance.is_switch else {}),
+                    **({"carrier": facts.carrier} if instance.is_switch and port.shared else {}),
                 }
                 for port, facts in ports
                 if facts.present or facts.lent == instance.name

@@ -127,6 +127,8 @@ class LinkFacts:
     """The prefix that the instance has by delegation, and after it those that it replaced."""
     mtus: tuple[tuple[str, int], ...] = ()
     """MTU of each port by its name."""
+    carriers: tuple[tuple[str, bool], ...] = ()
+    """Of each port that a switch shares, by its name, whether the port itself has a carrier."""
     told: bool = field(default=False, compare=False)
     """Whether anything was said since the instance began, maybe to an agent before this one."""
 
@@ -145,6 +147,7 @@ class LinkFacts:
             ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
             mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
             mtus=tuple((port["name"], port["mtu"]) for port in ports),
+            carriers=tuple((port["name"], port["carrier"]) for port in ports if "carrier" in port),
             # A row kept from before an update of netnsmgr has none.
             addresses=tuple(ip_interface(a).ip for port in ports for a in port.get("addresses", ())),
             port_maps=tuple(

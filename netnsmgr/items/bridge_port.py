@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.errors import KernelError
 from netnsmgr.items.bridges import PortVlan
 from netnsmgr.items.link import ALIAS, link_ref
 from netnsmgr.items.nft_part import NftPart
@@ -89,7 +90,11 @@ class BridgePort(KernelItem):
         gone = frozenset(vlan for vlan in there if vlan.vid not in kept)
         # First out of the old ones: at no moment is the link in networks that have nothing to do with each other.
         if there != self.vlans:
-            system.bridges.set_vlans(self.link, add=self.vlans - there, remove=gone)
+            try:
+                system.bridges.set_vlans(self.link, add=self.vlans - there, remove=gone)
+            except KernelError:
+                await system.rtnl.set_link(self.link, up=False)
+                raise
         if self.mac:
             system.bridges.know(self.link, self.mac)
         await system.rtnl.set_link(self.link, up=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.errors import KernelError
 from netnsmgr.items.bridges import BridgeOptions
 from netnsmgr.items.link import ALIAS, Bridge
 from netnsmgr.items.system import System
@@ -88,6 +89,12 @@ class SwitchBridge(Bridge):
         )
 
     async def modify(self, old: Item, system: System) -> None:
-        system.bridges.set_options(self.name, self.options)
+        try:
+            system.bridges.set_options(self.name, self.options)
+        except KernelError:
+            if self.vlans and isinstance(old, SwitchBridge) and not old.vlans:
+                # A bridge that is down passes nothing: better than everything to those who shall not have it.
+                await system.rtnl.set_link(self.name, up=False)
+            raise
         await super().modify(old, system)
         await system.rtnl.set_link(self.name, alias=self.full_alias)

@@ -51,6 +51,7 @@ class KernelBridges:
     def __init__(self, links_changed: Callable[[], None] = lambda: None) -> None:
         self._ports: dict[str, PortInfo] | None = None
         self._links_changed = links_changed
+        self._without_vlans = False
 
     def refresh(self) -> None:
         """Forget what was listed."""
@@ -90,12 +91,13 @@ class KernelBridges:
 
     async def add(self, bridge: SwitchBridge) -> None:
         """Make a bridge that is up; fine if one of the name is there."""
+        self._vlans_known(f"bridge {bridge.name}", wanted=bridge.vlans)
         data = _data(bridge.options, vlans=bridge.vlans) + attribute(_BOOLOPT, _NO_LINKLOCAL_LEARN)
         body = _IFINFO.pack(0, 0, 0, _IFF_UP, _IFF_UP) + attribute(_IFNAME, bridge.name.encode() + b"\0")
         if bridge.mac:
             body += attribute(1, bytes.fromhex(bridge.mac.replace(":", "")))
         body += _linkinfo(data)
-        with _explained(f"bridge {bridge.name}", vlans=bridge.vlans), RouteSocket() as asking:
+        with self._asking(f"bridge {bridge.name}", vlans=bridge.vlans) as asking:
             try:
                 asking.request(_NEWLINK, NLM_F_ACK | _CREATE | _EXCL, body)
             except FileExistsError:
@@ -106,11 +108,27 @@ class KernelBridges:
 
     def set_options(self, name: str, options: BridgeOptions) -> None:
         """Change how a bridge works."""
+        self._vlans_known(f"bridge {name}", wanted=options.vlans)
         vlans = self.options(name).options.vlans != options.vlans
         body = _IFINFO.pack(0, 0, index(name), 0, 0) + _linkinfo(_data(options, vlans=vlans))
-        with _explained(f"bridge {name}", vlans=options.vlans), RouteSocket() as asking:
+        with self._asking(f"bridge {name}", vlans=options.vlans) as asking:
             asking.request(_NEWLINK, NLM_F_ACK, body)
         self.refresh()
+
+    def _vlans_known(self, what: str, *, wanted: bool) -> None:
+        # A kernel without them makes the bridge, refuses, and removes it: the news of that would wake who asked.
+        if wanted and self._without_vlans:
+            raise KernelError(f"{what}: {NO_VLANS}")
+
+    @contextmanager
+    def _asking(self, what: str, *, vlans: bool) -> Iterator[RouteSocket]:
+        with _explained(what, vlans=vlans), RouteSocket() as asking:
+            try:
+                yield asking
+            except OSError as error:
+                # What a kernel was built without does not come while it runs.
+                self._without_vlans |= vlans and error.errno == errno.EOPNOTSUPP
+                raise
 
     def set_port(self, name: str, *, guard: bool, locked: bool) -> None:
         """Have a port shut by a BPDU, or not; have it take and be given only what is known to be behind it, or learn."""

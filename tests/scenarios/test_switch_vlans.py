@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -128,3 +130,73 @@ def test_where_the_kernel_has_none() -> None:
         assert "bn0" not in w.sh("ip -br link", "ni6")
         ready(w, ports, switch("ni6", "eth3"), app("app6", "ni6"))
         assert "VLANs of bridges" in w.command("doctor", code=None).stdout
+
+
+@pytest.mark.skipif(os.path.exists("/proc/net/vlan"), reason="this kernel has VLANs")
+def test_a_running_switch_that_cannot_know_them_passes_nothing() -> None:
+    """VLANs come to a switch whose kernel has none: it is closed, says so steadily, and opens when they are taken out."""
+    with World(PORTS) as w:
+        for name in ("a", "b"):
+            w.lab.app(name)
+        if not w.sh("ip link add try type bridge vlan_filtering 1 2>&1 || true"):
+            pytest.skip("this kernel has VLANs")
+        ports = device(port(0), bare("eth3"))
+        plain = [app(name, "ni6") for name in ("a", "b")]
+        ready(w, ports, switch("ni6", "eth3"), *plain)
+        ears = Ears(w, "a", "b")
+        ears.sent("a", heard_by={"b": 0, "site": 0})
+        w.put(app("a", "ni6", vlan={"access": 100}))
+        steadily_degraded(w, "a")
+        ears.sent("b", heard_by={})
+        ears.sent("a", heard_by={})
+        ears.sent("site", heard_by={})
+        w.apply(*plain)
+        ears.sent("a", heard_by={"b": 0, "site": 0})
+
+
+@pytest.mark.skipif(os.path.exists("/proc/net/vlan"), reason="this kernel has VLANs")
+@pytest.mark.parametrize("names", [(), ("eth3",)], ids=["alone", "port"])
+def test_a_new_switch_that_cannot_know_them_says_so_and_rests(names: tuple[str, ...]) -> None:
+    """The reason is the kernel's lack, not a cable's; retries become rarer, as those of everything that fails."""
+    with World(PORTS) as w:
+        w.lab.app("a")
+        if not w.sh("ip link add try type bridge vlan_filtering 1 2>&1 || true"):
+            pytest.skip("this kernel has VLANs")
+        w.put(device(port(0), bare("eth3")), switch("ni6", *names), app("a", "ni6", vlan={"access": 100}))
+        steadily_degraded(w, "a")
+
+
+MISSING = "this kernel's bridges know no VLANs (CONFIG_BRIDGE_VLAN_FILTERING is not set)"
+
+
+def steadily_degraded(world: World, name: str) -> None:
+    """The switch says what is missing and nothing else, at each retry of the next seconds, of which there are few."""
+
+    def said() -> bool:
+        row, of_app = world.instance("ni6"), world.interface("ni6", name)
+        return (
+            row.get("state") == "degraded"
+            and len(row["reasons"]) == 1
+            and MISSING in row["reasons"][0]
+            and any(MISSING in each for each in of_app.get("reasons", ()))
+        )
+
+    world.until(said, "the switch and its application say what is missing")
+    since = world.mark()
+
+    def rests() -> bool:
+        times = [
+            datetime.fromisoformat(each["timestamp"])
+            for each in world.logged(since, event="operation failed")
+        ]
+        return any((after - before).total_seconds() > 0.9 for before, after in pairwise(times))
+
+    world.until(rests, "a second between two retries")
+    since, seen = world.mark(), {said()}
+
+    def tried_again() -> bool:
+        seen.add(said())
+        return bool(world.logged(since, event="operation failed"))
+
+    world.eventually(tried_again, "one more")
+    assert seen == {True}

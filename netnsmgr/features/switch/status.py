@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netnsmgr.config.device import Port
@@ -30,11 +30,20 @@ class Seen:
     ports: Mapping[str, PortInfo]
     delay: int = 15
     """Seconds that the root of the spanning tree has links listen, and learn."""
+    up: bool = True
+    """Whether the bridge is up; where it is not, no port passes anything, and why is said of the bridge."""
+    carriers: Mapping[str, bool] = field(default_factory=dict)
+    """Of shared ports by their names, whether the port itself has a carrier: its link here always has one."""
+
+    def carrier(self, port: Port) -> bool:
+        """Say whether somebody is on the other side of a port."""
+        info = self.links.get(port.ifname)
+        return info is not None and info.carrier and self.carriers.get(port.name, True)
 
     def waits(self, link: str) -> str:
         """Say why no frames of a link pass yet, or any more; nothing where they do, or nobody is on the other side."""
         port, info = self.ports.get(link), self.links.get(link)
-        if port is None or info is None or not info.running:
+        if port is None or info is None or not info.running or not self.up:
             return ""
         if (delays := WAITING.get(port.stp)) is not None:
             return f"spanning tree: {port.stp}, frames pass within {delays * self.delay} s"
@@ -66,7 +75,7 @@ def port_row(scope: InstanceScope, port: Port, seen: Seen) -> dict[str, Any]:
         "name": port.name,
         "interface": name,
         "mode": "shared" if port.shared else "moved",
-        "state": "missing" if info is None else "up" if info.up and info.carrier else "down",
+        "state": "missing" if info is None else "up" if info.up and seen.carrier(port) else "down",
         "stp": stp,
         "vlan": vlans.words(scope, vlans.of_port(scope, port)),
         "mtu": None if info is None else info.mtu,
@@ -79,7 +88,8 @@ def _port_reasons(scope: InstanceScope, port: Port, seen: Seen, stp: str) -> lis
     if info is None:
         return [f"its link {port.ifname} is not here"]
     found = []
-    if not info.carrier:
+    # The kernel tells no carrier of a link that is down; why it is down is told of what would bring it up.
+    if info.up and not seen.carrier(port):
         found.append("no carrier: there is no cable, or nothing on its other end")
     if stp == "blocking":
         found.append("spanning tree: blocked, another port leads to the same network")
