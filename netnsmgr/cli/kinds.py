@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from netnsmgr.core.agreed import SWITCH
 from netnsmgr.pubsub import tables
 
 
@@ -69,6 +70,8 @@ class KindType(click.ParamType[Any]):
         word = str(value).lower()
         if self.everything and word == "all":
             return word
+        if word in ("switch", "switches"):
+            self.fail(f"{value!r} is no kind: {SWITCH}; write ni", param, ctx)
         if word not in self.spellings:
             self.fail(f"{value!r} is no kind; kinds are: {', '.join(self.offered())}", param, ctx)
         return self.spellings[word]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,6 +25,7 @@ from netnsmgr.config.rules.scope import Scope
 from netnsmgr.config.rules.switch import switch_rules
 from netnsmgr.config.rules.vlan import vlan_rules
 from netnsmgr.config.whole import KINDS, TABLES, Config
+from netnsmgr.core.agreed import SWITCH
 from netnsmgr.errors import Problem
 
 Value = Device | NetworkInstance | App
@@ -45,12 +46,16 @@ RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
 
 
 def check(
-    documents: Sequence[Mapping[str, Any]], existing: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    documents: Sequence[Mapping[str, Any]],
+    existing: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    gone: Collection[str] = (),
 ) -> tuple[Config, list[Problem]]:
     """Return the configuration that ``documents`` make of ``existing``, and everything wrong with it.
 
     ``existing`` is table → key → document, as the hub stores it; a document replaces the existing one of its
-    kind and name.  To check a deletion, pass what remains as ``existing`` and no documents.  A problem's
+    kind and name.  To check a deletion, pass what remains as ``existing`` and no documents, and in ``gone``
+    the names of Devices that are deleted: without a Device nothing is known of ports, unless there was one.  A problem's
     ``document`` is the index in ``documents``; for a document that was applied before it is -1, and the
     message names the document.  The configuration is to be used only if there is no problem; what is wrong
     in itself is not in it.
@@ -83,7 +88,7 @@ def check(
     merged = _existing(existing, index, names, problems) | values
     problems += _one_device(names["Device"], index)
     config = _config(merged)
-    scope = Scope(config, index, names)
+    scope = Scope(config, index, names, gone)
     for rule in RULES:
         problems += rule(scope)
     return config, problems
@@ -131,6 +136,8 @@ def _kind(document: object, number: int, problems: list[Problem]) -> str | None:
         return kind
     if kind is None:
         what = f"required field 'kind' is missing; write one of {', '.join(KINDS)}"
+    elif str(kind).lower() == "switch":
+        what = f"unknown kind '{kind}': {SWITCH}; write kind: NetworkInstance"
     else:
         what = f"unknown kind '{kind}'{suggest(str(kind), KINDS)}"
     problems.append(Problem(what, ("kind",), number))

@@ -14,6 +14,7 @@ from netnsmgr.config.common import API_VERSION, Model
 from netnsmgr.config.messages import suggest
 from netnsmgr.config.tree import FieldDoc, fields
 from netnsmgr.config.whole import KINDS
+from netnsmgr.core.agreed import SWITCH
 from netnsmgr.errors import ConfigError, Problem
 
 _WIDTH = 88
@@ -71,6 +72,8 @@ def _find_kind(steps: list[str]) -> str:
     for kind in KINDS:
         if _same(kind, wanted) or _same(f"{kind}s", wanted):
             return kind
+    if word.lower() in ("switch", "switches"):
+        raise ConfigError([Problem(f"unknown kind '{word}': {SWITCH}; write ni")])
     known = f"the kinds are {', '.join(KINDS)}"
     if paths := list(_ending(steps))[:_FEW]:
         raise ConfigError(

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+SWITCH = "a switch is a NetworkInstance (ni) with 'type: switch'"
+"""What is said to whoever takes it for a kind of its own."""
+
 METADATA = "169.254.169.254"
 """Where applications expect their metadata service, on every cloud and on the edge."""
 

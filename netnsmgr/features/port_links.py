@@ -95,15 +95,21 @@ def obstacle(
     """
     name = info.name
     what = "share it" if port.shared else "use it"
-    instead = "take 'shared' out" if port.shared else f"{SHARED}"
     if info.hardware != ETHERNET:
         return f"is not Ethernet: no switch can {what}"
     if wireless:
         return (
             f"is wireless: an access point takes frames of its own station only, so that no switch can {what}"
         )
-    if info.kind in ROOTED and not (port.shared and info.kind != "bridge"):
-        return f"is a {info.kind}, which cannot be a switch's: {instead}"
+    if info.kind == "bridge":
+        members = sorted(other.name for other in links.values() if other.master == name)
+        which = f" ({', '.join(members)})" if members else ""
+        return (
+            f"is a bridge, which cannot be a switch's port, shared or not: list its member{which} in the Device and name "
+            f"that instead, and take it out of the bridge (ip link set {members[0] if members else 'MEMBER'} nomaster)"
+        )
+    if info.kind in ROOTED and not port.shared:
+        return f"is a {info.kind}, which cannot be a switch's: {SHARED}"
     if info.master and not (port.shared and info.master == port.l3):
         return f"belongs to {info.master}: take it out of that (ip link set {name} nomaster)"
     above = sorted(other.name for other in links.values() if other.lower == name)

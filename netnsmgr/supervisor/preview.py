@@ -19,7 +19,14 @@ from netnsmgr.features import uplink as uplink_features
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, port_facts, uplink_scope
 from netnsmgr.features.scope import Intent, LinkFacts, PortFacts
 from netnsmgr.pubsub.hub import Hub
-from netnsmgr.pubsub.tables import DEVICE_STATUS, INSTANCE_STATUS, KIND_TABLE, PERSISTENT, link_status
+from netnsmgr.pubsub.tables import (
+    DEVICE_CONFIG,
+    DEVICE_STATUS,
+    INSTANCE_STATUS,
+    KIND_TABLE,
+    PERSISTENT,
+    link_status,
+)
 from netnsmgr.supervisor.disturbance import disturbed
 from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
 from netnsmgr.supervisor.supervisor import Supervisor
@@ -39,7 +46,8 @@ class Preview:
         documents: Sequence[dict[str, Any]] = asked["documents"]
         before: Rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
         after: Rows = {table: {} if asked.get("prune") else dict(rows) for table, rows in before.items()}
-        _, problems = check(documents, after)
+        gone = before[DEVICE_CONFIG] if asked.get("prune") else ()
+        _, problems = check(documents, after, gone=gone)
         if problems:
             raise ConfigError(problems)
         for document in documents:

@@ -23,6 +23,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import (
     AGENT_STATUS,
     APP_STATUS,
+    DEVICE_CONFIG,
     FLOW_LOG,
     INSTANCE_CONFIG,
     INSTANCE_STATUS,
@@ -208,7 +209,9 @@ class Supervisor:
         existing = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
         for change in changes:
             existing[change.table].pop(change.key, None)
-        _, problems = await asyncio.to_thread(check, documents, existing)
+        gone = [change.key for change in changes if change.table == DEVICE_CONFIG and change.value is None]
+        gone = [name for name in gone if name in self._hub.rows(DEVICE_CONFIG)]
+        _, problems = await asyncio.to_thread(check, documents, existing, gone=gone)
         places = [place for place, change in enumerate(changes) if change.value is not None]
         return [
             # -1 is a document that was applied before; its name stands in the text.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from netnsmgr.config.device import Device, Port
@@ -13,12 +13,15 @@ from netnsmgr.core.ip import LINK_LOCAL, IPNetwork
 from netnsmgr.errors import Problem
 
 METADATA_SERVICE = tuple(map(ip_address, (METADATA, *METADATA6)))
+FEW = 5
+"""How many of those that use something are named in a sentence."""
 
 
 def device_rules(scope: Scope) -> Iterator[Problem]:
     """Yield what is wrong with the Device."""
     yield from _link_pools(scope)
     if scope.config.device is None:
+        yield from _deleted(scope)
         return
     device = scope.config.device
     yield from _unique(scope, device)
@@ -29,6 +32,38 @@ def device_rules(scope: Scope) -> Iterator[Problem]:
 
 def _spot(device: Device, *where: str | int) -> Spot:
     return Spot("Device", device.name, where)
+
+
+def _deleted(scope: Scope) -> Iterator[Problem]:
+    """Check that no instance that stays has ports of a Device that goes; what was never there is no fault."""
+    if not scope.gone or scope.names["Device"]:
+        return
+    name = min(scope.gone)
+    users: list[str] = []
+    for ni in scope.config.instances.values():
+        if not ni.spec.ports:
+            continue
+        if scope.is_new("NetworkInstance", ni.name):
+            yield scope.problem(
+                Spot("NetworkInstance", ni.name, ("spec", "ports", 0)),
+                f"port '{ni.spec.ports[0]}' is of Device '{name}', which would be deleted; keep the Device, or leave "
+                "'ports' out",
+            )
+        else:
+            users.append(
+                f"{'switch' if ni.is_switch else 'local network'} '{ni.name}' ({_few(ni.spec.ports)})"
+            )
+    if users:
+        yield Problem(
+            f"Device '{name}' cannot be deleted: its ports are used by {_few(users)}; delete these first, or in the "
+            "same call (delete -f FILE)",
+            (),
+            -1,
+        )
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:FEW]) + (f" and {len(words) - FEW} more" if len(words) > FEW else "")
 
 
 def _unique(scope: Scope, device: Device) -> Iterator[Problem]:

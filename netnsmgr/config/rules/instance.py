@@ -37,10 +37,10 @@ def instance_rules(scope: Scope) -> Iterator[Problem]:
             yield from ipv6_rules(scope, ni)
         yield from _names(scope, ni)
         for n, word in enumerate(ni.spec.ports):
-            if device is not None and word not in words:
-                yield scope.problem(
-                    _spot(ni, "spec", "ports", n), scope.unknown("port or label", word, sorted(words))
-                )
+            if ni.is_switch and word in ni.spec.ports[:n]:
+                yield scope.problem(_spot(ni, "spec", "ports", n), f"port '{word}' is there twice; keep one")
+            elif device is not None and word not in words:
+                yield scope.problem(_spot(ni, "spec", "ports", n), scope.unknown_port(word, sorted(words)))
 
 
 def _spot(ni: NetworkInstance, *where: str | int) -> Spot:

@@ -67,6 +67,9 @@ def _app(scope: Scope, app: App) -> Iterator[Problem]:
                 )
             elif ni is not None and not ni.is_switch:
                 what = f"network '{ni.name}' is no switch, so that it carries IP alone; leave '{name}' out"
+                if field == "vlan":
+                    what = f"network '{ni.name}' is a local one, and only switches have VLANs; leave 'vlan' out, "
+                    what += "or name a network of 'type: switch'"
                 yield scope.problem(spot, what)
         if ni is None or not ni.is_switch:
             continue

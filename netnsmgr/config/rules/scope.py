@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from netnsmgr.config.whole import Config
 from netnsmgr.errors import Problem
 
 Where = tuple[str | int, ...]
+DIGITS = "0123456789"
 
 
 class Spot(NamedTuple):
@@ -30,6 +31,8 @@ class Scope:
     """Index of each new document in its transaction; documents applied before are not in here."""
     names: dict[str, set[str]]
     """All names of each kind, also of documents that are wrong in themselves."""
+    gone: Collection[str] = ()
+    """Names of Devices that are being deleted."""
     suggestions: int = 20
     """How many more guesses at what was meant may be made: each compares with all the names."""
 
@@ -51,6 +54,17 @@ class Scope:
         if self.suggestions >= 0:
             return f"unknown {what} '{word}'{suggest(word, words)}"
         return f"unknown {what} '{word}'; known are: {listed(words)}"
+
+    def unknown_port(self, word: str, known: Iterable[str]) -> str:
+        """Return the same for a port that an instance names: most often the Device does not list it yet."""
+        words = list(known)
+        # Another number is another port: "eth0" is no guess at what "eth3" was meant to be.
+        near = [each for each in words if each.rstrip(DIGITS) != word.rstrip(DIGITS)]
+        what = self.unknown("port or label", word, near)
+        if "did you mean" in what:
+            return f"{what} Otherwise list '{word}' in the Device's 'ports'"
+        some = f"; known are: {listed(words)}; use one of them, or" if words else ";"
+        return f"unknown port or label '{word}'{some} list '{word}' in the Device's 'ports'"
 
 
 class Unique:

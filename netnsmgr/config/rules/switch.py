@@ -109,9 +109,12 @@ def _take(scope: Scope, taken: dict[str, _Taken], mine: _Taken) -> Iterator[Prob
     what = (
         f"{_called(mine)} is already that of switch '{first.switch.name}', and a port is of one switch only"
     )
-    yield scope.problem(
-        mine.spot, f"{what}; give this one another port, or attach its apps to '{first.switch.name}'"
-    )
+    what = f"{what}; give this one another port, or attach its apps to '{first.switch.name}'"
+    if scope.is_new("NetworkInstance", mine.switch.name) > scope.is_new("NetworkInstance", first.switch.name):
+        # As after renaming a switch in its file.
+        what += f". '{first.switch.name}' was applied before and is not in what is being applied: "
+        what += "if this one takes its place, delete it, or apply with --prune"
+    yield scope.problem(mine.spot, what)
 
 
 def _device(scope: Scope, device: Device, alone: dict[str, _Taken], own: dict[str, str]) -> Iterator[Problem]:

@@ -116,6 +116,12 @@ def _named(scope: Scope, ni: NetworkInstance, words: Words) -> Iterator[Problem]
                 Spot("NetworkInstance", ni.name, ("spec", "stp", "bpduGuard", n)),
                 _no_such_port(scope, ni, word, words, known),
             )
+        elif len(own) == 1:
+            what = "no spanning tree runs in a switch with one port, so that the guard would do nothing"
+            yield scope.problem(
+                Spot("NetworkInstance", ni.name, ("spec", "stp", "bpduGuard", n)),
+                f"{what}; leave 'bpduGuard' out, or give the switch a second port",
+            )
 
 
 def _no_such_port(scope: Scope, ni: NetworkInstance, word: str, words: Words, known: list[str]) -> str:

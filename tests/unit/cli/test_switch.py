@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+import pytest
+
 from netnsmgr.cli.describe import _said
 from netnsmgr.cli.get import _devices, _instances
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.pubsub import tables
 
 
@@ -73,3 +77,10 @@ def test_described_rows_say_what_there_is() -> None:
     row = {"ports": [{"name": "eth3", "vlan": "", "reasons": [], "cost": 0}], "dns": [], "on": False}
     assert _said(row) == {"ports": [{"name": "eth3", "cost": 0}], "on": False}
     assert _said({"ports": ["eth3"]}) == {"ports": ["eth3"]}
+
+
+@pytest.mark.parametrize("word", ["switch", "Switches"])
+def test_no_kind_of_its_own(word: str) -> None:
+    """Who asks for switches is told how they are called."""
+    with pytest.raises(click.BadParameter, match=r"a switch is a NetworkInstance \(ni\) with 'type: switch'"):
+        KindType().convert(word, None, None)

@@ -64,11 +64,11 @@ def app() -> Callable[..., Document]:
 def faults() -> Faults:
     """Check documents; give each problem as "index path: what"."""
 
-    def run(*documents: Document, before: tuple[Document, ...] = ()) -> list[str]:
+    def run(*documents: Document, before: tuple[Document, ...] = (), gone: tuple[str, ...] = ()) -> list[str]:
         existing: dict[str, dict[str, Document]] = {}
         for document in before:
             existing.setdefault(TABLES[document["kind"]], {})[document["metadata"]["name"]] = document
-        return [f"{problem.document} {problem}" for problem in check(documents, existing)[1]]
+        return [f"{problem.document} {problem}" for problem in check(documents, existing, gone=gone)[1]]
 
     return run
 

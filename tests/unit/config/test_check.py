@@ -240,3 +240,13 @@ def test_linear(faults: Faults) -> None:
 
     calls(1)
     assert calls(200) < 2.2 * calls(100)
+
+
+def test_a_switch_is_no_kind(switch: Make, faults: Faults) -> None:
+    """Who writes one is told of which kind it is."""
+    assert faults(switch("sw1") | {"kind": "Switch"}) == [
+        (
+            "0 kind: unknown kind 'Switch': a switch is a NetworkInstance (ni) with 'type: switch'; write kind: "
+            "NetworkInstance"
+        )
+    ]

@@ -152,3 +152,12 @@ def test_schema_of_access_lists() -> None:
     assert [each["type"] for each in ports] == ["integer", "string", "array"]
     rules = definitions["AppInterface"]["properties"]["acl"]["anyOf"][0]
     assert (rules["minItems"], rules["maxItems"], rules["items"]) == (1, 20_000, {"$ref": "#/$defs/AclRule"})
+
+
+@pytest.mark.parametrize("word", ["switch", "switches", "Switch", "switch.spec"])
+def test_a_switch_is_no_kind(word: str) -> None:
+    """Who looks for switches is told of which kind they are."""
+    with pytest.raises(
+        ConfigError, match=r"a switch is a NetworkInstance \(ni\) with 'type: switch'; write ni"
+    ):
+        explain(word)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import AGENT_STATUS, INSTANCE_STATUS, KIND_TABLE, agent_config
 from netnsmgr.supervisor import supervisor as module
 from netnsmgr.supervisor.agents import Settings
@@ -197,3 +198,21 @@ def test_a_full_link_pool_makes_a_new_instance_wait(hub: StrawHub, tmp_path: Pat
         assert numbers(tmp_path) == {"ni2": 0}
 
     asyncio.run(run())
+
+
+def test_a_device_in_use_is_not_deleted(hub: StrawHub, tmp_path: Path) -> None:
+    """Alone it is refused; together with the switch that has its port, or where it is replaced, it goes."""
+    edge = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth3"}]}}
+    spec = {"type": "switch", "ports": ["eth3"]}
+    plant = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "plant"}, "spec": spec}
+    hub.configure(edge, plant)
+    made = supervisor(hub, tmp_path)
+    alone = Change(KIND_TABLE["Device"], "edge", None)
+    (found,) = asyncio.run(made.validate([alone]))
+    assert found.what.startswith(
+        "Device 'edge' cannot be deleted: its ports are used by switch 'plant' (eth3);"
+    )
+    together = [alone, Change(KIND_TABLE["NetworkInstance"], "plant", None)]
+    assert asyncio.run(made.validate(together)) == []
+    other = edge | {"metadata": {"name": "other"}}
+    assert asyncio.run(made.validate([alone, Change(KIND_TABLE["Device"], "other", other)])) == []

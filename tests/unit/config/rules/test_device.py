@@ -131,3 +131,31 @@ def test_link_pool_overlap(device: Make, network: Make, faults: Faults) -> None:
     local = network(subnets=["169.254.100.0/24"])
     assert faults(local) == ["0 " + instance.format("169.254.100.0/24", "169.254.100.0/22")]
     assert faults(device(), local) == ["1 " + instance.format("169.254.100.0/24", "169.254.100.0/22")]
+
+
+def test_deleted_under_its_users(device: Make, switch: Make, network: Make, faults: Faults) -> None:
+    """A Device goes only with, or after, the instances that use its ports; what uses none is not in the way."""
+    plant, cell = switch("plant", "eth3", "sensors"), switch("cell")
+    others = network("ni1", ports=["eth0"]), network("ni2")
+    assert faults(before=(plant, cell, *others), gone=("edge",)) == [
+        (
+            "-1 Device 'edge' cannot be deleted: its ports are used by switch 'plant' (eth3, sensors), local network "
+            "'ni1' (eth0); delete these first, or in the same call (delete -f FILE)"
+        )
+    ]
+    assert faults(before=(cell, others[1]), gone=("edge",)) == []
+    assert faults(before=(plant,)) == []  # there was none
+    assert faults(device({"name": "eth3"}, {"name": "sensors"}), before=(plant,), gone=("old",)) == []
+    many = tuple(switch(f"s{n}", "eth3") for n in range(7))
+    (found,) = faults(before=many, gone=("edge",))
+    assert "switch 's4' (eth3) and 2 more; delete" in found
+
+
+def test_pruned_under_what_is_applied(switch: Make, faults: Faults) -> None:
+    """Of a file without the Device, applied with --prune, the place is in the file."""
+    assert faults(switch("plant", "eth3"), gone=("edge",)) == [
+        (
+            "0 spec.ports[0]: port 'eth3' is of Device 'edge', which would be deleted; keep the Device, or leave "
+            "'ports' out"
+        )
+    ]

@@ -59,11 +59,17 @@ def test_ports_of_an_instance(device: Make, network: Make, faults: Faults) -> No
     assert faults(known, network(ports=["eth1", "uplink"])) == []
     assert faults(network(ports=["eth7"])) == []
     assert faults(known, network(ports=["eth0", "eht1", "zzz"])) == [
-        "1 spec.ports[1]: unknown port or label 'eht1'; did you mean 'eth1'?",
-        "1 spec.ports[2]: unknown port or label 'zzz'; known are: eth0, eth1, uplink",
+        "1 spec.ports[1]: unknown port or label 'eht1'; did you mean 'eth1'? Otherwise list 'eht1' in the Device's 'ports'",
+        (
+            "1 spec.ports[2]: unknown port or label 'zzz'; known are: eth0, eth1, uplink; use one of them, or list 'zzz' "
+            "in the Device's 'ports'"
+        ),
     ]
     assert faults(device(), before=(known, network(ports=["eth1"]))) == [
-        "-1 spec.ports[0]: NetworkInstance 'ni1', applied before: unknown port or label 'eth1'; did you mean 'eth0'?"
+        (
+            "-1 spec.ports[0]: NetworkInstance 'ni1', applied before: unknown port or label 'eth1'; known are: eth0; "
+            "use one of them, or list 'eth1' in the Device's 'ports'"
+        )
     ]
 
 

@@ -63,9 +63,11 @@ def test_given_addresses(switch: Make, app: Make, faults: Faults, field: str, va
 )
 def test_frames_of_a_local(network: Make, app: Make, faults: Faults, field: str, value: Any) -> None:
     """A local instance carries IP alone."""
-    assert faults(network(), app("app1", {field: value})) == [
-        f"1 spec.interfaces[0].{field}: network 'ni1' is no switch, so that it carries IP alone; leave '{field}' out"
-    ]
+    what = f"network 'ni1' is no switch, so that it carries IP alone; leave '{field}' out"
+    if field == "vlan":
+        what = "network 'ni1' is a local one, and only switches have VLANs; leave 'vlan' out, or name a network of "
+        what += "'type: switch'"
+    assert faults(network(), app("app1", {field: value})) == [f"1 spec.interfaces[0].{field}: {what}"]
 
 
 @pytest.mark.parametrize(

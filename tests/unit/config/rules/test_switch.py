@@ -70,7 +70,9 @@ def test_in_two_switches(device: Make, switch: Make, faults: Faults, ports: Any,
     what = f"{expected} that of switch 'sw1', and a port is of one switch only; "
     what += "give this one another port, or attach its apps to 'sw1'"
     assert faults(known, one, other) == [f"2 spec.ports[{n}]: {what}"]
-    assert faults(other, before=(known, one)) == [f"0 spec.ports[{n}]: {what}"]
+    renamed = "'sw1' was applied before and is not in what is being applied: if this one takes its place, delete it, "
+    renamed += "or apply with --prune"
+    assert faults(other, before=(known, one)) == [f"0 spec.ports[{n}]: {what}. {renamed}"]
     # The one that is being written is at fault.
     found = faults(one, before=(known, other))
     assert [each[:40] for each in found] == ["0 spec.ports[0]: port 'eth3' is already "]
@@ -217,8 +219,25 @@ def test_without_a_device(switch: Make, network: Make, faults: Faults) -> None:
 def test_unknown_port(device: Make, switch: Make, faults: Faults) -> None:
     """A switch names ports that there are, as others do."""
     assert faults(device(), switch("sw1", "eht0")) == [
-        "1 spec.ports[0]: unknown port or label 'eht0'; did you mean 'eth0'?"
+        "1 spec.ports[0]: unknown port or label 'eht0'; did you mean 'eth0'? Otherwise list 'eht0' in the Device's 'ports'"
     ]
+    # Another number is no slip of the pen.
+    assert faults(device(), switch("sw1", "eth3")) == [
+        (
+            "1 spec.ports[0]: unknown port or label 'eth3'; known are: eth0; use one of them, or list 'eth3' in the "
+            "Device's 'ports'"
+        )
+    ]
+
+
+def test_a_port_twice(device: Make, switch: Make, network: Make, faults: Faults) -> None:
+    """The same word twice is a slip; a port by its name and by a label of its others is not."""
+    known = device({"name": "eth3", "labels": ["field"]}, {"name": "eth4", "labels": ["field"]})
+    assert faults(known, switch("sw1", "eth3", "eth3")) == [
+        "1 spec.ports[1]: port 'eth3' is there twice; keep one"
+    ]
+    assert faults(known, switch("sw1", "eth3", "field")) == []
+    assert faults(known, network(ports=["eth3", "eth3"])) == []
 
 
 def test_where_it_is_said(lines: Callable[[str], list[str]]) -> None:

@@ -99,7 +99,7 @@ LABELS = {"eth0": ["all"], "eth1": ["all", "field"], "eth2": []}
     st.lists(
         st.tuples(
             st.sampled_from(["switch", "local"]),
-            st.lists(st.sampled_from([*LABELS, "all", "field"]), max_size=2),
+            st.lists(st.sampled_from([*LABELS, "all", "field"]), max_size=2, unique=True),
         ),
         max_size=4,
     ),

@@ -155,6 +155,19 @@ def test_ports_of_a_switch_without(device: Make, switch: Make, faults: Faults) -
     ]
 
 
+def test_guard_without_spanning_tree(device: Make, switch: Make, faults: Faults) -> None:
+    """With one port no spanning tree runs, and nothing would be guarded; two by one label are several."""
+    known = device({"name": "eth3", "labels": ["field"]}, {"name": "eth4", "labels": ["field"]})
+    what = "no spanning tree runs in a switch with one port, so that the guard would do nothing; leave 'bpduGuard' "
+    what += "out, or give the switch a second port"
+    guard = {"bpduGuard": ["eth3"]}
+    assert faults(known, switch("sw1", "eth3", stp=guard)) == [f"1 spec.stp.bpduGuard[0]: {what}"]
+    assert faults(known, switch("sw1", "field", stp=guard)) == []
+    assert faults(known, switch("sw1", stp=guard)) == [
+        "1 spec.stp.bpduGuard[0]: switch 'sw1' has no ports; add 'eth3' to 'ports', or leave this out"
+    ]
+
+
 def test_trunk_without_access(device: Make, switch: Make, app: Make, faults: Faults) -> None:
     """Where nobody is in a VLAN, there is none to carry; one access anywhere in the network is enough."""
     trunk = {"trunk": [100, 200]}
