@@ -184,3 +184,24 @@ def test_no_service_tags() -> None:
                     assert told == other, (sender, kinds)
 
     on_a_switch(run, app("a", antiSpoofing=False), app("b"))
+
+
+@isolated
+def test_nothing_hides_behind_two_tags() -> None:
+    """A host takes off both, of VLAN 0, and believes an advertisement or an ARP that the guard has not seen."""
+
+    async def run(switch: Switch) -> None:
+        site = MACS["site"]
+        switch.send("site", arp(BROADCAST, site, (site, "0.0.0.0"), "here"))
+        forged = arp(BROADCAST, MACS["a"], (site, "10.0.0.1"), "10.0.0.9")
+        honest = udp(MACS["a"], SITE, 6000, 53)
+        for tags, frame, heard in (
+            (1, honest, True), (1, forged, False), (2, honest, False), (2, forged, False),
+        ):  # fmt: skip
+            for name in switch.sockets:
+                switch.heard(name)
+            switch.send("a", frame[:12] + tags * struct.pack("!HH", 0x8100, 0) + frame[12:])
+            told = any(frame[14:] in each for each in switch.heard("site"))
+            assert told == heard, (tags, heard)
+
+    on_a_switch(run, app("a"), app("b"))

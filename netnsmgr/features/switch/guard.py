@@ -69,7 +69,7 @@ class Vif:
 
     ``ether_types`` are the only such protocols (None: all); ``groups`` the last digits of the forwarded ones;
     ``locked``: the bridge itself sees to the MAC address; ``listed``: lists ask for every packet's mark.  Without ``tags``
-    no frame with a VLAN tag passes; ``single``: none with two.  Service tags (802.1ad) never do.  Where the bridge runs
+    no frame with a VLAN tag passes; ``single``: none with two, as none of a ``guarded`` one has.  Service tags (802.1ad) never do.  Where the bridge runs
     the ``spanning`` tree, a BPDU is to reach it, and no farther: it shuts the interface.
     """
 
@@ -126,8 +126,9 @@ def _groups(vif: Vif) -> list[str]:
 
 def _slow(vif: Vif) -> list[str]:
     """Return the rules for all that is not of the many."""
-    # After a tag this is what comes next, and after the second one what the first would be to the next switch.
-    double = ", 0x8100 : drop, 0x88a8 : drop" if vif.single else ""
+    # After a tag this is what comes next: a host takes off both, and sees what no rule has; a switch takes the second
+    # one for the first.
+    double = ", 0x8100 : drop, 0x88a8 : drop" if vif.single or vif.guarded else ""
     return [
         f"meta protocol vmap {{ arp : goto @@_arp, ip : goto @@_ip, ip6 : goto @@_ip6{double} }}",
         *_others(vif),
