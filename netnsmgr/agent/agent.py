@@ -32,6 +32,8 @@ class Role(Protocol):
     tables: tuple[str, ...]
     ipv6: bool
     """Whether IPv6 is wanted here; known after ``intend``."""
+    hears6: bool
+    """Whether changes of IPv6 addresses are to be heard, whether or not anything else of IPv6 is; known as late."""
 
     async def intend(
         self, row: dict[str, Any], views: dict[str, dict[str, Any]], system: KernelSystem
@@ -88,6 +90,9 @@ class Agent:
                     views[table] = self._subscribe(table)
             if self._role.ipv6:
                 system.rtnl.ipv6 = netlink.ipv6 = True
+            if self._role.hears6 and not (netlink.addresses6 or netlink.ipv6):
+                self.wake()  # it may have gone before we listen
+            netlink.addresses6 = self._role.hears6
             return found
 
         def progress(outcome: Outcome) -> None:

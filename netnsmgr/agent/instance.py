@@ -78,7 +78,7 @@ class InstanceRole:
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
         self.learning = Learner(f"{run_dir}/instances/{name}", name)
         self._user = helper_user()
-        self.ipv6 = False
+        self.ipv6 = self.hears6 = False
         self._asked: tuple[object, ...] = ()
         self._scope: InstanceScope | None = None
         self._intent: Intent = {}

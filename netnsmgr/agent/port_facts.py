@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
 
-from netnsmgr.agent.lent_ports import at_switch
+from netnsmgr.agent.lent_ports import as_used, at_switch
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPAddress, IPInterface, Version, interface
 from netnsmgr.features import port_dhcp, port_dhcp6
@@ -51,8 +51,13 @@ class PortWatch:
 
     async def facts(
         self, ports: Sequence[Port], system: KernelSystem, *, ipv6: bool, holders: Mapping[str, str]
-    ) -> list[PortFacts]:
-        """Return what is known of each port now; ``holders`` says which switch shall have which."""
+    ) -> tuple[list[Port], list[PortFacts]]:
+        """Return the ports as they can be used now, and what is known of each.
+
+        ``holders`` says which switch shall have which.
+        """
+        used = [await as_used(port, system) for port in ports]
+        ports = [port for port, _ in used]
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._leases = {port.name: self._lease(port, now) for port in ports if port.dhcp}
         # Also of ports without `dhcp6`: their instances may have asked for prefixes.
@@ -65,7 +70,8 @@ class PortWatch:
             if advertised(port):
                 self._ask(port, links.get(port.l3), found, system, now)
         facts = [self._facts(port, links.get(port.ifname), found, system, ipv6=ipv6) for port in ports]
-        return [await at_switch(each, port, holders, system) for port, each in zip(ports, facts, strict=True)]
+        both = zip(used, facts, strict=True)
+        return ports, [await at_switch(each, port, holders, system, why) for (port, why), each in both]
 
     def next_look(self) -> float | None:
         """Return when, in seconds since the device's start, something ends that nobody may have renewed."""

@@ -42,7 +42,7 @@ class UplinkRole:
         self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
         self._forwarding = ForwardingMemory(f"{run_dir}/instances/uplink")
         self._waits: dict[str, str] = {}
-        self.ipv6 = False
+        self.ipv6 = self.hears6 = False
         self._scope: UplinkScope | None = None
         self._intent: Intent = {}
         self._read: dict[str, tuple[object, LinkedInstance]] = {}
@@ -77,7 +77,11 @@ class UplinkRole:
         system.rtnl.ipv6 |= self.ipv6
         switches = [each for each in linked if each.instance.is_switch]
         taken = port_links.holders(((port, None) for port in ports), switches)
-        facts = await self._ports.facts(ports, system, ipv6=self.ipv6, holders=taken)
+        used, facts = await self._ports.facts(ports, system, ipv6=self.ipv6, holders=taken)
+        self.hears6 = any(each.foreign6 for each in facts)
+        if device is not None and any(each.unshared for each in facts):
+            spec = device.spec.model_copy(update={"ports": tuple(used)})
+            device = device.model_copy(update={"spec": spec})
         wanted = {
             v: system.files.read(f"/proc/sys/{PARAMETERS[v]}")
             for v in VERSIONS
@@ -173,14 +177,17 @@ class UplinkRole:
         hindered = [
             f"pending: port {port.name} {facts.obstacle}"
             for port, facts in self._scope.ports
-            if port.shared and facts.obstacle
+            if facts.unshared
+        ]
+        remarks = [
+            f"note: port {port.name} {facts.remark}" for port, facts in self._scope.ports if facts.remark
         ]
         ready = complete(outcome, own) and not busy and not hindered
         return {
             "name": self._scope.device.name,
             "revision": revision,
             "state": "ready" if ready else "degraded" if failed else "reconciling",
-            "reasons": reasons(outcome, mine, names) + hindered,
+            "reasons": reasons(outcome, mine, names) + hindered + remarks,
             "ports": [port_row(port, facts) for port, facts in self._scope.ports],
             # Without the instances' links: each instance's own status has its, and this one would grow with all.
             "items": items_of(outcome, mine),
@@ -230,8 +237,7 @@ class UplinkRole:
                     "ntp": [str(server) for server in facts.ntp],
                     "mtu": facts.mtu,
                     "addresses": [str(address) for address in facts.addresses],
-                    **({"mode": "shared" if port.shared else "moved"} if instance.is_switch else {}),
-                    **({"carrier": facts.carrier} if instance.is_switch and port.shared else {}),
+                    **(_of_switch(port, facts) if instance.is_switch else {}),
                 }
                 for port, facts in ports
                 if facts.present or facts.lent == instance.name
@@ -260,3 +266,9 @@ def _addresses6(
     ]
     known = (inner_address(linked, outer) for outer in before)
     return tuple(sorted({*told, *(each for each in known if each is not None)}))
+
+
+def _of_switch(port: Port, facts: PortFacts) -> dict[str, Any]:
+    """Return what a switch has to know of its port beside that: how it has it, and whether the wire is there."""
+    shared = {"carrier": facts.carrier} if port.shared else {}
+    return {"mode": "shared" if port.shared or facts.unshared else "moved", **shared}

@@ -76,7 +76,20 @@ def holders(ports: Iterable[tuple[Port, object]], switches: Sequence[LinkedInsta
 def moved(scope: UplinkScope) -> frozenset[str]:
     """Return the names of the ports that are, or shall be, in a switch's namespace: nothing here may use them."""
     taken = holders(scope.ports, scope.switches)
-    return scope.awaited.union(port.name for port, _ in scope.ports if port.name in taken and not port.shared)
+    alone = (port.name for port, facts in scope.ports if not port.shared and not facts.unshared)
+    return scope.awaited.union(name for name in alone if name in taken)
+
+
+def foreign(port: Port, addresses: Iterable[IPInterface]) -> list[IPInterface]:
+    """Return those of somebody else's addresses that a port cannot take to a switch, or to its bridge."""
+    left = (each for each in addresses if each.ip not in LINK_LOCAL and each not in port.addresses)
+    return sorted(left, key=str)
+
+
+def remark(port: Port, addresses: Iterable[IPInterface]) -> str:
+    """Return what to say of somebody else's addresses on a port that is shared already; as the words after its name."""
+    used = ", ".join(map(str, foreign(port, addresses)))
+    return f"has the address {used} of somebody else, while {port.l3} has its own: remove it" if used else ""
 
 
 def obstacle(
@@ -115,10 +128,9 @@ def obstacle(
     above = sorted(other.name for other in links.values() if other.lower == name)
     if above and not port.shared:
         return f"carries {', '.join(above)}, which would be lost with it: remove that, or {SHARED}"
-    used = sorted(str(each) for each in addresses if each.ip not in LINK_LOCAL and each not in port.addresses)
-    if used:
+    if used := ", ".join(map(str, foreign(port, addresses))):
         moved_with = "write it under addresses" if port.shared else SHARED
-        return f"has the address {', '.join(used)} of somebody else: remove it, or {moved_with}"
+        return f"has the address {used} of somebody else: remove it, or {moved_with}"
     record = Record.of(info, key)
     if record is None and claims(info):
         return (

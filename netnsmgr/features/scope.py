@@ -64,6 +64,12 @@ class PortFacts:
     """The switch in whose namespace it is; it is then not present."""
     obstacle: str = ""
     """Why it cannot be in a switch, in words that follow its name."""
+    unshared: bool = False
+    """It is to be shared and cannot be yet: until then it is used as if nobody had written so."""
+    remark: str = ""
+    """What is wrong with it and keeps nothing from working, in words that follow its name."""
+    foreign6: bool = False
+    """Obstacle or remark is an IPv6 address of somebody else."""
 
     @property
     def usable(self) -> bool:

@@ -37,7 +37,12 @@ def port_items(scope: UplinkScope, port: Port, facts: PortFacts) -> list[Item]:
     own = own_link(scope, port)
     if not facts.present:
         return [own]
-    return [own, LinkUp(port.ifname, port.mtu), bridge(port, facts), SharedPort(port.ifname, port.l3)]
+    return [
+        own,
+        LinkUp(port.ifname, port.mtu),
+        bridge(port, facts),
+        SharedPort(port.ifname, port.l3, port.addresses),
+    ]
 
 
 def switch_items(port: Port, facts: PortFacts, linked: LinkedInstance, far: ExternalNetns) -> list[Item]:

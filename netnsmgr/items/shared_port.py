@@ -6,8 +6,9 @@ bridge without ports.  The port is by the record in its alias (``items/port.py``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from netnsmgr.core.ip import IPInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.errors import KernelError
 from netnsmgr.items.address import Address
@@ -38,9 +39,11 @@ class SharedPort(PortItem):
     """A port of the device that is a port of ``bridge``, and has no address of its own.
 
     IPv6 is off on it: addresses and routes that the kernel took from its routers would stay, and lead nowhere.
+    ``taken`` are addresses that go from it, whoever gave them, as ours do: the bridge has them.
     """
 
     bridge: str
+    taken: tuple[IPInterface, ...] = ()
 
     def deps(self) -> frozenset[Ref]:
         return frozenset({link_ref(self.name), link_ref(self.bridge)})
@@ -50,7 +53,7 @@ class SharedPort(PortItem):
         info = (await system.rtnl.links()).get(self.name)
         silent = system.files.read(ipv6_switch(self.name)) in (None, "1\n")
         clean = silent and not await self._addresses4(system)
-        return SharedPort(self.name, info.master if clean else "") if info is not None else None
+        return replace(self, bridge=info.master if clean else "") if info is not None else None
 
     async def create(self, system: System) -> None:
         await borrow(self.name, "", system)
@@ -61,8 +64,11 @@ class SharedPort(PortItem):
             await system.rtnl.delete_address(address)
 
     async def _addresses4(self, system: System) -> list[Address]:
-        found = (address for address, _ in await system.rtnl.addresses() if address.link == self.name)
-        return [address for address in found if address.address.version == 4]
+        return [
+            each
+            for each, ours in await system.rtnl.addresses()
+            if each.link == self.name and each.address.version == 4 and (ours or each.address in self.taken)
+        ]
 
     async def modify(self, old: Item, system: System) -> None:
         await self.create(system)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netnsmgr.core.ip import VERSIONS, IPAddress, Version, any_network
+from netnsmgr.core.ip import VERSIONS, IPAddress, IPInterface, Version, any_network, interface
 from netnsmgr.items.address import Address
 from netnsmgr.items.route import MAIN, Route
 from netnsmgr.items.rule import Rule
@@ -20,7 +20,9 @@ from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
 
 KERNEL_PROTOCOL = 2
 WHOLE_MARK = 0xFFFFFFFF
-NODAD, DEPRECATED = 0x02, 0x20  # IFA_F_…, linux/if_addr.h
+TEMPORARY, NODAD, DEPRECATED = 0x01, 0x02, 0x20  # IFA_F_…, linux/if_addr.h
+KERNEL_RA = 2
+"""``IFAPROT_KERNEL_RA`` of linux/if_addr.h: the kernel has made the address of what a router advertises."""
 PREFERENCE = {1: 0, 0: 1, 3: 2}
 """Of routers, as they advertise it: high, medium, low (RFC 4191, 2.1; ``RTA_PREF``) → their order."""
 IPV6_METRIC = 1024
@@ -59,6 +61,20 @@ class RoutingRequests(LinkRequests):
                     address = Address(link, ip_interface(text), deprecated=old)
                     found.append((address, message.get("proto") == OWNER_PROTOCOL))
         return found
+
+    async def advertised(self, link: str) -> frozenset[IPInterface]:
+        """Return a link's IPv6 addresses that the kernel has made of router advertisements; whatever ``ipv6`` says.
+
+        Only the kernel makes temporary ones: it ignores that flag in requests (``inet6_rtm_newaddr``).
+        """
+        messages = await listed("addresses", self._ip.get_addr(family=socket.AF_INET6))
+        number = index(link)
+        return frozenset(
+            interface(ip_address(message.get("address")), message["prefixlen"])
+            for message in messages
+            if message["index"] == number
+            and (message.get("proto") == KERNEL_RA or (message.get("flags") or 0) & TEMPORARY)
+        )
 
     async def add_address(self, address: Address) -> None:
         await self._address("replace", address)

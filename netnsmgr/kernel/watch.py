@@ -32,7 +32,8 @@ class NetlinkWatch:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._ipv6 = False
+        self._ipv6 = self._addresses6 = False
+        self._heard: frozenset[int] = frozenset()
         self._routing = _joined(socket.NETLINK_ROUTE, GROUPS | IPV4_NETCONF)
         self._sockets = [self._routing, _joined(NETLINK_NETFILTER, NFTABLES_GROUP)]
         for watched in self._sockets:
@@ -45,10 +46,25 @@ class NetlinkWatch:
 
     @ipv6.setter
     def ipv6(self, wanted: bool) -> None:
-        if wanted != self._ipv6:
-            self._ipv6 = wanted
-            for group in IPV6_GROUPS:
-                self._routing.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP if wanted else DROP_MEMBERSHIP, group)
+        self._ipv6 = wanted
+        self._join()
+
+    @property
+    def addresses6(self) -> bool:
+        """Whether changes of IPv6 addresses are heard, also where nothing else of IPv6 is; not at first."""
+        return self._addresses6
+
+    @addresses6.setter
+    def addresses6(self, wanted: bool) -> None:
+        self._addresses6 = wanted
+        self._join()
+
+    def _join(self) -> None:
+        wanted = frozenset(IPV6_GROUPS if self._ipv6 else IPV6_GROUPS[:1] if self._addresses6 else ())
+        for group in wanted ^ self._heard:
+            what = ADD_MEMBERSHIP if group in wanted else DROP_MEMBERSHIP
+            self._routing.setsockopt(SOL_NETLINK, what, group)
+        self._heard = wanted
 
     def drain(self) -> bool:
         """Throw away what has been said so far; true if anything was."""
