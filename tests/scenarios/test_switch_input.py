@@ -106,3 +106,21 @@ def test_what_is_disturbed(w: World) -> None:
         ["ni1", "ready", "local", "10.10.1.0/24", "eth0"],
         ["sw1", "ready", "switch", "-", "eth3"],
     ]
+
+
+def test_a_device_in_use_stays(w: World) -> None:
+    """Deleting the Device under those who use its ports is refused, and changes nothing."""
+    said = w.command("delete", "device", "edge", code=None)
+    assert said.returncode != 0
+    assert "Device 'edge' cannot be deleted: its ports are used by " in said.stderr
+    assert "switch 'sw1' (eth3)" in said.stderr
+    assert "local network 'ni1' (eth0)" in said.stderr
+    assert "eth3:moved(sw1),eth4:" in w.command("get", "device").stdout
+
+
+def test_a_switch_is_no_kind(w: World) -> None:
+    """Whoever asks for switches is told how they are called."""
+    for command in (("get", "switch"), ("describe", "switch", "sw1"), ("explain", "switch")):
+        said = w.command(*command, code=None)
+        assert said.returncode != 0
+        assert "a switch is a NetworkInstance (ni) with 'type: switch'" in said.stderr
