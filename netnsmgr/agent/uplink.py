@@ -21,7 +21,7 @@ from netnsmgr.features.egress6 import inner_address
 from netnsmgr.features.forwarding import PARAMETERS
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
-from netnsmgr.features.scope import Intent, LinkedInstance, UplinkScope
+from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.uplink import intent
 from netnsmgr.items.link import netns_ref
 from netnsmgr.kernel.system import KernelSystem
