@@ -14,6 +14,7 @@ from netnsmgr.agent.port_rows import let_go, port_names, port_row
 from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.status import complete, items_of, reasons
+from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS
 from netnsmgr.features import port_links
 from netnsmgr.features.delegation import ends, share_out
