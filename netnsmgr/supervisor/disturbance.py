@@ -1,4 +1,4 @@
-"""What a change does to traffic that the items do not tell: ports that come and go, in words.  Pure."""
+"""What a change does to traffic that the items do not tell: ports that come and go, VLANs, in words.  Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,21 @@ def disturbed(old: Config, new: Config) -> dict[str, list[str]]:
     for name in sorted(before.keys() | after.keys()):
         for agent, what in _port(name, before.get(name), after.get(name)):
             found.setdefault(agent, []).append(what)
+    for name, ni in new.instances.items():
+        known = old.instances.get(name)
+        if ni.is_switch and known is not None and known.is_switch and _vlans(old, name) != _vlans(new, name):
+            found.setdefault(name, []).append("the VLANs: who reaches whom changes for what is connected")
     return found
+
+
+def _vlans(config: Config, switch: str) -> tuple[object, ...]:
+    """Return what tells VLANs apart on a switch: what is written for its ports, and the VLANs of its interfaces."""
+    written = {
+        (app.name, interface.name): interface.vlan
+        for app, interface in config.members.get(switch, ())
+        if interface.vlan is not None
+    }
+    return config.instances[switch].spec.vlans, written
 
 
 def _uses(config: Config) -> dict[str, _Use]:

@@ -128,3 +128,17 @@ def test_sharing_killed_at_random_moments(w: World) -> None:
     w.eventually(lambda: right("eth0") and links(w).keys() == {"lo", "eth0", "eth3"}, "all is as before")
     w.eventually(lambda: "ifalias" not in links(w)["eth0"], "the record is gone")
     assert links(w)["eth0"]["address"] == before["address"]
+
+
+def test_an_unplugged_port_is_down_for_its_switch_too(w: World) -> None:
+    """What the switch says of it is what the device says, and both see it come back."""
+    w.apply(shared(), switch("ni6", "eth0"))
+
+    def states() -> tuple[str, str]:
+        of_device = next(each for each in w.device()["ports"] if each["name"] == "eth0")
+        return of_device["state"], w.instance("ni6")["ports"][0]["state"]
+
+    for direction in ("up", "down", "up"):
+        w.lab.gw.run(["ip", "link", "set", "eth0", direction])
+        w.until(lambda wanted=direction: states() == (wanted, wanted), f"the port is {direction}")  # type: ignore[misc]
+    assert w.instance("ni6")["reasons"] == []

@@ -172,6 +172,8 @@ def test_what_a_person_is_told(w: World, site: Segment) -> None:
     assert "drop" in described
 
     def logged() -> bool:
+        # What is dropped before the log listens is not in it.
+        assert answer(app1, f"http://{two}/") == "curl 28"
         flows = w.command("flows", "app1").stdout
         return f"{two}:80" in flows and "drop" in flows
 

@@ -191,7 +191,7 @@ def steadily_degraded(world: World, name: str) -> None:
         ]
         return any((after - before).total_seconds() > 0.9 for before, after in pairwise(times))
 
-    world.until(rests, "a second between two retries")
+    world.eventually(rests, "a second between two retries")
     since, seen = world.mark(), {said()}
 
     def tried_again() -> bool:

@@ -202,6 +202,24 @@ class TestStatus:
         )  # fmt: skip
         assert not status.troubled(self.MADE, down)
 
+    def test_unplugged_but_shared(self) -> None:
+        """The link here leads to a bridge and has a carrier always: what counts is told of the port."""
+        port = self.MADE.ports[0]
+        told = replace(seen(self.MADE, "forwarding"), carriers={port.name: False})
+        row = status.port_row(self.MADE, port, told)
+        assert (row["state"], row["reasons"]) == (
+            "down", ["no carrier: there is no cable, or nothing on its other end"],
+        )  # fmt: skip
+
+    def test_not_brought_up(self) -> None:
+        """Without its bridge, and where that is down, nobody says that a cable is missing or that a BPDU came."""
+        port = self.MADE.ports[0]
+        down = LinkInfo(port.ifname, 7, "veth", False, False, 1500, "", "", "", None)
+        assert status.port_row(self.MADE, port, Seen({port.ifname: down}, {}))["reasons"] == []
+        closed = replace(seen(self.MADE, "disabled", guard=True), up=False)
+        assert status.port_row(self.MADE, port, closed)["reasons"] == []
+        assert not status.troubled(self.MADE, closed)
+
     def test_missing(self) -> None:
         row = status.port_row(self.MADE, self.MADE.ports[0], Seen({}, {}))
         assert (row["state"], row["mtu"], row["stp"]) == ("missing", None, "disabled")

@@ -110,3 +110,14 @@ def config(*switches: tuple[str, list[str]], shared: bool = False, **spec: Any) 
 def test_in_words(old: Config, new: Config, expected: dict[str, list[str]]) -> None:
     """Who loses what, or nobody."""
     assert disturbed(old, new) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [({}, {"eth3": {"access": 100}}, True), ({"eth3": {"access": 100}}, {"eth3": {"access": 100}}, False)],
+)
+def test_vlans_change_who_reaches_whom(old: dict[str, Any], new: dict[str, Any], said: bool) -> None:
+    """No link is made anew for them, and still what is connected loses some and gains others."""
+    before, after = (config(("sw1", ["eth3"]), vlans=vlans) for vlans in (old, new))
+    expected = {"sw1": ["the VLANs: who reaches whom changes for what is connected"]} if said else {}
+    assert disturbed(before, after) == expected
