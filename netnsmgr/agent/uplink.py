@@ -271,5 +271,5 @@ def _addresses6(
 
 def _of_switch(port: Port, facts: PortFacts) -> dict[str, Any]:
     """Return what a switch has to know of its port beside that: how it has it, and whether the wire is there."""
-    shared = {"carrier": facts.carrier} if port.shared else {}
-    return {"mode": "shared" if port.shared or facts.unshared else "moved", **shared}
+    shared = port.shared or facts.unshared
+    return {"mode": "shared", "carrier": facts.carrier} if shared else {"mode": "moved"}
