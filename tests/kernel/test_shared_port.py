@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
@@ -34,10 +36,12 @@ def port(script: str = "") -> None:
 
 @isolated
 async def test_is_there_as_intended_and_goes_without_a_trace() -> None:
-    """The bridge has the port's MAC and forwards link-local groups; the port has no address, and is afterwards as found."""
+    """The bridge has the port's MAC and forwards link-local groups; the port has none of the addresses that the bridge has
+    now, and is afterwards as found."""
     port("ip addr add 10.0.0.1/24 dev eth0; ip link set eth0 alias mine")
+    taken = replace(PORT, taken=(ip_interface("10.0.0.1/24"),))
     async with stage(owns_namespace=False) as agent:
-        assert await agent.bring(OWN, BRIDGE, PORT) == ["create link/br-eth0", "create port/eth0"]
+        assert await agent.bring(OWN, BRIDGE, taken) == ["create link/br-eth0", "create port/eth0"]
         found, own = link("br-eth0"), link("eth0")
         assert (found["address"], found["linkinfo"]["info_data"]["group_fwd_mask"]) == (MAC, "0xfff8")
         assert (own["master"], own["addr_info"], own["ifalias"].startswith(RECORD)) == ("br-eth0", [], True)
@@ -63,7 +67,7 @@ async def test_verbs_can_be_repeated() -> None:
         assert await agent.bring(OWN, BRIDGE, PORT) == []
         sh("ip link set eth0 nomaster; ip addr add 10.0.0.9/24 dev eth0")
         assert await agent.bring(OWN, BRIDGE, PORT) == ["modify port/eth0"]
-        assert link("eth0")["addr_info"] == []
+        assert [each["local"] for each in link("eth0")["addr_info"]] == ["10.0.0.9"], "somebody else's is left"
         sh("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6")
         assert await agent.bring(OWN, BRIDGE, PORT) == ["modify port/eth0"]
 
