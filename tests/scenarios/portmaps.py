@@ -53,6 +53,11 @@ class Talk:
         self._number += 1
         return self._process.wait_line(f"#{self._number} ").partition(" ")[2]
 
+    def first(self) -> str:
+        """The same where an answer has to come: the first packets may wait for their neighbour for a second."""
+        said = self.next()
+        return self.next() if said == "silence" else said
+
     def stop(self) -> None:
         self._process.stop()
 

@@ -181,8 +181,8 @@ def steadily_degraded(world: World, name: str) -> None:
             and any(MISSING in each for each in of_app.get("reasons", ()))
         )
 
-    world.until(said, "the switch and its application say what is missing")
     since = world.mark()
+    world.until(said, "the switch and its application say what is missing")
 
     def rests() -> bool:
         times = [
