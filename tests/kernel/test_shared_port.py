@@ -67,7 +67,9 @@ async def test_verbs_can_be_repeated() -> None:
         assert await agent.bring(OWN, BRIDGE, PORT) == []
         sh("ip link set eth0 nomaster; ip addr add 10.0.0.9/24 dev eth0")
         assert await agent.bring(OWN, BRIDGE, PORT) == ["modify port/eth0"]
-        assert [each["local"] for each in link("eth0")["addr_info"]] == ["10.0.0.9"], "somebody else's is left"
+        assert [each["local"] for each in link("eth0")["addr_info"]] == ["10.0.0.9"], (
+            "somebody else's is left"
+        )
         sh("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6")
         assert await agent.bring(OWN, BRIDGE, PORT) == ["modify port/eth0"]
 
