@@ -12,14 +12,23 @@ from netnsmgr.kernel.nfnetlink import NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR
 
 HEADER = struct.Struct("=IHHII")
 BUFFER = 256 << 10
+_SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 
 
 class RouteSocket:
-    """Open within a ``with``, in the namespace of the process."""
+    """Open within a ``with``, in the namespace of the process; waits at most ``timeout`` seconds for an answer.
+
+    ``strict``: the kernel looks at what a listing asks for, and leaves out the rest (linux 4.20).
+    """
+
+    def __init__(self, *, strict: bool = False, timeout: float = 5.0) -> None:
+        self._strict, self._timeout = strict, timeout
 
     def __enter__(self) -> Self:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self._socket.settimeout(5.0)
+        self._socket.settimeout(self._timeout)
+        if self._strict:
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
         return self
 
     def __exit__(
