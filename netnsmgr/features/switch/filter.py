@@ -142,7 +142,7 @@ def frames(scope: InstanceScope) -> list[Item]:
 
 def app_items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:
     """Return the parts of one interface: who it is, and its list."""
-    asked = metadata.watched(scope, app, interface, _watched(app, interface))
+    asked = metadata.watched(scope, app, interface, _WATCHED)
     if not wanted(scope):
         # Packets are marked as long as any are asked about.
         asked = replace(asked, needs=asked.needs | {Sysctl(each, "0").ref for each in HOOKS})
@@ -184,16 +184,15 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         # Behind a tag that the bridge does not look at a packet would pass by the list.
         tags=trunk or not (listed or aware(scope)),
         single=aware(scope),
-        locked=True,
         listed=wanted(scope),
         spanning=spanning(scope),
     )
 
 
-def _watched(app: App, interface: AppInterface) -> guard.Watched:
-    return guard.Watched(
-        arp=f"jump {observe.FROM_ARP}",
-        dhcp=f"jump {observe.FROM_DHCP}",
-        ip6=f"jump {observe.FROM_IP6}",
-        answers=f"jump {observe.ANSWERS}",
-    )
+_WATCHED = guard.Watched(
+    arp=f"jump {observe.FROM_ARP}",
+    dhcp=f"jump {observe.FROM_DHCP}",
+    ip6=f"jump {observe.FROM_IP6}",
+    answers=f"jump {observe.ANSWERS}",
+)
+"""What of an interface's packets is copied to learn its addresses."""

@@ -5,8 +5,9 @@ frames leave to it (*egress*).  Frames between the device's ports meet none of i
 on a local instance, but for addresses of IP: those are the network's to give.
 
 - The frame is marked with the interface's id, by which access lists, logs and the book of learned addresses know it.
-- With `antiSpoofing` (the default): its own MAC address, as Ethernet and ARP sender and in neighbour discovery; no answers
-  of a DHCP server, no router advertisements and no redirects; to it, its own MAC address and what is for many.
+- With `antiSpoofing` (the default): its own MAC address, as ARP sender and in neighbour discovery; no answers of a DHCP
+  server, no router advertisements and no redirects.  The frames' own addresses are the bridge's port to see to
+  (``items/bridge_port``).
 - Never BPDUs: an application is no bridge of the network's.  Other groups of the link only as `forward` says.
 - Protocols beside IP as `etherTypes` says.
 
@@ -68,7 +69,7 @@ class Vif:
     """One interface: the link of the switch, its id, its MAC address, and what may pass beside IP and ARP.
 
     ``ether_types`` are the only such protocols (None: all); ``groups`` the last digits of the forwarded ones;
-    ``locked``: the bridge itself sees to the MAC address; ``listed``: lists ask for every packet's mark.  Without ``tags``
+    ``listed``: lists ask for every packet's mark.  Without ``tags``
     no frame with a VLAN tag passes; ``single``: none with two, as none of a ``guarded`` one has.  Service tags (802.1ad) never do.  Where the bridge runs
     the ``spanning`` tree, a BPDU is to reach it, and no farther: it shuts the interface.
     """
@@ -81,7 +82,6 @@ class Vif:
     groups: tuple[int, ...] = ()
     tags: bool = True
     single: bool = False
-    locked: bool = False
     listed: bool = False
     spanning: bool = False
 
@@ -101,13 +101,12 @@ def items(body: str = "") -> list[Item]:
 
 def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     """Return the part of one interface."""
-    own = [f"ether saddr != {vif.mac} drop"] if vif.guarded and not vif.locked else []
     # A bridge's VLANs are those of 802.1Q: it would take a service tag for what a frame carries.
     tags = [*([] if vif.tags else ["ether type 0x8100 drop"]), "ether type 0x88a8 drop"]
     mark, fast = [f"meta mark set {vif.number}"], [*_FAST, _TCP]
     # Without lists only those ask for the mark who look at what is slow; it costs 2 % of the packets.
     first, later = (mark, []) if vif.listed else ([], mark)
-    coming = [*own, *tags, *first, "meta pkttype multicast goto @@_many", *fast, *later, *_slow(vif)]
+    coming = [*tags, *first, "meta pkttype multicast goto @@_many", *fast, *later, *_slow(vif)]
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
     body += _chain("many", *later, *_groups(vif), _TCP, *_slow(vif))
     body += watched.chains
@@ -227,12 +226,7 @@ def _unguarded(mac: str, watched: Watched) -> str:
 def _going(vif: Vif) -> list[str]:
     """Return the rules for what goes to the interface; none where all that the bridge sends may."""
     others = [] if vif.ether_types is None else ["meta protocol { ip, arp, ip6 } accept", *_others(vif)]
-    own = []
-    if vif.guarded and not vif.locked:
-        # What the bridge does not know the port of it gives to all.
-        own = [f"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00 ether daddr != {vif.mac} drop"]
-    fast = [*_FAST, "meta l4proto tcp accept"] if others else []
-    return [*own, *fast, *others]
+    return [*_FAST, "meta l4proto tcp accept", *others] if others else []
 
 
 def _hook(hook: str, link: str, name: str, rules: Iterable[str]) -> str:

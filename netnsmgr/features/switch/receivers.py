@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netnsmgr.core.item import Item, Ref
+from netnsmgr.core.item import Item
 from netnsmgr.features.switch import frame, guard
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -49,11 +49,6 @@ chain @@_forward {{
 }}"""
     needs = frozenset({NftSet(FAMILY, guard.TABLE, "ports", "", None).ref})
     return NftPart(FAMILY, guard.TABLE, "gate", body, (), needs=needs)
-
-
-def ref(link: str) -> Ref:
-    """Name the part of an interface."""
-    return NftPart(FAMILY, guard.TABLE, f"vif_{link}", "", ()).ref
 
 
 def part(link: str, number: int, *, listed: bool = False) -> NftPart:
