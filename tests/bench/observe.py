@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netnsmgr.features.switch import observe
+from tests.kernel.observestage import SORTED, coming
 
 MAC, SITE, OWN = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:99"
 COUNT, PAIRS = 1000, 20
@@ -76,7 +77,7 @@ def table(family: str, hooks: str) -> Callable[[], Callable[[], object]]:
     """Rules in a table of their own: what is put into the chains that others have is less."""
 
     def make() -> Callable[[], object]:
-        nft(f"table {family} t {{ {observe.body(OWN)}\n{hooks}\n}}")
+        nft(f"table {family} t {{ {observe.body(OWN)}{SORTED}\n{hooks}\n}}")
         return lambda: nft(f"delete table {family} t")
 
     return make
@@ -145,7 +146,7 @@ def jitted() -> Callable[[], object]:
     return lambda: sh("tc qdisc del dev eth3 clsact")
 
 
-COMING = observe.coming(MAC)
+COMING = coming(MAC)
 
 
 def ingress(rules: str) -> str:

@@ -28,6 +28,27 @@ for frame in sys.stdin:
 """
 
 
+SORTED = f"""
+chain sorted {{
+    meta protocol vmap {{ arp : goto {observe.FROM_ARP}, ip : goto sorted_ip, ip6 : goto {observe.FROM_IP6} }}
+}}
+chain sorted_ip {{
+    udp dport 67 goto {observe.FROM_DHCP}
+}}"""
+"""What the guard does beside its own affairs: frames of applications go to the chain for their kind."""
+
+
+def coming(mac: str, *, guarded: bool = True) -> str:
+    """The rules for what one interface sends.
+
+    Not ``guarded``: nobody has checked yet that its frames and its ARP are of its own MAC address.
+    """
+    if guarded:
+        return "jump sorted"
+    return f"""ether saddr {mac} meta protocol arp arp saddr ether {mac} jump {observe.FROM_ARP}
+    ether saddr {mac} meta protocol {{ ip, ip6 }} jump sorted"""
+
+
 def switch(*, unguarded: int = 0) -> None:
     """The bridge ``bn0`` with its port ``eth3``, behind which is ``site``, and the applications ``app1`` and ``app2``."""
     sh(f"""
@@ -54,12 +75,12 @@ def switch(*, unguarded: int = 0) -> None:
         hooks += f"""
             chain from{vif} {{ type filter hook ingress device app{vif}.eth0 priority 0;
                 meta mark set {vif}
-                {observe.coming(mac, guarded=vif != unguarded)}
+                {coming(mac, guarded=vif != unguarded)}
                 {"jump observe_answers" if vif == unguarded else ""}
             }}"""
     macs = ", ".join(MACS.values())
     numbers = ", ".join(str(int(mac.replace(":", ""), 16)) for mac in MACS.values())
-    text = f"table netdev t {{ {observe.body(OWN)}{hooks}\n}}\n"
+    text = f"table netdev t {{ {observe.body(OWN)}{SORTED}{hooks}\n}}\n"
     text += f"add element netdev t observe_macs {{ {macs} }}\nadd element netdev t observe_chaddrs {{ {numbers} }}\n"
     subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
 

@@ -35,8 +35,8 @@ ARP, ND, DHCP, DHCP6 = "arp", "nd", "dhcp", "dhcp6"
 ANSWER, ANSWER6 = "answer", "answer6"
 """The same of DHCP servers' answers."""
 
-FROM, FROM_ARP, FROM_DHCP, FROM_IP6 = "observe_from", "observe_arp", "observe_dhcp", "observe_ip6"
-"""Chains for frames of applications, marked with the sender's id: for all, for ARP, for IPv4's UDP to port 67, for IPv6."""
+FROM_ARP, FROM_DHCP, FROM_IP6 = "observe_arp", "observe_dhcp", "observe_ip6"
+"""Chains for frames of applications, marked with the sender's id: for ARP, for IPv4's UDP to port 67, for IPv6."""
 ANSWERS = "observe_answers"
 """The chain for frames of whoever may be a DHCP server; it sorts out those to ports that are not a client's."""
 
@@ -112,12 +112,6 @@ set observe_answered6 {{ type ether_addr; size 8192; {_DYNAMIC} 1m; }}
 set observe_said {{ type mark . ipv4_addr; size 16384; {_DYNAMIC} {SAME}; }}
 set observe_said6 {{ type mark . ipv6_addr; size 16384; {_DYNAMIC} {SAME}; }}
 set observe_told {{ type mark; size 8192; {_DYNAMIC} 1m; }}
-chain {FROM} {{
-    meta protocol vmap {{ arp : goto {FROM_ARP}, ip : goto observe_ip, ip6 : goto {FROM_IP6} }}
-}}
-chain observe_ip {{
-    udp dport 67 goto {FROM_DHCP}
-}}
 chain {FROM_ARP} {{
     meta protocol arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 goto observe_arp_ip
 }}
@@ -169,17 +163,6 @@ chain observe_answer6 {{
     {_ALLOWED_ALL} return
     {_copy(ANSWER6, _MESSAGE)}
 }}"""
-
-
-def coming(mac: str, *, guarded: bool = True) -> str:
-    """Return the rules for what one interface sends, after its mark was set and before it passes.
-
-    Not ``guarded``: nobody has checked yet that its frames and its ARP are of its own MAC address.
-    """
-    if guarded:
-        return f"jump {FROM}"
-    return f"""ether saddr {mac} meta protocol arp arp saddr ether {mac} jump {FROM_ARP}
-    ether saddr {mac} meta protocol {{ ip, ip6 }} jump {FROM}"""
 
 
 def _tell(kind: str, size: int) -> str:
