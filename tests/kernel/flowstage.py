@@ -6,20 +6,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netnsmgr.config.check import check
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.system import ProcessInfo
-from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nfnetlink import Nfnetlink
 from netnsmgr.pubsub.hub import Hub
-from netnsmgr.supervisor.slices import Slicer
-from tests.kernel.stage import ETC, Stage, sh, stage
+from tests.kernel.stage import Stage, sh, stage
+from tests.kernel.told import told
 
 Document = dict[str, Any]
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
@@ -72,19 +68,7 @@ def scope(
         },
     }
     apps = [app("app1", "10.10.1.10", hosts), app("app2", "10.10.1.11")]
-    config, problems = check([DEVICE, instance, *apps], {})
-    assert not problems, problems
-    rows = {
-        "DevicePortConfig": {"edge": DEVICE},
-        "NetworkInstanceConfig": {"agent": instance},
-        "AppNetworkConfig": {a["metadata"]["name"]: a for a in apps},
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
-    made = instance_scope(
-        row, LinkFacts(), run_dir=run_dir, state_dir="/run/state", netns_inode=inode() or 0, helper_user="root",
-        helpers=tuple(helpers), python=sys.executable,
-    )  # fmt: skip
-    return replace(made, etc=ETC)
+    return told(DEVICE, instance, *apps, link=LinkFacts(), run_dir=run_dir, helpers=tuple(helpers))
 
 
 def build() -> None:

@@ -10,21 +10,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from netnsmgr.config.check import check
 from netnsmgr.core.item import Item
 from netnsmgr.features import bridge, metadata, vif
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.file import Directory
-from netnsmgr.kernel.namespace import inode
-from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
-from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.stage import ETC, Stage, sh, stage
+from tests.kernel.told import told
 
 Document = dict[str, Any]
 URL = "http://169.254.169.254"
@@ -45,19 +40,8 @@ def scope(*apps: Document, user: str = "nobody", air_gapped: bool = True) -> Ins
     spec = {"subnets": [f"{SUBNET}.0/24"], "ports": ports, "dhcp": {}}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
-    config, problems = check([device, instance, *apps], {})
-    assert not problems, problems
-    rows = {
-        DEVICE_CONFIG: {"edge": device},
-        INSTANCE_CONFIG: {"agent": instance},
-        APP_CONFIG: {a["metadata"]["name"]: a for a in apps},
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
-    made = instance_scope(
-        row, LinkFacts(addresses=(IPv4Address("192.0.2.7"), IPv4Address("169.254.3.3"))), run_dir="/run",
-        state_dir="/run/state", netns_inode=inode() or 0, helper_user=user, python=sys.executable,
-    )  # fmt: skip
-    return replace(made, etc=ETC)
+    link = LinkFacts(addresses=(IPv4Address("192.0.2.7"), IPv4Address("169.254.3.3")))
+    return told(device, instance, *apps, link=link, user=user)
 
 
 def items(of: InstanceScope) -> list[Item]:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
 
-from netnsmgr.config.check import check
 from netnsmgr.features.nets import Delegated
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.lease import Lease
-from netnsmgr.kernel.namespace import inode
-from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
-from netnsmgr.supervisor.slices import Slicer
-from tests.kernel.stage import ETC
+from tests.kernel.told import told
 
 Document = dict[str, Any]
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
@@ -38,17 +32,5 @@ def scope(
     wanted = {"subnets": [f"{PREFIX}::/64"], "ports": ["eth0"], "dhcp": {}} | (spec or {})
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": wanted}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
-    config, problems = check([device, instance, *apps], {})
-    assert not problems, problems
-    rows = {
-        DEVICE_CONFIG: {"edge": device},
-        INSTANCE_CONFIG: {"agent": instance},
-        APP_CONFIG: {a["metadata"]["name"]: a for a in apps},
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
     link = LinkFacts(delegated=tuple(Delegated(IPv6Network(prefix)) for prefix in delegated))
-    made = instance_scope(
-        row, link, run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user=user,
-        leases=leases, **more,
-    )  # fmt: skip
-    return replace(made, etc=ETC)
+    return told(device, instance, *apps, link=link, user=user, leases=leases, **more)

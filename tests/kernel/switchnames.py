@@ -7,29 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netnsmgr.config.check import check
 from netnsmgr.core.agreed import DNS_GROUP
 from netnsmgr.core.item import Item
 from netnsmgr.features import flowlog
 from netnsmgr.features.names import host_sets
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.features.switch import names
 from netnsmgr.items.file import File
-from netnsmgr.kernel.namespace import inode
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import FLOW_LOG
-from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.flowstage import HEAD, Making, Rows, making
 from tests.kernel.stage import ETC, sh
+from tests.kernel.told import told
 
 DNS, DNS6 = "10.20.0.2", "fd00:20::2"
 APP1, APP2 = "10.20.0.10", "10.20.0.11"
@@ -103,19 +98,7 @@ def scope(
         }
         for name, interface in (("app1", first), ("app2", second))
     ]
-    config, problems = check([device, instance, *apps], {})
-    assert not problems, problems
-    rows = {
-        "DevicePortConfig": {"edge": device},
-        "NetworkInstanceConfig": {"agent": instance},
-        "AppNetworkConfig": dict(zip(("app1", "app2"), apps, strict=True)),
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
-    made = instance_scope(
-        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="root",
-        python=sys.executable,
-    )  # fmt: skip
-    return replace(made, etc=ETC)
+    return told(device, instance, *apps, link=LinkFacts())
 
 
 def items(of: InstanceScope) -> list[Item]:

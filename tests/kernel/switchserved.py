@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
-from netnsmgr.config.check import check
 from netnsmgr.core.item import Item
 from netnsmgr.features.instance import intent
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.file import Directory
 from netnsmgr.items.port import BorrowedPort
-from netnsmgr.kernel.namespace import inode
-from netnsmgr.pubsub.tables import APP_CONFIG, DEVICE_CONFIG, INSTANCE_CONFIG
-from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.stage import ETC, Stage, sh, stage
+from tests.kernel.told import told
 from tests.lab.patience import patient
 
 Document = dict[str, Any]
@@ -43,19 +37,7 @@ def scope(*apps: Document) -> InstanceScope:
     spec = {"type": "switch", "ports": ["eth3"]}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth3"}]}}
-    config, problems = check([device, instance, *apps], {})
-    assert not problems, problems
-    rows = {
-        DEVICE_CONFIG: {"edge": device},
-        INSTANCE_CONFIG: {"agent": instance},
-        APP_CONFIG: {a["metadata"]["name"]: a for a in apps},
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
-    made = instance_scope(
-        row, LinkFacts(1, "ready", told=True), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="nobody",
-        python=sys.executable,
-    )  # fmt: skip
-    return replace(made, etc=ETC)
+    return told(device, instance, *apps, link=LinkFacts(1, "ready", told=True), user="nobody")
 
 
 def items(of: InstanceScope) -> list[Item]:

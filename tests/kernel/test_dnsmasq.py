@@ -13,17 +13,14 @@ from typing import Any
 
 import pytest
 
-from netnsmgr.config.check import check
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import bridge, dnsmasq
 from netnsmgr.features import leases as lease_items
-from netnsmgr.features.rows import instance_scope
 from netnsmgr.features.scope import InstanceScope, LinkFacts
 from netnsmgr.items.lease import Lease, parse
-from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.watch import DirectoryWatch
-from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.stage import sh, stage
+from tests.kernel.told import told
 from tests.lab import isolated
 
 pytestmark = pytest.mark.root  # dnsmasq drops its groups
@@ -65,18 +62,7 @@ def app(name: str, address: str | None = None) -> Document:
 
 
 def scope(*apps: Document, leases: tuple[Lease, ...] = ()) -> InstanceScope:
-    config, problems = check([INSTANCE, *apps], {})
-    assert not problems, problems
-    rows = {
-        "NetworkInstanceConfig": {"agent": INSTANCE},
-        "AppNetworkConfig": {a["metadata"]["name"]: a for a in apps},
-    }
-    row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
-    made = instance_scope(
-        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="root",
-        leases=leases,
-    )  # fmt: skip
-    return replace(made, etc="/run/agent/etc")
+    return told(INSTANCE, *apps, link=LinkFacts(), leases=leases)
 
 
 def items(of: InstanceScope) -> list[Item]:
