@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from typing import Any, NamedTuple, Protocol
 
+from netnsmgr.agent.allowances import CLAIMED, Allowances
 from netnsmgr.core.ip import LINK_LOCAL
 from netnsmgr.features.learnable import Ground
 
@@ -37,8 +38,6 @@ ANSWER_SECONDS = 4.0
 """The kernel asks three times, a second apart (``ucast_solicit``, ``retrans_time_ms``)."""
 TOGETHER = 32
 """Whom to ask at once: the machine's namespaces share one neighbour table (``gc_thresh3``: 1024)."""
-BURST, REFILL_SECONDS = MOST + MOST_LINK_LOCAL, 5.0
-"""What an interface may announce: all its addresses at once, then one in five seconds."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,13 @@ class Refusal(NamedTuple):
     holder: str | None
 
 
-@dataclass
-class _Allowance:
-    left: float
-    at: float
-
-
 class Book:
     """The addresses and whose they are."""
 
     def __init__(self, record: Iterable[Mapping[str, Any]] = (), now: float = 0.0) -> None:
         self._ground = Ground()
         self._entries: dict[IPv6Address, Entry] = {}
-        self._allowed: dict[int, _Allowance] = {}
+        self._allowances = Allowances()
         self._refusals: list[Refusal] = []
         for row in record:
             # Nobody was there to hear of them: they are asked about soon.
@@ -112,7 +105,7 @@ class Book:
         if ground == self._ground:
             return False
         self._ground = ground
-        self._allowed = {vif: allowed for vif, allowed in self._allowed.items() if vif in ground.macs}
+        self._allowances.restrict(ground.macs)
         before = len(self._entries)
         self._entries = {
             address: replace(entry, rival=entry.rival if entry.rival in ground.macs else None)
@@ -128,7 +121,7 @@ class Book:
         entry = self._entries.get(address)
         if entry is not None and entry.vif == vif:
             return False  # not even confirmed: an announcement is not yet an answer, and costs who makes it nothing
-        if self._ground.given.get(address) == vif or not self._allow(vif, now):
+        if self._ground.given.get(address) == vif or not self._allowances.spend(vif, CLAIMED, now):
             return False
         if not self._ground.fits(vif, address):
             if self._ground.covers(address):
@@ -140,15 +133,6 @@ class Book:
                 self._entries[address] = replace(entry, rival=vif, due=min(entry.due, now))
             return False
         self._enter(vif, address, now)
-        return True
-
-    def _allow(self, vif: int, now: float) -> bool:
-        allowed = self._allowed.setdefault(vif, _Allowance(BURST, now))
-        allowed.left = min(BURST, allowed.left + (now - allowed.at) / REFILL_SECONDS)
-        allowed.at = now
-        if allowed.left < 1:
-            return False
-        allowed.left -= 1
         return True
 
     def _enter(self, vif: int, address: IPv6Address, now: float) -> None:
