@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netnsmgr.agent import learned
+from netnsmgr.agent.allowances import CLAIMED
 from netnsmgr.agent.learned import Book, Refusal
 from netnsmgr.core.ip import LINK_LOCAL
 from netnsmgr.features.learnable import Ground
@@ -202,7 +203,7 @@ def test_who_makes_addresses_in_a_flood_costs_nobody_else_anything() -> None:
     it = book()
     assert it.announced(2, B, 0)
     changes = sum(it.announced(1, NET[0x10000 + n], n / 1000) for n in range(60_000))
-    assert changes == learned.BURST + int(60 / learned.REFILL_SECONDS) - 1
+    assert changes == CLAIMED.burst + int(60 / CLAIMED.refill) - 1
     assert it.announced(3, A, 60)
     assert it.holders[B] == 2
     assert len(it.holders) == learned.MOST + 2
