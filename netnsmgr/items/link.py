@@ -78,12 +78,14 @@ class Link(KernelItem):
     """Whether somebody else makes it the port of a bridge and brings it up: then both are not this item's affair."""
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """What has to be there before the first packet passes, but may be loaded anew without taking the link down."""
+    first: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What has to be known before the link can be made."""
 
     def key(self) -> str:
         return self.name
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({link_ref(self.master)} if self.master else ())
+        return self.first | ({link_ref(self.master)} if self.master else frozenset())
 
     def follows(self) -> frozenset[Ref]:
         return self.after

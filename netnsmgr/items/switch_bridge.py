@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from netnsmgr.core.item import Item, Ref
+from netnsmgr.core.item import Item
 from netnsmgr.errors import KernelError
 from netnsmgr.items.bridges import BridgeOptions
 from netnsmgr.items.link import ALIAS, Bridge
@@ -41,11 +41,6 @@ class SwitchBridge(Bridge):
     forward_delay: int = 15
     vlans: bool = False
     groups: int = 0
-    first: frozenset[Ref] = frozenset()
-    """What has to be known before the bridge can be made."""
-
-    def deps(self) -> frozenset[Ref]:
-        return super().deps() | self.first
 
     @property
     def full_alias(self) -> str:

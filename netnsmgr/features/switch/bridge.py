@@ -30,12 +30,16 @@ def groups(scope: InstanceScope) -> int:
     return sum(1 << group for group in set(scope.instance.spec.forward))
 
 
+def mtu_told(scope: InstanceScope) -> Told:
+    """Return what the links wait for: an application's end is born with the MTU of then, and is nobody's to change later."""
+    known = bool(scope.instance.spec.mtu) or not scope.ports or scope.link.told
+    return Told("the MTU of the ports, by the uplink agent", known)
+
+
 def items(scope: InstanceScope) -> list[Item]:
     """Return the bridge."""
     stp = scope.instance.spec.stp
-    # An application's end is born with the MTU of then, and is nobody's to change later.
-    known = bool(scope.instance.spec.mtu) or not scope.ports or scope.link.told
-    told = Told("the MTU of the ports, by the uplink agent", known)
+    told = mtu_told(scope)
     return [
         ExternalLink("lo"),
         LinkUp("lo"),

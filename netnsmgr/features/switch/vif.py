@@ -10,6 +10,7 @@ from netnsmgr.features import vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import guard, vlans
+from netnsmgr.features.switch.bridge import mtu_told
 from netnsmgr.items.bridge_port import BridgePort
 from netnsmgr.items.link import Link
 
@@ -32,8 +33,11 @@ def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]
     """
     name = vif.vif_name(app, interface)
     mac = interface.mac_for(app.name) if interface.anti_spoofing else ""
+    first = frozenset({mtu_told(scope).ref})
     links = [
-        replace(item, master="", joins=True, after=frozenset()) if isinstance(item, Link) else item
+        replace(item, master="", joins=True, after=frozenset(), first=first)
+        if isinstance(item, Link)
+        else item
         for item in vif.items(scope, app, interface)
     ]
     port = BridgePort(
