@@ -8,16 +8,21 @@ set -eu
 
 # What the daemon itself runs or loads, then what the demo, the tests and the benchmark use beside it.
 runtime="
+  charon-systemd  IPsec of an instance: IKEv2
   dhcpcd-base     DHCPv6 on the device's ports: addresses, delegated prefixes
   dnsmasq-base    DHCP and DNS of an instance
   dnsmasq-utils   dhcp_release, dhcp_release6: an application that leaves gives its lease back
   iproute2        ip: for the operator, tests and the demo
+  libcharon-extra-plugins  IPsec where the kernel has no ESP (kernel-libipsec)
   libnftables1    packet filter and NAT, loaded as a library
   nftables        nft: for the operator, tests and the demo
   radvd           router advertisements of an instance with IPv6
+  wireguard-go    WireGuard where the kernel has none
+  wireguard-tools wg: WireGuard's keys and peers
   python3         the interpreter
   python3-venv    the virtual environment
   tayga           NAT64 of an instance that has only IPv6
+  libstrongswan-extra-plugins  its newer algorithms
   unbound         DNS64 of an instance that has only IPv6
 "
 tools="
@@ -30,6 +35,7 @@ tools="
   isc-dhcp-client the applications' DHCPv6 client
   isc-dhcp-server DHCPv6 of the site, with prefix delegation
   ndisc6          rdisc6: what a router advertises
+  strongswan-swanctl the IPsec gateways that the tests connect to
   procps          ps, sysctl
   tcpdump         who sees whose packets
   udhcpc          the applications' DHCP client

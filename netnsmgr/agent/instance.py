@@ -13,6 +13,7 @@ from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.seen import link_words, seen_of
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.agent.users import helper_group, helper_user
+from netnsmgr.agent.vpn import VpnWatch
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
@@ -76,6 +77,7 @@ class InstanceRole:
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
+        self.vpn = VpnWatch({})
         self.learning = Learner(f"{run_dir}/instances/{name}", name)
         self._user = helper_user()
         self.ipv6 = self.hears6 = False
@@ -133,9 +135,10 @@ class InstanceRole:
         index = links[UPLINK].ifindex if UPLINK in links else 0
         self._seen = await seen_of(row, link, system)
         mtus = switch_status.mtus(links, row.get("ports", ()), link.mtus) if self._seen else ()
+        vpn = self.vpn.facts(row, link, links)
         while True:
             learned, told = self.learning.known(row)
-            asked = (row, link, leases, helpers, learned, told, mtus, index)
+            asked = (row, link, leases, helpers, learned, told, mtus, index, vpn)
             if self._scope is None or self._asked != asked:
                 self._scope = instance_scope(
                     row,
@@ -154,6 +157,7 @@ class InstanceRole:
                     helpers=helpers,
                     port_mtus=mtus,
                     uplink_index=index,
+                    vpn=vpn,
                 )
                 self._numbers.keep(self._scope.numbers)
                 # The metadata service of a switch has addresses of IPv6, too.
@@ -161,6 +165,7 @@ class InstanceRole:
                 self._intent, self._asked = intent(self._scope), asked
             # With a link that is gone, or an address that is now given to somebody, what was learned of it is past.
             if self.learning.keep(self._scope, links) == learned:
+                self.vpn.follow(self._scope)
                 return self._intent
 
     def next_look(self) -> float | None:
@@ -227,6 +232,9 @@ class InstanceRole:
             ports = [switch_status.port_row(scope, port, self._seen) for port in scope.ports]
             why += switch_status.reasons(scope, self._seen)
             state = "degraded" if state == "ready" and switch_status.troubled(scope, self._seen) else state
+        if trouble := self.vpn.reasons(scope):
+            why += trouble
+            state = "degraded" if state == "ready" else state
         return {
             "name": self._name,
             "revision": row["revision"],
@@ -243,6 +251,7 @@ class InstanceRole:
             **_ipv6(instance),
             "link": _link(scope),
             "backends": _backends(scope),
+            **self.vpn.row(scope),
             "apps": len(scope.interfaces),
             "items": items_of(outcome, outcome.states),
             "uplinkItems": self._uplink_items,

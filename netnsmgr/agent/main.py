@@ -121,6 +121,7 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
             role.learning.changed = agent.wake
+            role.vpn.wake_with(agent.wake)
             system = KernelSystem(
                 directory,
                 agent.wake,

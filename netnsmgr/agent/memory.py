@@ -17,7 +17,7 @@ from typing import Any
 
 from netnsmgr.core.ip import VERSIONS, Version
 from netnsmgr.features.acl.numbers import Numbers
-from netnsmgr.features.scope import LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
 
 UNKNOWN = LinkFacts.of(None)
 

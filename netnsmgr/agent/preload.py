@@ -19,8 +19,9 @@ from netnsmgr.core.execute import execute
 from netnsmgr.core.item import state
 from netnsmgr.core.plan import Op, plan
 from netnsmgr.features.instance import intent as instance_intent
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
-from netnsmgr.features.scope import LinkFacts, PortFacts
+from netnsmgr.features.scope import PortFacts
 from netnsmgr.features.uplink import intent as uplink_intent
 from netnsmgr.kernel import link_messages, nft
 from netnsmgr.kernel.namespace import die_with_parent

@@ -47,7 +47,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     File,
     Process,
 )
-INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort)
+INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort, Rule)
 UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy)
 """The kinds that are observed; one that is not listed here does not exist."""
 

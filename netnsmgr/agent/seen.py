@@ -7,7 +7,8 @@ from typing import Any
 from netnsmgr.core.item import Ref
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.link import link_ref
 from netnsmgr.kernel.system import KernelSystem

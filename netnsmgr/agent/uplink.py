@@ -89,7 +89,8 @@ class UplinkRole:
             if any(each.links for each in linked) and (v == 4 or self.ipv6)
         }
         on = self._forwarding.switched_on(wanted)
-        scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on)
+        backend = row.get("backends", {}).get("wireguard", "")
+        scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on, backend)
         awaited = frozenset(row.get("awaited", ()))
         self._scope = self._with_prefixes(replace(scope, awaited=awaited) if awaited else scope)
         self._intent = intent(self._scope)

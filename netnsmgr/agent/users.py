@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import pwd
 
-from netnsmgr.kernel.processes import HELPER_USERS
+from netnsmgr.kernel.proc import HELPER_USERS
 
 
 def helper_user() -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictInt, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from netnsmgr.config import addresses, values
+from netnsmgr.config import addresses, tunnel, values
 from netnsmgr.config.addresses import AddressRange
 from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork
 
@@ -105,7 +105,30 @@ Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLengt
 HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]
 SimpleName = Annotated[str, PlainValidator(values.simple_name), _schema("eth0", maxLength=63)]
 NetnsName = Annotated[str, PlainValidator(values.netns_name), _schema("app1", maxLength=255)]
+TunnelName = Annotated[str, PlainValidator(values.link_name), _schema("wg0", maxLength=15)]
 LinkName = Annotated[str, PlainValidator(values.link_name), _schema("eth0", maxLength=15)]
+FilePath = Annotated[
+    str, PlainValidator(values.file_path), _schema("/etc/netnsmgr/secrets/ni4.psk", pattern="^/")
+]
+Duration = Annotated[str, PlainValidator(values.duration), _schema("1h", pattern="^[1-9][0-9]*[smhd]$")]
+Network = Annotated[IPNetwork, PlainValidator(addresses.network), _TEXT, _schema("10.20.0.0/24")]
+Endpoint = Annotated[
+    tunnel.Endpoint,
+    Shown("host:port"),
+    PlainValidator(tunnel.endpoint),
+    _TEXT,
+    _schema("vpn.example.com:51820"),
+]
+IkeHost = Annotated[str, Shown("host"), PlainValidator(tunnel.host), _schema("198.51.100.1")]
+WireguardKey = Annotated[
+    str,
+    Shown("key"),
+    PlainValidator(tunnel.wireguard_key),
+    _schema("TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="),
+]
+Proposal = Annotated[
+    str, Shown("proposal"), PlainValidator(tunnel.proposal), _schema("aes256gcm16-prfsha384-ecp384")
+]
 LeaseTime = Annotated[str, PlainValidator(values.lease_time), _schema("1h", pattern="^[1-9][0-9]*[smhd]$")]
 Mtu = Annotated[StrictInt, Field(ge=1280, le=9216)]
 

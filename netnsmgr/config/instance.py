@@ -27,6 +27,7 @@ from netnsmgr.config.common import (
 )
 from netnsmgr.config.values import seconds
 from netnsmgr.config.vlan import Vlan
+from netnsmgr.config.vpn import Vpn
 from netnsmgr.core.ip import IPAddress, IPNetwork
 
 DEFAULT_DOMAIN = "internal"
@@ -171,6 +172,9 @@ class NetworkInstanceSpec(Model):
     forward: tuple[LinkLocalGroup, ...] = Field(default=(), examples=[["lldp"]])
     """Of a switch: protocols of the link that pass between apps and ports, though a bridge keeps them by itself.
     `lldp`, `eapol`, or the last digit of the group address 01:80:c2:00:00:0X, 3 to 15."""
+
+    vpn: Vpn | None = Field(default=None, examples=[{"wireguard": [{"name": "wg0"}]}])
+    """Tunnels by which apps leave, of WireGuard or IPsec. Default: none."""
 
     flow_log: StrictBool = False
     """Report the applications' flows, their DNS queries and what the access lists dropped."""

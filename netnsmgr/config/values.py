@@ -224,3 +224,21 @@ def _written(value: object) -> str:
     if isinstance(value, str):
         return f"'{value}'"
     return str(value).lower() if isinstance(value, bool | int | float) else f"a {_kind(value)}"
+
+
+def file_path(value: object) -> str:
+    """Read an absolute path."""
+    written = text(value, "/etc/netnsmgr/secrets/ni4.psk")
+    if not re.fullmatch(r"/[^\x00-\x1f]*[^\x00-\x1f/]", written):
+        raise ValueError(f"'{written}' must be an absolute path, for example /etc/netnsmgr/secrets/ni4.psk")
+    return written
+
+
+def duration(value: object) -> str:
+    """Read a duration between ten seconds and a year."""
+    written = str(value) if type(value) is int else text(value, "1h")
+    if not _DURATION.fullmatch(written):
+        raise ValueError(f"'{written}' must be a whole number and a unit (s, m, h or d), for example 1h")
+    if not 10 <= seconds(written) <= 365 * 86400:
+        raise ValueError(f"'{written}' must be at least 10s, and at most 365d")
+    return written

@@ -30,6 +30,9 @@ from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import observe as switch_observe
 from netnsmgr.features.switch import ports as switch_ports
 from netnsmgr.features.switch import vif as switch_vif
+from netnsmgr.features.vpn import guard as vpn_guard
+from netnsmgr.features.vpn import ipsec, wireguard
+from netnsmgr.features.vpn import routes as vpn_routes
 
 FEATURES = (
     bridge.items,
@@ -44,6 +47,10 @@ FEATURES = (
     names.items,
     nat64.items,
     dns64.items,
+    vpn_guard.items,
+    vpn_routes.items,
+    wireguard.items,
+    ipsec.items,
     flowlog.items,
     metadata.items,
 )

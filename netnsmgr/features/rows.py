@@ -15,16 +15,17 @@ from netnsmgr.features import mapped
 from netnsmgr.features.acl.lists import holders, lists
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.leases import owned
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Learned, LinkEnds
 from netnsmgr.features.scope import (
     InstanceScope,
     LinkedInstance,
-    LinkFacts,
     PortFacts,
     PortMap,
     UplinkScope,
     senders,
 )
+from netnsmgr.features.vpn.facts import VpnFacts
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
@@ -49,6 +50,7 @@ def instance_scope(
     helpers: tuple[ProcessInfo, ...] = (),
     port_mtus: tuple[int, ...] = (),
     uplink_index: int = 0,
+    vpn: VpnFacts | None = None,
 ) -> InstanceScope:
     """Read an instance's slice; ``known`` are the numbers that its interfaces and rules have already."""
     config = parse([row["instance"], *row["apps"]])
@@ -78,10 +80,18 @@ def instance_scope(
         port_mtus=port_mtus,
         uplink_index=uplink_index,
         link=link,
+        vpn=vpn or vpn_facts(row, link),
+        secrets=secrets_dir(state_dir, instance.name),
     )
     # Who holds what he has taken himself is said by the ids that there are.
     scope = replace(scope, numbers=known or Numbers.none())
     return replace(scope, numbers=scope.numbers.assign(lists(scope), holders(scope)))
+
+
+def vpn_facts(row: Row, link: LinkFacts) -> VpnFacts:
+    """Read what is said of an instance's tunnels; the rest its agent sees itself."""
+    backends = row.get("backends", {})
+    return VpnFacts(backends.get("esp", ""), backends.get("wireguard", ""), link.endpoints)
 
 
 def linked_instance(entry: Row) -> LinkedInstance:
@@ -113,6 +123,7 @@ def uplink_scope(
     run_dir: str,
     inode: int,
     switched_on: frozenset[Version] = frozenset(),
+    wireguard: str = "",
 ) -> UplinkScope:
     """Join what is configured of the device with what is known of its ports."""
     ports = device.spec.ports if device is not None else ()
@@ -127,6 +138,7 @@ def uplink_scope(
         netns_inode=inode,
         switched_on=switched_on,
         run_dir=run_dir,
+        wireguard=wireguard,
     )
 
 
@@ -160,3 +172,8 @@ def etc_dir(run_dir: str, agent: str) -> str:
 def lease_file(state_dir: str, instance: str) -> str:
     """Return dnsmasq's lease file; it outlives a reboot, so that applications keep their addresses."""
     return f"{state_dir}/leases/{instance}/dnsmasq.leases"
+
+
+def secrets_dir(state_dir: str, instance: str) -> str:
+    """Return the directory of keys that were generated for an instance."""
+    return f"{state_dir}/secrets/{instance}"

@@ -10,9 +10,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     collapse_addresses,
-    ip_interface,
 )
-from typing import Any
 
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.device import Device, Port
@@ -21,11 +19,12 @@ from netnsmgr.core.ip import IPAddress, IPInterface, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.core.linkname import short_name
 from netnsmgr.features.acl.numbers import Numbers
+from netnsmgr.features.link_facts import DEFAULT_MTU, LinkFacts
 from netnsmgr.features.nets import Delegated, Learned, Linked, LinkEnds, Net, nets_of
+from netnsmgr.features.vpn.facts import VpnFacts
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import ProcessInfo
 
-DEFAULT_MTU = 1500
 LINK_PREFIX = "nm-"
 
 GONE = "gone"
@@ -116,57 +115,6 @@ def senders_of(senders: tuple[IPNetwork, ...] | None, version: Version) -> tuple
 
 
 @dataclass(frozen=True)
-class LinkFacts:
-    """What the uplink agent tells an instance about its way out."""
-
-    revision: int = 0
-    state: str = "pending"
-    reasons: tuple[str, ...] = ()
-    dns: tuple[str, ...] = ()
-    ntp: tuple[str, ...] = ()
-    mtu: int = DEFAULT_MTU
-    addresses: tuple[IPAddress, ...] = ()
-    """Of the ports that the instance leaves by, the cheapest first."""
-    port_maps: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
-    """Protocol, port and addresses of the device that lead here."""
-    delegated: tuple[Delegated, ...] = ()
-    """The prefix that the instance has by delegation, and after it those that it replaced."""
-    mtus: tuple[tuple[str, int], ...] = ()
-    """MTU of each port by its name."""
-    carriers: tuple[tuple[str, bool], ...] = ()
-    """Of each port that a switch shares, by its name, whether the port itself has a carrier."""
-    told: bool = field(default=False, compare=False)
-    """Whether anything was said since the instance began, maybe to an agent before this one."""
-
-    @classmethod
-    def of(cls, row: dict[str, Any] | None) -> LinkFacts:
-        """Read a ``LinkStatus`` row."""
-        if row is None:
-            return cls(reasons=("the uplink agent has not answered yet",))
-        ports = row["ports"]
-        return cls(
-            revision=row["revision"],
-            told=True,
-            state=row["state"],
-            reasons=tuple(row["reasons"]),
-            dns=tuple(dict.fromkeys(server for port in ports for server in port["dns"])),
-            ntp=tuple(dict.fromkeys(server for port in ports for server in port["ntp"])),
-            mtu=min((port["mtu"] for port in ports), default=DEFAULT_MTU),
-            mtus=tuple((port["name"], port["mtu"]) for port in ports),
-            carriers=tuple((port["name"], port["carrier"]) for port in ports if "carrier" in port),
-            # A row kept from before an update of netnsmgr has none.
-            addresses=tuple(ip_interface(a).ip for port in ports for a in port.get("addresses", ())),
-            port_maps=tuple(
-                (entry["protocol"], entry["port"], tuple(entry["on"])) for entry in row.get("portMaps", ())
-            ),
-            delegated=tuple(
-                Delegated(IPv6Network(entry["prefix"]), entry["preferredUntil"], entry["validUntil"])
-                for entry in row.get("prefixes", ())
-            ),
-        )
-
-
-@dataclass(frozen=True)
 class InstanceScope(Linked):
     """One instance: what is wanted of it and where its agent lives."""
 
@@ -202,6 +150,9 @@ class InstanceScope(Linked):
     helpers_now: tuple[ProcessInfo, ...] = ()
     """Helpers that run: of those that succeed each other ("names")."""
     link: LinkFacts = field(default_factory=LinkFacts)
+    vpn: VpnFacts = field(default_factory=VpnFacts)
+    secrets: str = ""
+    """Directory of the keys that were generated for the instance; they outlive a reboot."""
     numbers: Numbers = field(default_factory=Numbers.none)
     """Numbers of interfaces and rules; none are given out before the lists are known."""
 
@@ -280,6 +231,8 @@ class UplinkScope:
     awaited: frozenset[str] = frozenset()
     """Names of ports that switches will have which are still being deleted: they stay as they are found."""
     run_dir: str = ""
+    wireguard: str = ""
+    """What encrypts for WireGuard, see ``VpnFacts``."""
 
     def mark_of(self, instance: str) -> str:
         """Return the file in which an instance's agent notes which namespace is its own."""

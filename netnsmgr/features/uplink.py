@@ -13,6 +13,7 @@ from netnsmgr.features import (
     uplink_links,
 )
 from netnsmgr.features.scope import Intent, UplinkScope
+from netnsmgr.features.vpn import tunnel
 
 FEATURES = (
     ports.items,
@@ -31,6 +32,7 @@ def intent(scope: UplinkScope) -> Intent:
         groups[linked.instance.name] = [
             *uplink_links.items(scope, linked),
             *egress6.link_items(scope, linked),
+            *tunnel.items(scope, linked),
         ]
     for switch in scope.switches:
         groups[switch.instance.name] = port_links.items(scope, switch)

@@ -10,8 +10,9 @@ from netnsmgr.features import shared_port
 from netnsmgr.features.egress6 import delegating_first
 from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.link import UPLINK
+from netnsmgr.features.link_facts import DEFAULT_MTU
 from netnsmgr.features.ports import ranked, routes_over
-from netnsmgr.features.scope import DEFAULT_MTU, LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features.scope import LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.address import Address
 from netnsmgr.items.link import ExternalNetns, LinkUp, Veth, link_ref
 from netnsmgr.items.route import Route

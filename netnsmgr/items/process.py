@@ -30,6 +30,10 @@ class Process(KernelItem):
     stays: bool = field(default=False, compare=False)
     program: str = field(default="", compare=False)
     """What a shell in ``argv`` runs: it has to be installed, and a shell would not say."""
+    executable: str = field(default="", compare=False)
+    """The program, where ``argv[0]`` is the name of a file that tells whose it is: of one that takes no such argument."""
+    env: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """What it finds in its environment beside ours; what changes there has to change a name in ``argv``, too."""
     lingers: float = field(default=0.0, compare=False)
     """Seconds for which it goes on serving after it was deleted: for what it was asked before."""
 
@@ -51,7 +55,9 @@ class Process(KernelItem):
     async def create(self, system: System) -> None:
         if self.program:
             system.processes.require(self.program)
-        await system.processes.start(self.name, self.argv, stays=self.stays)
+        await system.processes.start(
+            self.name, self.argv, stays=self.stays, executable=self.executable, env=self.env
+        )
 
     def must_replace(self, old: Item) -> bool:
         return True

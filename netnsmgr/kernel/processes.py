@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import os
-import pwd
-import re
 import select
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.system import ProcessInfo
+from netnsmgr.kernel.proc import argv_of, has_ended, helpers, named, parent, pattern_of
 
 RUN_SECONDS = 20.0
 STOP_SECONDS = 5.0
 BRIEF = 0.5  # a helper that stays and ends sooner has failed
 NOTIFY = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # sd_notify(3): the daemon's own
-
-HELPER_USERS = ("dnsmasq", "nobody")
-"""Whom a helper becomes that gives up root: Debian's for dnsmasq, else nobody."""
 
 
 class Helper(NamedTuple):
@@ -50,7 +47,7 @@ class KernelProcesses:
         self._etc = etc
         self._inode = inode
         self._changed = changed
-        self._pattern = _pattern(etc, inode)
+        self._pattern = pattern_of(etc, inode)
         self._known: dict[str, Helper] = {}
         self._started: dict[str, float] = {}  # helpers that stay; infinite if that failed
         self._lingering: dict[int, tuple[asyncio.TimerHandle, int]] = {}  # by pidfd
@@ -61,7 +58,7 @@ class KernelProcesses:
     def running(self) -> Sequence[ProcessInfo]:
         found = []
         for name, helper in list(self._known.items()):
-            if _has_ended(helper.pidfd):
+            if has_ended(helper.pidfd):
                 self._lose(name)
             else:
                 found.append(ProcessInfo(name, helper.pid, helper.argv))
@@ -72,18 +69,29 @@ class KernelProcesses:
         if shutil.which(program) is None:
             raise KernelError(_not_installed(program))
 
-    async def start(self, name: str, argv: Sequence[str], *, stays: bool = False) -> None:
+    async def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stays: bool = False,
+        executable: str = "",
+        env: Sequence[tuple[str, str]] = (),
+    ) -> None:
         if any(info.name == name and info.argv == tuple(argv) for info in self.running()):
             return
         if self._takes_up(argv):
             return
         if stays:
             again, self._started[name] = self._started.get(name, 0.0) > time.monotonic() - BRIEF, math.inf
-            process = await (self._watched(argv) if again else self._spawn(argv, subprocess.DEVNULL))
+            spawn = functools.partial(self._spawn, argv, executable=executable, env=env)
+            process = await (
+                self._watched(spawn, executable or argv[0]) if again else spawn(subprocess.DEVNULL)
+            )
             self._started[name] = time.monotonic()
             # The kernel lets us go on before it has given the new program its vector.
             if not self._adopt(process.pid, tuple(argv)):
-                raise KernelError(f"{argv[0]} ended right after its start")
+                raise KernelError(f"{executable or argv[0]} ended right after its start")
             return
         pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
         with suppress(FileNotFoundError):
@@ -97,14 +105,16 @@ class KernelProcesses:
         if not self._adopt(pid):
             raise KernelError(f"{argv[0]} ended right after its start")
 
-    async def _watched(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
+    async def _watched(
+        self, spawn: Callable[[int], Awaitable[asyncio.subprocess.Process]], program: str
+    ) -> asyncio.subprocess.Process:
         """Start a helper whose last start failed; ``KernelError`` with its words if this one fails too."""
         with open(os.memfd_create("errors"), "r+b") as errors:
-            process = await self._spawn(argv, errors.fileno())
+            process = await spawn(errors.fileno())
             with suppress(TimeoutError):
                 status = await asyncio.wait_for(process.wait(), BRIEF)
                 words = os.pread(errors.fileno(), 4096, 0).decode(errors="replace").strip()
-                raise KernelError(f"{argv[0]}: {words or f'exit status {status}'}")
+                raise KernelError(f"{program}: {words or f'exit status {status}'}")
             return process
 
     async def stop(self, name: str, *, linger: float = 0.0) -> None:
@@ -145,7 +155,7 @@ class KernelProcesses:
     def _takes_up(self, argv: Sequence[str]) -> bool:
         """Adopt one that lingers and is wanted again: a second one could not have its address."""
         for pidfd, (timer, pid) in self._lingering.items():
-            if _argv(pid) == tuple(argv):
+            if argv_of(pid) == tuple(argv):
                 timer.cancel()
                 del self._lingering[pidfd]
                 os.close(pidfd)
@@ -178,25 +188,28 @@ class KernelProcesses:
     def _search(self) -> None:
         """Adopt what runs already: of a parent and its children with one vector (dnsmasq forks for TCP) the parent."""
         found: dict[str, set[int]] = {}
-        for pid, name in _helpers(self._pattern):
+        for pid, name in helpers(self._pattern):
             found.setdefault(name, set()).add(pid)
         for family in found.values():
             for pid in family:
-                if _parent(pid) not in family:
+                if parent(pid) not in family:
                     self._adopt(pid)
 
-    async def _spawn(self, argv: Sequence[str], errors: int) -> asyncio.subprocess.Process:
+    async def _spawn(
+        self, argv: Sequence[str], errors: int, executable: str = "", env: Sequence[tuple[str, str]] = ()
+    ) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
                 *argv,
+                executable=shutil.which(executable) or executable if executable else None,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
-                env={name: value for name, value in os.environ.items() if name not in NOTIFY},
+                env={name: value for name, value in os.environ.items() if name not in NOTIFY} | dict(env),
             )
         except FileNotFoundError as error:
-            raise KernelError(_not_installed(argv[0])) from error
+            raise KernelError(_not_installed(executable or argv[0])) from error
 
     def _adopt(self, pid: int, argv: tuple[str, ...] | None = None) -> bool:
         """Keep a helper in view; false if it has ended or is none of ours.  Its vector is read unless it is given."""
@@ -204,9 +217,9 @@ class KernelProcesses:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
-        argv = argv or _argv(pid) or ()
-        name = _named(argv, self._pattern)
-        if name is None or _has_ended(pidfd):
+        argv = argv or argv_of(pid) or ()
+        name = named(argv, self._pattern)
+        if name is None or has_ended(pidfd):
             os.close(pidfd)
             return False
         self._lose(name)
@@ -233,7 +246,7 @@ def _not_installed(program: str) -> str:
 
 def end_all(etc: str, inode: int) -> None:
     """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it."""
-    for pid, _ in _helpers(_pattern(etc, inode)):
+    for pid, _ in helpers(pattern_of(etc, inode)):
         with suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
             try:
@@ -241,60 +254,3 @@ def end_all(etc: str, inode: int) -> None:
                 select.select([pidfd], [], [], STOP_SECONDS)
             finally:
                 os.close(pidfd)
-
-
-def _pattern(etc: str, inode: int) -> re.Pattern[str]:
-    # A helper may be named after a link, which may have dots ("eth0.100").
-    return re.compile(rf"{re.escape(etc)}/([^/]+)\.{inode}\.")
-
-
-def _named(argv: Sequence[str], pattern: re.Pattern[str]) -> str | None:
-    return next((match.group(1) for argument in argv if (match := pattern.search(argument))), None)
-
-
-def _helpers(pattern: re.Pattern[str]) -> Iterator[tuple[int, str]]:
-    """Yield processes with such a vector and their names: of root and the helpers' users, not in a container."""
-    users = {os.geteuid()}
-    for account in HELPER_USERS:
-        with suppress(KeyError):
-            users.add(pwd.getpwnam(account).pw_uid)
-    _, depth = _status(os.getpid())
-    for entry in os.listdir("/proc"):
-        name = _named(_argv(int(entry)) or (), pattern) if entry.isdigit() else None
-        if name is not None:
-            with suppress(FileNotFoundError, ProcessLookupError):
-                user, levels = _status(int(entry))
-                if user in users and levels == depth:
-                    yield int(entry), name
-
-
-def _status(pid: int) -> tuple[int, int]:
-    """Return the user of a process, and how many process-id namespaces it is in, seen from ours."""
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-        fields = {name: words.split() for name, _, words in (line.partition(":") for line in file)}
-    return int(fields["Uid"][0]), len(fields.get("NSpid", ()))  # none without CONFIG_PID_NS
-
-
-def _has_ended(pidfd: int) -> bool:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _argv(pid: int) -> tuple[str, ...] | None:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            raw = file.read()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None  # gone, or hidden from us (hidepid=1) and so none of ours
-    # Empty: it has ended but was not waited for, or its program is being started this moment.
-    return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else None
-
-
-def _parent(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # The name in parentheses may hold anything, also spaces and parentheses.
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return None

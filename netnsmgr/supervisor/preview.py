@@ -16,8 +16,9 @@ from netnsmgr.core.plan import Plan, Verb, plan
 from netnsmgr.errors import ConfigError
 from netnsmgr.features import instance as instance_features
 from netnsmgr.features import uplink as uplink_features
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, port_facts, uplink_scope
-from netnsmgr.features.scope import Intent, LinkFacts, PortFacts
+from netnsmgr.features.scope import Intent, PortFacts
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.tables import (
     DEVICE_CONFIG,

@@ -11,9 +11,10 @@ from typing import Any
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.features import vif
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Learned
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
-from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
+from netnsmgr.features.scope import InstanceScope, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.items.lease import Lease
 from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT, link_status
 from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate

@@ -58,10 +58,12 @@ class Slicer:
         *,
         keep: bool = False,
         going: Collection[str] = (),
+        backends: Mapping[str, str] | None = None,
     ) -> Slices:
         """Return every agent's slice; instances that have a number but no configuration are being deleted.
 
         ``keep``: the configuration is not all there, so nothing is removed for being absent from it.
+        ``backends``: what encrypts on this machine, for those with tunnels and the device.
         ``going``: switches that are being deleted, which goes on to its end even if they are wanted again.
         """
         device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
@@ -103,6 +105,7 @@ class Slicer:
                 **extra,
                 "device": device["metadata"]["name"] if device else "",
                 **({"ports": _ports(device, instance)} if instance.is_switch else {}),
+                **({"backends": dict(backends or {})} if instance.spec.vpn is not None else {}),
                 "apps": [
                     apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
                 ],
@@ -115,6 +118,8 @@ class Slicer:
             extra["leaving"] = leaving
         if awaited:
             extra["awaited"] = sorted({port["name"] for port in awaited if not port.get("shared")})
+        if any(instance.spec.vpn is not None for instance in config.instances.values()):
+            extra["backends"] = dict(backends or {})
         slices[UPLINK] = self._revised(
             UPLINK, {"device": device, "deleting": False, "instances": links, **extra}, revision
         )

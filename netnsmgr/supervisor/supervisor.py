@@ -18,6 +18,7 @@ from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.errors import KernelError, Problem
 from netnsmgr.kernel import namespace
+from netnsmgr.kernel.backends import probe
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import (
@@ -57,6 +58,7 @@ class Supervisor:
         with suppress(FileNotFoundError, ValueError):
             self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
         self.slices: dict[str, dict[str, Any]] = {}
+        self._backends: dict[str, str] = {}
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -85,7 +87,11 @@ class Supervisor:
             self._save_numbers()
         known = {name: n for name, n in numbers.items() if complete or name in self._seen}
         going = [name for name, part in self.slices.items() if part.get("switch") and name in self._agents]
-        self.slices = self._slicer.cut(config, rows, known, revision, keep=not complete, going=going)
+        if not self._backends and any(each.spec.vpn is not None for each in config.instances.values()):
+            self._backends = probe()
+        self.slices = self._slicer.cut(
+            config, rows, known, revision, keep=not complete, going=going, backends=self._backends
+        )
         self._attachments.want(_pids(config))
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
             self._tell(name, part)

@@ -11,9 +11,10 @@ from netnsmgr.config.whole import Config
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.core.plan import Plan, plan
 from netnsmgr.features import instance, uplink
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
-from netnsmgr.features.scope import LinkFacts, PortFacts, UplinkScope
+from netnsmgr.features.scope import PortFacts, UplinkScope
 from netnsmgr.pubsub.tables import KIND_TABLE
 from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
 

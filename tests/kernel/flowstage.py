@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.system import ProcessInfo
 from netnsmgr.kernel.nfnetlink import Nfnetlink
 from netnsmgr.pubsub.hub import Hub

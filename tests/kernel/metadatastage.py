@@ -16,7 +16,8 @@ from typing import Any
 
 from netnsmgr.core.item import Item
 from netnsmgr.features import bridge, metadata, vif
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import Directory
 from tests.kernel.stage import ETC, Stage, sh, stage
 from tests.kernel.told import told

@@ -13,8 +13,9 @@ from typing import Any
 from netnsmgr.config.check import check
 from netnsmgr.core.item import Item
 from netnsmgr.features import bridge, dns64, dnsmasq, link, mss, nat, nat64, portmap_inside
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.supervisor.slices import Slicer
 from tests.kernel.stage import DIRECTORY, ETC, sh

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from typing import Any
 
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Delegated
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.lease import Lease
 from tests.kernel.told import told
 

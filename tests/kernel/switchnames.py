@@ -15,8 +15,9 @@ from typing import Any
 from netnsmgr.core.agreed import DNS_GROUP
 from netnsmgr.core.item import Item
 from netnsmgr.features import flowlog
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.names import host_sets
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import names
 from netnsmgr.items.file import File
 from netnsmgr.pubsub.hub import Hub

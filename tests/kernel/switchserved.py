@@ -11,7 +11,8 @@ from typing import Any
 
 from netnsmgr.core.item import Item
 from netnsmgr.features.instance import intent
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import Directory
 from netnsmgr.items.port import BorrowedPort
 from tests.kernel.stage import ETC, Stage, sh, stage

@@ -11,8 +11,9 @@ from netnsmgr.core.item import Item
 from netnsmgr.features import vif
 from netnsmgr.features.acl.numbers import Numbers
 from netnsmgr.features.bridge import BRIDGE
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import filter as switch_filter
 from netnsmgr.features.switch import metadata, observe
 from netnsmgr.items.link import ExternalLink

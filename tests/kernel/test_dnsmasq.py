@@ -16,7 +16,8 @@ import pytest
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import bridge, dnsmasq
 from netnsmgr.features import leases as lease_items
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.kernel.watch import DirectoryWatch
 from tests.kernel.stage import sh, stage

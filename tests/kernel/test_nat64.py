@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from netnsmgr.kernel.processes import HELPER_USERS
+from netnsmgr.kernel.proc import HELPER_USERS
 from tests.kernel.nat64stage import (
     DNS,
     GATEWAY,

@@ -16,6 +16,7 @@ from netnsmgr.items.file import Directory, File
 from netnsmgr.items.process import Process
 from netnsmgr.kernel import processes
 from netnsmgr.kernel.namespace import inode
+from netnsmgr.kernel.proc import argv_of
 from tests.kernel import helper
 from tests.kernel.helper import pid
 from tests.kernel.stage import ETC, Stage, stage
@@ -56,7 +57,7 @@ async def test_is_started_and_stopped() -> None:
         number = pid()
         assert os.getsid(number) != os.getsid(0)
         assert await once(agent) == [f"delete {REF}"]
-        assert not processes._argv(number)
+        assert not argv_of(number)
 
 
 @isolated
@@ -82,7 +83,7 @@ async def test_with_another_configuration_it_is_replaced() -> None:
         first = pid()
         assert await once(agent, helper.helper("1")) == [f"delete {REF}", f"create {REF}"]
         assert pid() != first
-        assert not processes._argv(first)
+        assert not argv_of(first)
 
 
 @isolated
@@ -111,7 +112,7 @@ async def test_of_several_with_one_vector_the_parent_is_adopted() -> None:
     async with stage() as agent:
         await once(agent, wanted)
     family = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    assert [processes._argv(number) for number in family].count(wanted.argv) > 1
+    assert [argv_of(number) for number in family].count(wanted.argv) > 1
     async with stage(fresh=False) as restarted:
         (info,) = restarted.system.processes.running()
         assert info.pid == pid()
@@ -126,7 +127,7 @@ async def test_of_another_namespace_it_is_not_adopted() -> None:
         await agent.system.processes.run(earlier.argv)
     async with stage(fresh=False) as restarted:
         assert list(restarted.system.processes.running()) == []
-        assert processes._argv(pid())
+        assert argv_of(pid())
 
 
 @isolated
@@ -141,7 +142,7 @@ async def test_of_an_application_it_is_not_adopted() -> None:
     assert container.stdout is not None
     await container.stdout.readline()
     async with stage(fresh=False) as restarted:
-        assert any(argument in (processes._argv(int(n)) or ()) for n in os.listdir("/proc") if n.isdigit())
+        assert any(argument in (argv_of(int(n)) or ()) for n in os.listdir("/proc") if n.isdigit())
         assert list(restarted.system.processes.running()) == []
         processes.end_all(ETC, inode() or 0)
     container.kill()
@@ -243,7 +244,7 @@ async def test_one_that_lingers_goes_on_for_a_while() -> None:
         number = pid()
         await wanted.delete(agent.system)
         assert await once(agent) == []
-        assert processes._argv(number)
+        assert argv_of(number)
         assert await once(agent, wanted) == [f"create {REF}"]
         assert pid() == number
         await wanted.delete(agent.system)
@@ -251,5 +252,5 @@ async def test_one_that_lingers_goes_on_for_a_while() -> None:
         await once(agent, wanted)
         number = pid()
         await replace(wanted, lingers=100.0).delete(agent.system)
-        assert processes._argv(number)
+        assert argv_of(number)
     await ended(number)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from netnsmgr.config.check import check
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.pubsub.tables import KIND_TABLE
 from netnsmgr.supervisor.slices import Slicer

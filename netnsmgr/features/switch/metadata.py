@@ -26,8 +26,9 @@ from netnsmgr.core.ip import IPAddress, any_network
 from netnsmgr.core.item import Item
 from netnsmgr.features import metadata, vif
 from netnsmgr.features.bridge import bridge_mac
+from netnsmgr.features.link_facts import DEFAULT_MTU
 from netnsmgr.features.metadata import ADDRESS, ADDRESS6, ON_LINK6
-from netnsmgr.features.scope import DEFAULT_MTU, InstanceScope
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import solicited
 from netnsmgr.features.switch.guard import Watched
 from netnsmgr.items.address import Address

@@ -10,9 +10,10 @@ import pytest
 from netnsmgr.agent import instance
 from netnsmgr.agent.port_rows import port_row
 from netnsmgr.config.device import Port
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Delegated
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts, PortFacts
+from netnsmgr.features.scope import InstanceScope, PortFacts
 
 LINK4, LINK6 = ["169.254.100.0", "169.254.100.1"], ["fd6e:6d00::", "fd6e:6d00::1"]
 

@@ -10,7 +10,8 @@ import pytest
 from netnsmgr.config.acl import AclRule
 from netnsmgr.core.item import Item, state
 from netnsmgr.features import flowlog, names
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import File
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.nft import NftTable

@@ -13,9 +13,10 @@ from netnsmgr.config.device import Device
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.features import dnsmasq, leases, link, uplink
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import LinkEnds
 from netnsmgr.features.rows import instance_scope, uplink_scope
-from netnsmgr.features.scope import InstanceScope, LinkedInstance, LinkFacts, PortFacts, UplinkScope
+from netnsmgr.features.scope import InstanceScope, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.vif import vif_name
 from netnsmgr.items.file import File
 from netnsmgr.items.lease import Lease, parse

@@ -9,9 +9,10 @@ import pytest
 
 from netnsmgr.agent.status import addresses
 from netnsmgr.features.learnable import ground
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Delegated, Learned
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.lease import Lease
 from netnsmgr.pubsub.tables import APP_STATUS, KIND_TABLE
 from netnsmgr.supervisor.site import Site

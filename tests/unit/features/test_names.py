@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from netnsmgr.config.app import mac_of
 from netnsmgr.core.linkname import IFNAMSIZ, short_name
 from netnsmgr.features.bridge import bridge_mac
-from netnsmgr.features.scope import LINK_PREFIX, LinkFacts
+from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.scope import LINK_PREFIX
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True)
 MAC = re.compile(r"02(:[0-9a-f]{2}){5}")

@@ -13,10 +13,11 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.ip import IPInterface
 from netnsmgr.core.item import Item
 from netnsmgr.features import portmap
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Learned, LinkEnds
 from netnsmgr.features.portmap_inside import address_of, rows
 from netnsmgr.features.rows import uplink_scope
-from netnsmgr.features.scope import LinkedInstance, LinkFacts, PortFacts, PortMap, UplinkScope, senders
+from netnsmgr.features.scope import LinkedInstance, PortFacts, PortMap, UplinkScope, senders
 from netnsmgr.items.flows import Fate, Flow, Mapped, MappedFlows, fate
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.nft_set import NftSet

@@ -9,8 +9,9 @@ import pytest
 
 from netnsmgr.config.check import check
 from netnsmgr.features.instance import intent
+from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import instance_scope
-from netnsmgr.features.scope import InstanceScope, LinkFacts
+from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import status, vlans
 from netnsmgr.features.switch.status import SHUT, Seen
 from netnsmgr.items.bridge_port import BridgePort

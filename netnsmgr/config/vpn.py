@@ -1,0 +1,41 @@
+"""The VPN of a network instance: what leaves is encrypted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from netnsmgr.config.common import Model
+from netnsmgr.config.ipsec import IpsecConnection
+from netnsmgr.config.wireguard import WireguardTunnel
+from netnsmgr.core.ip import IPNetwork
+
+
+class Vpn(Model):
+    """Tunnels by which apps leave: of WireGuard or of IPsec. What is for a tunnel never leaves in clear, whatever fails."""
+
+    wireguard: tuple[WireguardTunnel, ...] = ()
+    """WireGuard interfaces."""
+
+    ipsec: tuple[IpsecConnection, ...] = ()
+    """IPsec connections. Not together with `wireguard`."""
+
+    rest: Literal["block", "direct"] = "block"
+    """What no tunnel carries: it does not leave, or leaves by the ports as in an instance without VPN."""
+
+    dns: Literal["tunnel", "direct"] = "tunnel"
+    """How names are asked for. `tunnel`: only `dns.servers` of the instance (or those that the other end of `virtualIp`
+    tells) are asked, and only through a tunnel. `direct`: the DNS servers of the ports, in clear."""
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        """What is led into tunnels."""
+        found = [each for tunnel in self.wireguard for each in tunnel.networks]
+        found += [each for connection in self.ipsec for each in connection.networks]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The other ends' names or addresses, as written, each once."""
+        found = [peer.endpoint.host for tunnel in self.wireguard for peer in tunnel.peers if peer.endpoint]
+        found += [connection.remote for connection in self.ipsec]
+        return tuple(dict.fromkeys(found))
