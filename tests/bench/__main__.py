@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import acl, acl_changes, acl_names, ipv6, measure, switch, switch_times
+from tests.bench import acl, acl_changes, acl_names, ipv6, measure, switch, switch_times, vpn
 from tests.bench.figures import Figure, show
 from tests.lab import LabError
 
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of the short measurements")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds to watch the idle daemon")
     parser.add_argument(
-        "--only", choices=("one", "many", "throughput", "acl", "ipv6", "switch"), action="append"
+        "--only", choices=("one", "many", "throughput", "acl", "ipv6", "switch", "vpn"), action="append"
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     options = parser.parse_args()
@@ -46,6 +46,7 @@ def main() -> int:
         ),
         "ipv6": lambda: ipv6.figures(options.repeat),
         "switch": lambda: chain(switch_times.figures(options.repeat), switch.figures(options.repeat)),
+        "vpn": lambda: vpn.figures(options.repeat),
     }
     for name, part in parts.items():
         if options.only and name not in options.only:
