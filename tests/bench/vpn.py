@@ -242,10 +242,9 @@ def _one(bench: Bench, kind: str, repeat: int) -> Iterator[Figure]:
         if number + 2 <= 2 * repeat:
             _behind(bench, number + 1, kind)
             start = time.monotonic()
-            process = lab.device.popen(argv, log=f"hand{number + 1}")
+            lab.device.run(argv, timeout=60.0)
             bench.until_answered(number + 1)
             floor.append(1000 * (time.monotonic() - start))
-            process.wait(30.0)
     yield Figure(
         f"one more {kind} instance, until the first packet is answered", "ms", samples(first), samples(floor)
     )
