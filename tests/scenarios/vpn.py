@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.cloud import Cloud, keys
-from tests.lab.host import Capture
+from tests.lab.host import Capture, Host
+from tests.lab.process import Process
 from tests.scenarios.documents import Document, instance
 from tests.scenarios.world import World
 
@@ -124,6 +125,13 @@ def wireguard(
     }
     vpn = {"wireguard": [tunnel], **more.pop("vpn", {})}
     return instance(name, SUBNET, ports=[port], vpn=vpn, **more)
+
+
+def pinging(host: Host) -> Process:
+    """50 pings a second of what is behind the tunnel, at most for a minute."""
+    ping = host.popen(["ping", "-n", "-q", "-i", "0.02", "-c", "3000", "-W", "1", "192.168.0.1"])
+    ping.wait_line("PING")
+    return ping
 
 
 @contextmanager
