@@ -17,6 +17,7 @@ from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
 
 COMMANDS = {
     "apply": "Bring network instances and applications to the state that files describe.",
+    "convert": "Write another program's configuration (a WireGuard file) as YAML.",
     "daemon": "Run the daemon in the foreground.",
     "delete": "Delete devices, network instances or applications.",
     "describe": "Show everything about one object: configuration, status, items, reasons.",

@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "kernel.graphviz",
         "kernel.inside",
         "kernel.namespace",
+        "kernel.wireguard_keys",
     },
 }
 """Room → the rooms, or single modules of them, that it may import beside itself and the package's version."""
@@ -53,6 +54,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "dnslib": {"services"},
+    "segno": {"cli"},
 }
 """Library → the rooms that may import it."""
 
