@@ -15,12 +15,15 @@ from netnsmgr.core.item import Item
 from netnsmgr.items.route import LOCAL
 from netnsmgr.items.system import KernelItem, System
 
+WHOLE_MARK = 0xFFFFFFFF
+
 
 @dataclass(frozen=True)
 class Rule(KernelItem):
     """``ip rule``: packets that came in by ``iif``, or from ``src``, to ``dst`` or marked ``mark``, look into ``table``.
 
-    A rule may name a link that does not exist yet: the kernel attaches it when the link appears.
+    ``oif`` stands for packets of sockets that are bound to a link.  A rule may name a link that does not exist yet: the
+    kernel attaches it when the link appears.
     """
 
     kind: ClassVar[str] = "rule"
@@ -32,6 +35,9 @@ class Rule(KernelItem):
     mark: int = 0
     version: Version = 4
     """Of the packets: 4 or 6; that of ``src`` and ``dst``, where they are given."""
+    mask: int = WHOLE_MARK
+    """The bits of the mark that are compared."""
+    oif: str = ""
 
     def __post_init__(self) -> None:
         given = self.src or self.dst
@@ -41,16 +47,17 @@ class Rule(KernelItem):
     def key(self) -> str:
         iif = f" iif {self.iif}" if self.iif else ""
         dst = f" to {self.dst}" if self.dst else ""
-        mark = f" fwmark {self.mark:#x}" if self.mark else ""
+        mask = f"/{self.mask:#x}" if self.mask != WHOLE_MARK else ""
+        mark = f" fwmark {self.mark:#x}{mask}" if self.mark else ""
+        oif = f" oif {self.oif}" if self.oif else ""
         version = "" if self.version == 4 else "-6 "
-        return f"{version}{self.priority} from {self.src or 'all'}{dst}{mark}{iif} lookup {self.table}"
+        return f"{version}{self.priority} from {self.src or 'all'}{dst}{mark}{iif}{oif} lookup {self.table}"
 
     @property
     def moved_local(self) -> bool:
         """True of the lookup of the table ``local`` for all packets: that one is ``LocalRule``'s."""
-        return (
-            self.table == LOCAL and not self.iif and not self.mark and self.src is None and self.dst is None
-        )
+        chosen = self.iif or self.oif or self.mark or self.src is not None or self.dst is not None
+        return self.table == LOCAL and not chosen
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:

@@ -13,13 +13,12 @@ from pyroute2.netlink.exceptions import NetlinkError
 from netnsmgr.core.ip import VERSIONS, IPAddress, IPInterface, Version, any_network, interface
 from netnsmgr.items.address import Address
 from netnsmgr.items.route import MAIN, Route
-from netnsmgr.items.rule import Rule
+from netnsmgr.items.rule import WHOLE_MARK, Rule
 from netnsmgr.items.system import OWNER_PROTOCOL
 from netnsmgr.kernel.links import LinkRequests
 from netnsmgr.kernel.refusals import explained, index, index_or_none, listed
 
 KERNEL_PROTOCOL = 2
-WHOLE_MARK = 0xFFFFFFFF
 TEMPORARY, NODAD, DEPRECATED = 0x01, 0x02, 0x20  # IFA_F_…, linux/if_addr.h
 KERNEL_RA = 2
 """``IFAPROT_KERNEL_RA`` of linux/if_addr.h: the kernel has made the address of what a router advertises."""
@@ -172,7 +171,7 @@ class RoutingRequests(LinkRequests):
         found = []
         for version in self._versions:
             for message in await listed("rules", self._ip.get_rules(family=FAMILY[version])):
-                if message["action"] != 1 or message.get("fwmask") not in {None, 0, WHOLE_MARK}:
+                if message["action"] != 1 or (message.get("fwmask") and not message.get("fwmark")):
                     continue  # not of the form that we make
                 src, dst = message.get("src"), message.get("dst")
                 rule = Rule(
@@ -183,6 +182,9 @@ class RoutingRequests(LinkRequests):
                     dst=ip_network(f"{dst}/{message['dst_len']}") if dst else None,
                     mark=message.get("fwmark") or 0,
                     version=version,
+                    # A rule of any mark has none.
+                    mask=message.get("fwmask") or WHOLE_MARK,
+                    oif=message.get("oifname") or "",
                 )
                 protocol = message.get("protocol")
                 moved = rule.moved_local and rule.priority != 0 and protocol == KERNEL_PROTOCOL
@@ -214,7 +216,9 @@ class RoutingRequests(LinkRequests):
         if rule.dst is not None:
             spec |= {"dst": str(rule.dst.network_address), "dst_len": rule.dst.prefixlen}
         if rule.mark:
-            spec |= {"fwmark": rule.mark, "fwmask": WHOLE_MARK}
+            spec |= {"fwmark": rule.mark, "fwmask": rule.mask}
+        if rule.oif:
+            spec["oifname"] = rule.oif
         with explained(f"rule {rule.key()}", gone_is_fine=command == "del"):
             try:
                 await self._ip.rule(command, **spec)

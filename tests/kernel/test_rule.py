@@ -17,6 +17,8 @@ RULES = (
     Rule(80, 802),
     Rule(40, 255, dst=IPv4Network("169.254.100.0/22")),
     Rule(45, 500, mark=0x6E000000),
+    Rule(46, 700, mark=0x4E4D0000, mask=0xFFFF0000),
+    Rule(47, 700, oif="uplink"),
 )
 MOVED = LocalRule(100)
 
@@ -45,9 +47,11 @@ class TestRule:
         """What is made is what ``ip rule`` calls by the same words, with our protocol number."""
         async with stage(owns_namespace=False) as agent:
             await agent.bring(*RULES)
-            assert shown()[1:7] == [
+            assert shown()[1:9] == [
                 "40: from all to 169.254.100.0/22 lookup local proto 110",
                 "45: from all fwmark 0x6e000000 lookup 500 proto 110",
+                "46: from all fwmark 0x4e4d0000/0xffff0000 lookup 700 proto 110",
+                "47: from all oif uplink [detached] lookup 700 proto 110",
                 "50: from all iif nm-ni1 [detached] lookup 800 proto 110",
                 "60: from 192.168.0.2 lookup 500 proto 110",
                 "70: from 192.168.0.2 iif eth0 [detached] lookup 501 proto 110",
