@@ -121,16 +121,19 @@ class Book:
         entry = self._entries.get(address)
         if entry is not None and entry.vif == vif:
             return False  # not even confirmed: an announcement is not yet an answer, and costs who makes it nothing
-        if self._ground.given.get(address) == vif or not self._allowances.spend(vif, CLAIMED, now):
+        if self._ground.given.get(address) == vif:
             return False
+        # Only what is taken in is counted: who tries one address again and again must not be deaf for his next one.
         if not self._ground.fits(vif, address):
-            if self._ground.covers(address):
+            if self._ground.covers(address) and self._allowances.spend(vif, CLAIMED, now):
                 self._refusals.append(Refusal(address, self._ground.macs[vif], None))
             return False
+        if entry is not None and entry.rival is not None:
+            return False  # its holder is being asked; of several that want it the first is the rival
+        if not self._allowances.spend(vif, CLAIMED, now):
+            return False
         if entry is not None:
-            # Its holder is asked at once; of several that want it the first is the rival.
-            if entry.rival is None:
-                self._entries[address] = replace(entry, rival=vif, due=min(entry.due, now))
+            self._entries[address] = replace(entry, rival=vif, due=min(entry.due, now))
             return False
         self._enter(vif, address, now)
         return True

@@ -189,15 +189,17 @@ class Book:
             if not held.leased and not said.tentative:
                 self._entries[said.address] = _confirmed(held, said, now)
             return
+        if held is not None and (held.leased or held.rival is not None):
+            return  # nothing is taken in of this, so it is not counted either
         if not usable(said.address) or not self._allowances.spend(said.vif, CLAIMED, now):
             return
         if held is None:
             self._enter(said.address, _new(said, now), now)
-        elif not held.leased and held.rival is None:
-            # He is asked at once; whoever was there a moment ago may just have gone.
-            self._entries[said.address] = replace(
-                held, rival=said, due=now, pause=RIVAL_ASK, lapses=now + RIVAL_SECONDS
-            )
+            return
+        # He is asked at once; whoever was there a moment ago may just have gone.
+        self._entries[said.address] = replace(
+            held, rival=said, due=now, pause=RIVAL_ASK, lapses=now + RIVAL_SECONDS
+        )
 
     def _granted(self, said: Grant, now: float) -> None:
         if not usable(said.address) or not self._allowances.spend(said.vif, GRANTED, now):

@@ -209,6 +209,26 @@ def test_who_makes_addresses_in_a_flood_costs_nobody_else_anything() -> None:
     assert len(it.holders) == learned.MOST + 2
 
 
+def test_who_tries_an_address_of_another_again_and_again_may_still_take_one_of_his_own() -> None:
+    """While its holder is being asked, and nobody's are foreign ones: they cost nothing that would be counted."""
+    it = book()
+    it.announced(1, A, 0)
+    for n in range(2 * CLAIMED.burst):
+        assert not it.announced(2, A, n / 100)
+        assert not it.announced(2, IPv6Address("2001:db8::1"), n / 100)
+    assert it.announced(2, B, 1)
+
+
+def test_questions_that_one_has_others_asked_are_counted() -> None:
+    it = book()
+    for n in range(learned.MOST):
+        it.announced(1, NET[0x100 + n], 0)
+        it.announced(3, NET[0x300 + n], 0)
+    for address in it.holders:
+        it.announced(2, address, 0)
+    assert len(it.look({}, 0)[1]) == CLAIMED.burst < len(it.holders)
+
+
 def test_what_there_is_no_ground_for_is_forgotten() -> None:
     it = book()
     for vif, address in ((1, A), (2, B), (3, NET[0xC]), (3, OLD[0xC]), (3, LOCAL)):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netnsmgr.agent import observed
+from netnsmgr.agent.allowances import CLAIMED
 from netnsmgr.agent.observed import Book, Question
 from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.observation import (
@@ -217,6 +218,18 @@ def test_two_want_it() -> None:
     it.look(33.5)
     assert holders(it) == {A: (2, "arp")}
     assert it.entries[A].tag == 4
+
+
+def test_who_wants_what_others_have_again_and_again_is_still_heard() -> None:
+    """While the holder is asked nothing is taken in, nor ever of a lease: so it is not counted."""
+    it = book()
+    it.take(Claim(1, A), 0)
+    give(it, Grant(1, B, 1_000_000, "x"), 0)
+    for n in range(2 * CLAIMED.burst):
+        it.take(Claim(2, A), 1 + n / 100)
+        it.take(Claim(2, B), 1 + n / 100)
+    it.take(Claim(2, SIX), 2)
+    assert holders(it)[SIX] == (2, "nd")
 
 
 def test_a_rival_that_left() -> None:
