@@ -47,7 +47,7 @@ class Daemon:
     ) -> Iterator[tuple[dict[str, dict[str, Row]], list[str]]]:
         """Yield the tables, now and after each change, with the keys of the rows that have, until ``timeout`` is over.
 
-        After ``again`` seconds they are yielded even without a change, once.
+        Also when that is before they have come, they are yielded once.  After ``again`` seconds they are yielded even without a change, once.
         The rows are live, not copies.  While the daemon restarts they stay what they were.
         """
         began = time.monotonic()
@@ -69,6 +69,8 @@ class Daemon:
             due, seen, keys = False, keys, []
             return seen
 
+        # However little time there is for the rows to change: before they have come one could only say what is not so.
+        self._client.wait(news, max(timeout, self._timeout))
         if again is not None and again < timeout:
             while self._client.wait(news, max(0.0, began + again - time.monotonic())):
                 yield rows, taken()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -159,6 +160,20 @@ def test_wait(site: Machine, straw: Straw) -> None:
     assert site.run("wait", "ni/other", "--for", "deleted").exit_code == 0
     assert site.run("wait", "ni/other").exit_code == 2
     assert site.run("wait", "ni1").exit_code == 2
+
+
+def test_wait_for_less_time_than_the_daemon_takes_to_answer(site: Machine, straw: Straw) -> None:
+    """What is said of an object is how it is, and not that nothing is known of it yet."""
+    door = straw.hub._door
+    at_once = door._request
+
+    def later(*request: Any) -> None:
+        door._loop.call_later(0.1, at_once, *request)
+
+    door._request = later
+    result = site.run("wait", "app/app1", "--for", "deleted", "--timeout", "0.01")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1:] == ["  app/app1: ready, and nobody deletes it"]
 
 
 def test_diff_without_differences(site: Machine) -> None:
