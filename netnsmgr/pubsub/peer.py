@@ -218,6 +218,8 @@ class Client:
         """Send what is to be sent; zmq.Again when there is no hub to send it to."""
         for view in self._views.values():
             if view.ask_at is not None and view.ask_at <= now:
+                if int(self._dealer.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                    break  # maybe the answer: who is late in reading must not give a busy hub the same work again
                 self._send(wire.encode_request(wire.Snapshot(view.table)))
                 view.ask_at = now + ASK_AGAIN
         while self._unsent:

@@ -16,11 +16,14 @@ from tests.unit.pubsub.place import Site, Until
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """Run coroutines in a loop, 10 s at most: a test that hangs is a test that failed."""
+    """Run coroutines in a loop, a minute at most: a test that hangs is a test that failed.
+
+    They need tenths of seconds, and more than ten of them where many others are at work.
+    """
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 10))
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 60))
     return True
 
 
@@ -34,6 +37,6 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def until() -> Until:
     async def wait(client: AsyncClient, predicate: Callable[[], bool]) -> None:
-        assert await client.wait(predicate, 5)
+        assert await client.wait(predicate, 30)
 
     return wait

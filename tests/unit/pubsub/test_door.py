@@ -70,9 +70,9 @@ async def test_250_clients_at_once(site: Site, many_files: None) -> None:
         async def live(n: int, client: AsyncClient) -> None:
             async with client:
                 view = client.subscribe(STATUS)
-                assert await client.wait(lambda: view.rows.get("all") == {"x": 1}, 5)
+                assert await client.wait(lambda: view.rows.get("all") == {"x": 1}, 30)
                 client.publish("AgentStatus", f"agent{n}", {"n": n})
-                assert await client.wait(lambda: view.rows.get("all") == {"x": 2}, 5)
+                assert await client.wait(lambda: view.rows.get("all") == {"x": 2}, 30)
 
         async with site.hub() as hub:
             hub.put(STATUS, "all", {"x": 1})
