@@ -24,6 +24,7 @@ from netnsmgr.config.rules.reserved import reserved_rules
 from netnsmgr.config.rules.scope import Scope
 from netnsmgr.config.rules.switch import switch_rules
 from netnsmgr.config.rules.vlan import vlan_rules
+from netnsmgr.config.rules.vpn import vpn_rules
 from netnsmgr.config.whole import KINDS, TABLES, Config
 from netnsmgr.core.agreed import SWITCH
 from netnsmgr.errors import Problem
@@ -42,6 +43,7 @@ RULES: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     app_rules,
     identity6_rules,
     acl_rules,
+    vpn_rules,
 )
 
 

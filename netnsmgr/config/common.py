@@ -126,6 +126,7 @@ WireguardKey = Annotated[
     PlainValidator(tunnel.wireguard_key),
     _schema("TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="),
 ]
+IkeIdentity = Annotated[str, PlainValidator(tunnel.identity), _schema("device7.example.com", maxLength=255)]
 Proposal = Annotated[
     str, Shown("proposal"), PlainValidator(tunnel.proposal), _schema("aes256gcm16-prfsha384-ecp384")
 ]

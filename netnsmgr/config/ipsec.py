@@ -6,8 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
-from netnsmgr.config.common import Duration, FilePath, IkeHost, Model, Network, Proposal, SimpleName
-from netnsmgr.config.secret import Secret
+from netnsmgr.config.common import (
+    Duration,
+    FilePath,
+    IkeHost,
+    IkeIdentity,
+    Model,
+    Network,
+    Proposal,
+    SimpleName,
+)
+from netnsmgr.config.secret import SecretField
 from netnsmgr.core.ip import IPNetwork
 
 IKE_PROPOSALS = (
@@ -24,16 +33,16 @@ ESP_PROPOSALS = ("aes256gcm16-x25519", "aes128gcm16-x25519", "aes256gcm16", "aes
 class IpsecAuth(Model):
     """How one end shows who it is: by a secret that both have, or by a certificate."""
 
-    id: str | None = Field(default=None, examples=["device7.example.com", "@fqdn"])
+    id: IkeIdentity | None = Field(default=None, examples=["device7.example.com", "@fqdn"])
     """Identity: a name, an address, a mail address or a distinguished name. Default: its address, or the certificate's subject."""
 
-    psk: Secret | None = None
+    psk: SecretField | None = None
     """The secret that both ends have."""
 
     certificate: FilePath | None = Field(default=None, examples=["/etc/netnsmgr/certs/device7.pem"])
     """Our certificate (X.509, PEM or DER); of the remote end the only one that is accepted."""
 
-    private_key: Secret | None = None
+    private_key: SecretField | None = None
     """The key of our certificate (PEM, not encrypted)."""
 
     ca: FilePath | None = Field(default=None, examples=["/etc/netnsmgr/certs/ca.pem"])
@@ -104,6 +113,10 @@ class IpsecConnection(Model):
 
     mobike: StrictBool = False
     """Follow changes of our address without a new connection (RFC 4555)."""
+
+    legacy: StrictBool = False
+    """Allow algorithms in `proposals`, also of the children, that no longer count as safe (SHA-1, MD5, 3DES, MODP of less
+    than 2048 bits; RFC 8247, RFC 8221), for other ends that have nothing better."""
 
     @property
     def networks(self) -> tuple[IPNetwork, ...]:

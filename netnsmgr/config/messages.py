@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from netnsmgr.config.common import Model
 from netnsmgr.config.tree import descend, fields, yaml_text
 
-LATER = frozenset({"vpn", "container"})
+LATER = frozenset({"container"})
 """Fields of the format that later versions will have."""
 
 

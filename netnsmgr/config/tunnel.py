@@ -62,3 +62,17 @@ def proposal(value: object) -> str:
             f"'{written}' must be algorithms joined by '-', for example aes256gcm16-prfsha384-ecp384"
         )
     return written
+
+
+_IDENTITY = re.compile(r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,253}[^\x00-\x20\x7f])?")
+
+
+def identity(value: object) -> str:
+    """Read an identity of IKE (RFC 7296, 3.5) in strongSwan's words."""
+    written = values.text(value, "device7.example.com")
+    if not _IDENTITY.fullmatch(written):
+        raise ValueError(
+            "must be one line of at most 255 characters without space at its ends: a name, an address, a mail address "
+            'or a distinguished name, for example device7.example.com or "C=DE, O=Example, CN=device7"'
+        )
+    return written

@@ -16,7 +16,7 @@ from netnsmgr.config.common import (
     TunnelName,
     WireguardKey,
 )
-from netnsmgr.config.secret import Secret
+from netnsmgr.config.secret import SecretField
 from netnsmgr.core.ip import IPNetwork
 
 
@@ -29,7 +29,9 @@ class WireguardPeer(Model):
     public_key: WireguardKey = Field(examples=["TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="])
     """The peer's public key: 32 bytes in base64."""
 
-    preshared_key: Secret | None = Field(default=None, examples=[{"file": "/etc/netnsmgr/secrets/hub.psk"}])
+    preshared_key: SecretField | None = Field(
+        default=None, examples=[{"file": "/etc/netnsmgr/secrets/hub.psk"}]
+    )
     """A further secret that both ends have, in the form of a key. Default: none."""
 
     endpoint: Endpoint | None = Field(default=None, examples=["vpn.example.com:51820"])
@@ -52,7 +54,9 @@ class WireguardTunnel(Model):
     name: TunnelName = Field(examples=["wg0"])
     """Name of the interface in the instance's namespace, at most 15 bytes."""
 
-    private_key: Secret | None = Field(default=None, examples=[{"file": "/etc/netnsmgr/secrets/wg0.key"}])
+    private_key: SecretField | None = Field(
+        default=None, examples=[{"file": "/etc/netnsmgr/secrets/wg0.key"}]
+    )
     """Our private key. Default: one that is generated, and kept in the state directory."""
 
     addresses: tuple[HostAddress, ...] = Field(default=(), examples=[["10.9.0.2/24"]])

@@ -18,6 +18,7 @@ _OF_A_LOCAL = {
     "nat64": "nothing is translated in it",
     "dhcp": "the DHCP server is on the segment that its ports extend, or an app with 'antiSpoofing: false'",
     "tcp_mss_clamp": "it changes no packet",
+    "vpn": "its apps use the router of the segment that its ports extend",
 }
 _GIVEN = ("address", "address6", "duid")
 

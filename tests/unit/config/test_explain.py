@@ -113,7 +113,10 @@ def test_kinds() -> None:
         ),
         (
             "dns",
-            "unknown kind 'dns'; did you mean device.spec.ports.dns or network-instance.spec.dns? Otherwise",
+            (
+                "unknown kind 'dns'; did you mean device.spec.ports.dns or network-instance.spec.dns "
+                "or network-instance.spec.vpn.dns? Otherwise"
+            ),
         ),
         (
             "ni.spec.dhpc",

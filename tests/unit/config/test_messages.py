@@ -14,13 +14,13 @@ Faults = Callable[..., list[str]]
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"vpn": {}}, "spec.vpn: unsupported field 'vpn': not supported by this version; leave it out"),
+        ({"vpn": {}}, "spec.vpn: is empty; write 'wireguard' or 'ipsec' below it, or leave 'vpn' out"),
         ({"flowLog": "on"}, "spec.flowLog: must be true or false, not 'on'"),
         ({"type": "swich"}, "spec.type: 'swich' must be 'local' or 'switch'; did you mean 'switch'?"),
         ({"type": ["x"]}, "spec.type: a list must be 'local' or 'switch'"),
         (
             {"zzz": 1},
-            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, forward, gateways, ipv6, mtu, nat64, ports, stp, subnets, tcpMssClamp … and 2 more",
+            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, forward, gateways, ipv6, mtu, nat64, ports, stp, subnets, tcpMssClamp … and 3 more",
         ),
         (
             {"tcp_mss_clamp": True},
