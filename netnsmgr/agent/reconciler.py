@@ -29,6 +29,7 @@ from netnsmgr.items.route import Route
 from netnsmgr.items.rule import LocalRule, Rule
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.system import External, KernelItem
+from netnsmgr.items.tunnel import Tunnel
 from netnsmgr.kernel.system import KernelSystem
 
 COMMON: tuple[type[KernelItem], ...] = (
@@ -48,7 +49,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     Process,
 )
 INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort, Rule)
-UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy)
+UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy, Tunnel)
 """The kinds that are observed; one that is not listed here does not exist."""
 
 PASSES = 6

@@ -7,15 +7,19 @@ import errno
 from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_SETLINK
+from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_GETLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.port_record import Record
 from netnsmgr.items.system import LinkInfo
-from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info
+from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_link
 from netnsmgr.kernel.ndp_proxies import ProxyRequests
-from netnsmgr.kernel.refusals import explained, index, opened
+from netnsmgr.kernel.refusals import explained, index, index_or_none, opened
+
+NO_WIREGUARD = (
+    "this kernel makes no WireGuard interfaces any more (module wireguard): load it (modprobe wireguard)"
+)
 
 
 class MoveRequests(ProxyRequests):
@@ -49,10 +53,43 @@ class MoveRequests(ProxyRequests):
             raise KernelError(f"link {name} in {path}: {error}") from error
         return link_info(found[0], {}) if found else None
 
-    async def move_link(self, name: str, path: str) -> None:
-        """Move a link into the namespace at ``path``; it keeps its name, its MAC and its alias, and is down there."""
+    async def move_link(self, name: str, path: str, new: str = "", alias: str = "") -> None:
+        """Move a link into the namespace at ``path``, where it is down; it keeps its MAC, and name and alias unless others
+        are given: it has those at once when it is there.
+        """
         with opened(path) as far, explained(f"link {name} to {path}"):
-            await self._move(index(name), far)
+            try:
+                await self._move(index(name), far, new, alias)
+            except NetlinkError as error:
+                if error.code != errno.EEXIST or not new:
+                    raise
+                raise KernelError(
+                    f"there is another link {new} in {path}, where one of ours has to be: rename or remove it there"
+                ) from error
+
+    async def delete_in(self, path: str, name: str) -> None:
+        """Remove a link of the namespace at ``path``; fine if it has gone."""
+        nsid = await self.netns_id(path)
+        if nsid is None:
+            return
+        message = ifinfmsg()
+        message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_IF_NETNSID", nsid)]
+        with explained(f"link {name} in {path}", gone_is_fine=True):
+            await self._request(message, RTM_DELLINK, 0)
+
+    async def has_link(self, name: str) -> bool:
+        """Say whether there is a link of this name now, whatever was listed before."""
+        return index_or_none(name) is not None
+
+    async def add_wireguard(self, name: str) -> None:
+        """Make a WireGuard interface; it is down, and nothing is set on it."""
+        try:
+            message = new_link(name, "wireguard", mac="", up=False)
+            await self._create(message, f"link {name}", unless=lambda there: there.kind == "wireguard")
+        except KernelError as error:
+            if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EOPNOTSUPP:
+                raise KernelError(f"link {name}: {NO_WIREGUARD}") from error
+            raise
 
     async def give_back(self, name: str) -> None:
         """Move a link to the device's root namespace; where its name is taken there, it is ``dev0`` or so."""
@@ -67,12 +104,14 @@ class MoveRequests(ProxyRequests):
                     raise
                 await self._move(here, self._home, "dev%d")
 
-    async def _move(self, number: int, namespace: int, name: str = "") -> None:
+    async def _move(self, number: int, namespace: int, name: str = "", alias: str = "") -> None:
         message = ifinfmsg()
         message["index"] = number
         message["attrs"] = [("IFLA_NET_NS_FD", namespace)]
         if name:
             message["attrs"].append(("IFLA_IFNAME", name))
+        if alias:
+            message["attrs"].append(("IFLA_IFALIAS", alias))
         try:
             await self._request(message, RTM_SETLINK, 0)
         finally:

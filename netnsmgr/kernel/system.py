@@ -16,6 +16,7 @@ from netnsmgr.kernel.nft import KernelNft
 from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import KernelProcesses
 from netnsmgr.kernel.rtnl import KernelRtnl
+from netnsmgr.kernel.wireguard_go import KernelWireguardGo
 
 
 class KernelSystem:
@@ -47,6 +48,7 @@ class KernelSystem:
         self.nft = KernelNft(f"{directory}/nft.json")
         self.conntrack = KernelConntrack(f"{directory}/flows.json")
         self.files = KernelFiles(etc)
+        self.wireguard_go = KernelWireguardGo()
         self.processes = KernelProcesses(etc, self.netns_inode, changed, fresh=fresh)
 
     async def __aenter__(self) -> Self:
