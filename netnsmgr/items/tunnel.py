@@ -10,7 +10,7 @@ namespace and not wanted there.  Of wireguard-go, whose process is an item of it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
@@ -33,6 +33,8 @@ class Tunnel(KernelItem):
     path: str
     name: str
     backend: str
+    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What has to be there before its first packet leaves."""
 
     def key(self) -> str:
         return self.birth
@@ -40,6 +42,9 @@ class Tunnel(KernelItem):
     def deps(self) -> frozenset[Ref]:
         process = {Ref("process", self.birth)} if self.backend == GO else set[Ref]()
         return frozenset({netns_ref(self.netns), *process})
+
+    def follows(self) -> frozenset[Ref]:
+        return self.after
 
     @property
     def alias(self) -> str:
