@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
     from netnsmgr.items.vlan import VlanLink
+    from netnsmgr.items.xfrm import XfrmLink
 
 OWNER_PROTOCOL = 110
 """Marks routes, rules and addresses as ours (``ip route … proto 110``).
@@ -112,6 +113,7 @@ class Rtnl(Protocol):
     async def add_tap(self, tap: Tap) -> None: ...
     async def add_tun(self, tun: Tun) -> None: ...
     async def add_vlan(self, vlan: VlanLink) -> None: ...
+    async def add_xfrm(self, link: XfrmLink) -> None: ...
     async def set_link(
         self,
         name: str,

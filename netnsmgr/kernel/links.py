@@ -16,6 +16,7 @@ from netnsmgr.errors import KernelError
 from netnsmgr.items.link import HERE, Bridge, Tap, Tun, Veth
 from netnsmgr.items.system import LinkInfo
 from netnsmgr.items.vlan import VlanLink
+from netnsmgr.items.xfrm import XfrmLink
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_bridge, new_link, set_forwarding
 from netnsmgr.kernel.refusals import explained, index, listed, opened
 
@@ -123,6 +124,11 @@ class LinkRequests:
             raise
         await self.set_link(vlan.name, alias=vlan.full_alias)
         await self.set_link(vlan.name, up=True)
+
+    async def add_xfrm(self, link: XfrmLink) -> None:
+        message = new_link(link.name, "xfrm", mtu=link.mtu, mac="", data=[("IFLA_XFRM_IF_ID", link.if_id)])
+        await self._create(message, f"xfrm link {link.name}", unless=lambda there: there.kind == "xfrm")
+        await self.set_link(link.name, up=True, mtu=link.mtu, alias=link.full_alias)
 
     async def _create(self, message: ifinfmsg, what: str, *, unless: Callable[[LinkInfo], bool]) -> None:
         """Make a link; fine if one of the name is there that ``unless`` accepts as the same."""
