@@ -25,7 +25,7 @@ LINK = IPv6Network("fe80::/64")
 GATEWAY, BRIDGE = "fd00:10:1::1", str(mac_made(LINK, BRIDGE_MAC))
 OWN = frozenset(map(ip_address, (GATEWAY, BRIDGE, str(NET[0]), *METADATA6)))
 LOCAL = {number: str(mac_made(LINK, mac)) for number, mac in MACS.items()}
-DYNAMIC = ("asking6", "first6", "taken6", "claims6", "told6")
+DYNAMIC = ("asking6", "first6", "taken6", "claims6", "told6", "used6")
 
 
 class Bridge:

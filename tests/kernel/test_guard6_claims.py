@@ -157,3 +157,25 @@ def test_the_first_use_of_an_address_is_told() -> None:
         assert told() == []
 
     on_a_bridge(run)
+
+
+@isolated
+def test_uses_are_told_while_it_is_not_known_whose_the_address_is() -> None:
+    """After a detection that nobody heard, too: who does not stop using the address would be unknown for ever."""
+
+    async def run(bridge: Bridge) -> None:
+        bridge.passes(1, dad(FREE))
+        log = PacketLog(ND_GROUP, 128)
+        uses = packet(FREE, TWO, UDP, udp(1, 2))
+        for _ in range(2):
+            for _ in range(5):
+                assert bridge.passes(1, uses)
+            assert [(each.mark, each.payload[8:24]) for each in log.receive()] == [
+                (1, ip_address(FREE).packed)
+            ]
+            bridge.nft._run("flush set bridge netnsmgr_vif used6\n")  # as after some seconds
+        await bridge.know({**bridge.held, ip_address(FREE): 1})
+        assert bridge.passes(1, uses)
+        assert list(log.receive()) == []
+
+    on_a_bridge(run)

@@ -141,13 +141,20 @@ def test_an_address_outlives_agents_and_the_daemon(w: World) -> None:
     w.looked("ni1", since)
     assert held(w, "app1") == before
     assert [op for op in w.operations(since) if op.startswith("ni1:")] == []
-    # While nobody listens nothing is learned; what is used then is learned later.
+    # While nobody listens nothing is learned; what is taken then is learned later, when it is used.
+    app1, unheard = w.lab.apps["app1"], NET[0x5005]
     w.crash()
+    assert take(app1, unheard) == "taken"
     since = w.mark()
     w.restart()
     w.looked("ni1", since)
     w.until(lambda: held(w, "app1") == before, "the addresses of app1")
     assert [op for op in w.operations(since) if op.startswith("ni1:") and "file" not in op] == []
+    w.eventually(
+        lambda: app1.ping(str(NET[1]), interface=str(unheard)) and str(unheard) in held(w, "app1"),
+        f"{unheard} is learned",
+    )
+    leave(app1, unheard)
 
 
 def test_without_ipv6_nobody_listens(w: World) -> None:

@@ -4,8 +4,8 @@ IPv4 has one address for an interface, which the instance gave to it.  Of IPv6 a
 when it likes (RFC 8981), so what nobody else is known to hold is his who comes first (as RFC 6620 has it): the chains
 themselves keep who that was for as long as he uses it, and a copy of each duplicate address detection goes to
 ``ND_GROUP``, to be remembered for longer: also of one for an address that another is known to hold, who may have gone; and
-of the first packet from an address whose detection nobody heard, because the agent was just not there.  Only where all
-addresses are given (``stateful``), those count.
+now and then of a packet from an address that nobody knows to be held, as nobody may have heard its detection, because the
+agent was just not there.  Only where all addresses are given (``stateful``), those count.
 
 Checked of a packet is what no receiver could tell: `icmpv6 type` finds a type behind extension headers as well, and in the
 first fragment only.  So neighbour discovery with any extension header passes nowhere (RFC 6980, RFC 7113), and in fragments
@@ -44,6 +44,8 @@ _CLAIMS = "limit rate over 10/second burst 100 packets"
 _ASKING = "4s"
 """For how long an address is tentative after a solicitation for it: whose detection meets another's loses it (RFC 4862,
 5.4.3), so nobody else's is passed on meanwhile; but told, as who asked first may have left."""
+_TOLD_AGAIN = "5s"
+"""After a packet from an address that is still not known to be held, until another one is told."""
 _DYNAMIC = "size 65536; flags dynamic,timeout; timeout 1m"
 
 
@@ -67,6 +69,7 @@ set first6 {{ {TYPE} . meta mark; {_DYNAMIC}; }}
 set taken6 {{ {TYPE}; {_DYNAMIC}; }}
 set claims6 {{ type mark; {_DYNAMIC}; }}
 set told6 {{ type mark; {_DYNAMIC}; }}
+set used6 {{ {TYPE} . meta mark; size 65536; flags dynamic,timeout; timeout {_TOLD_AGAIN}; }}
 set asking6 {{ {TYPE}; size 65536; flags dynamic,timeout; timeout {_ASKING}; }}
 
 chain {ENTRY} {{
@@ -149,11 +152,17 @@ chain quiet6 {{
     jump copy6
     drop
 }}
+chain uses6 {{
+    {_SOURCE},128 . meta mark @used6 accept
+    add @used6 {{ {_SOURCE},128 . meta mark }}
+    jump copy6
+    accept
+}}
 chain copy6 {{
     update @told6 {{ meta mark {_CLAIMS} }} return
     log prefix "nd" group {ND_GROUP} snaplen 72
 }}
-{_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", new="jump copy6")}
+{_claim("sender6", _SOURCE, "accept", "drop", outside=f"ip6 saddr != {{ {inside} }} drop", unknown="goto uses6")}
 {_claim("target6", _TARGET, "goto sender6", "drop")}
 {_claim("taking6", _TARGET, "goto asks6", "accept", held="goto others6", another="@asking6 goto quiet6")}"""
 
@@ -167,12 +176,12 @@ def _claim(
     held: str = "",
     another: str = "",
     outside: str = "",
-    new: str = "",
+    unknown: str = "",
 ) -> str:
     """Return the chain that tells whether an address is the sender's: what then, and what if it is another's.
 
     ``held``: what if another is known to hold it, if not the same; ``another``: what comes before that for who took it
-    lately; ``new``: what comes first where it was nobody's.
+    lately; ``unknown``: what if it is the sender's and not known to be, if not the same.
     """
     address = f"{field},128"
     return f"""chain {name} {{
@@ -184,13 +193,12 @@ def _claim(
     {address} @taken6 {other}
     {field},10 != {_IS_LINK_LOCAL} meta mark @settled6 {other}
     update @claims6 {{ meta mark {_CLAIMS} }} {other}
-    {new}
     goto {name}_his
 }}
 chain {name}_his {{
     update @taken6 {{ {address} }}
     update @first6 {{ {address} . meta mark }}
-    {his}
+    {unknown or his}
 }}"""
 
 
