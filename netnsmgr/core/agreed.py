@@ -6,6 +6,11 @@ Here because both have to mean the same, and the programs import nothing of the 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal
+
+SecretKind = Literal["wireguard-key", "psk", "private-key", "certificate"]
+"""What a file that a document names holds: a key of WireGuard (our own, or a preshared one), the secret of IKE that both ends
+have, the key of a certificate, or a certificate, which is no secret."""
 
 SWITCH = "a switch is a NetworkInstance (ni) with 'type: switch'"
 """What is said to whoever takes it for a kind of its own."""

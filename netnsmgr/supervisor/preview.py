@@ -29,6 +29,7 @@ from netnsmgr.pubsub.tables import (
     link_status,
 )
 from netnsmgr.supervisor.disturbance import disturbed
+from netnsmgr.supervisor.secrets import secret_problems
 from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
 from netnsmgr.supervisor.supervisor import Supervisor
 
@@ -48,8 +49,8 @@ class Preview:
         before: Rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
         after: Rows = {table: {} if asked.get("prune") else dict(rows) for table, rows in before.items()}
         gone = before[DEVICE_CONFIG] if asked.get("prune") else ()
-        _, problems = check(documents, after, gone=gone)
-        if problems:
+        config, problems = check(documents, after, gone=gone)
+        if problems := problems + secret_problems(documents, config):
             raise ConfigError(problems)
         for document in documents:
             after[KIND_TABLE[document["kind"]]][document["metadata"]["name"]] = document
@@ -69,7 +70,8 @@ class Preview:
 
     def _slices(self, config: Config, rows: Rows) -> Slices:
         numbers = {n: number for n, number in self._supervisor.numbers.items() if n in config.instances}
-        return Slicer().cut(config, rows, allocate(numbers, config.instances), 0)
+        backends = self._supervisor.backends(config)
+        return Slicer().cut(config, rows, allocate(numbers, config.instances), 0, backends=backends)
 
     def _items(self, name: str, slices: Slices) -> dict[Ref, Item]:
         row = slices.get(name)

@@ -17,6 +17,7 @@ import structlog
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.errors import KernelError, Problem
+from netnsmgr.features.rows import secrets_dir
 from netnsmgr.kernel import namespace
 from netnsmgr.kernel.backends import probe
 from netnsmgr.pubsub.hub import Hub
@@ -34,6 +35,7 @@ from netnsmgr.pubsub.tables import (
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
+from netnsmgr.supervisor.secrets import secret_problems
 from netnsmgr.supervisor.slices import Slicer, allocate
 
 log = structlog.get_logger()
@@ -65,6 +67,12 @@ class Supervisor:
         """Number of each instance."""
         return self._numbers
 
+    def backends(self, config: Config) -> dict[str, str]:
+        """Return what encrypts on this machine, found out once; nothing while no instance has tunnels."""
+        if not self._backends and any(each.spec.vpn is not None for each in config.instances.values()):
+            self._backends = probe()
+        return self._backends
+
     def apply(self, revision: int) -> None:
         """Take in the whole configuration: tell each agent its part, start the ones that are missing."""
         rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
@@ -87,10 +95,8 @@ class Supervisor:
             self._save_numbers()
         known = {name: n for name, n in numbers.items() if complete or name in self._seen}
         going = [name for name, part in self.slices.items() if part.get("switch") and name in self._agents]
-        if not self._backends and any(each.spec.vpn is not None for each in config.instances.values()):
-            self._backends = probe()
         self.slices = self._slicer.cut(
-            config, rows, known, revision, keep=not complete, going=going, backends=self._backends
+            config, rows, known, revision, keep=not complete, going=going, backends=self.backends(config)
         )
         self._attachments.want(_pids(config))
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
@@ -148,6 +154,7 @@ class Supervisor:
         self._unpin(name)
         shutil.rmtree(f"{self.settings.run_dir}/instances/{name}", ignore_errors=True)
         shutil.rmtree(f"{self.settings.state_dir}/leases/{name}", ignore_errors=True)
+        shutil.rmtree(secrets_dir(self.settings.state_dir, name), ignore_errors=True)
         self._numbers.pop(name, None)
         self._save_numbers()
         self.slices.pop(name, None)
@@ -217,7 +224,8 @@ class Supervisor:
             existing[change.table].pop(change.key, None)
         gone = [change.key for change in changes if change.table == DEVICE_CONFIG and change.value is None]
         gone = [name for name in gone if name in self._hub.rows(DEVICE_CONFIG)]
-        _, problems = await asyncio.to_thread(check, documents, existing, gone=gone)
+        config, problems = await asyncio.to_thread(check, documents, existing, gone=gone)
+        problems += await asyncio.to_thread(secret_problems, documents, config)
         places = [place for place, change in enumerate(changes) if change.value is not None]
         return [
             # -1 is a document that was applied before; its name stands in the text.

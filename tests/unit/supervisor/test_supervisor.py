@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -216,3 +217,59 @@ def test_a_device_in_use_is_not_deleted(hub: StrawHub, tmp_path: Path) -> None:
     assert asyncio.run(made.validate(together)) == []
     other = edge | {"metadata": {"name": "other"}}
     assert asyncio.run(made.validate([alone, Change(KIND_TABLE["Device"], "other", other)])) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="secrets are root's")
+def test_secrets_are_looked_at(hub: StrawHub, tmp_path: Path) -> None:
+    """Files with secrets are looked at before anything is applied, of the documents that are applied alone."""
+    psk = tmp_path / "ni1.psk"
+    vpn = {
+        "ipsec": [
+            {
+                "name": "c1",
+                "remote": "198.51.100.1",
+                "localAuth": {"psk": {"file": str(psk)}},
+                "children": [{"name": "net", "remote": ["10.20.0.0/24"]}],
+            }
+        ]
+    }
+    ni1 = {**NI, "spec": {"subnets": ["10.1.0.0/24"], "ports": ["eth0"], "vpn": vpn}}
+    ni2 = {**NI, "metadata": {"name": "ni2"}}
+    made = supervisor(hub, tmp_path)
+
+    def problems(*documents: dict[str, Any]) -> list[str]:
+        changes = [Change(KIND_TABLE[each["kind"]], each["metadata"]["name"], each) for each in documents]
+        return [f"{each.document} {each}" for each in asyncio.run(made.validate(changes))]
+
+    where = "spec.vpn.ipsec[0].localAuth.psk.file"
+    assert problems(ni2, ni1) == [
+        (
+            f"1 {where}: there is no file {psk}; put the secret there, on the device, owned by root with mode 0600"
+        )
+    ]
+    psk.write_text("secret!", encoding="ascii")
+    psk.chmod(0o644)
+    (said,) = problems(ni1)
+    assert said.startswith(f"0 {where}: {psk} can be read by everybody (mode 0644)")
+    psk.chmod(0o600)
+    assert problems(ni1, ni2) == []
+    hub.configure(ni1)
+    psk.unlink()
+    assert problems(ni2) == [], "what was applied before is no reason to refuse a change elsewhere"
+
+
+def test_secrets_go_with_their_instance(hub: StrawHub, tmp_path: Path) -> None:
+    """Keys that were generated for an instance are removed when it is gone."""
+    key = tmp_path / "secrets" / "ni1" / "wg0.key"
+    other = tmp_path / "secrets" / "ni2" / "wg0.key"
+    for each in (key, other):
+        each.parent.mkdir(parents=True)
+        each.write_text("", encoding="ascii")
+    made = supervisor(hub, tmp_path)
+    hub.configure(NI)
+    made.apply(1)
+    hub.configure()
+    made.apply(2)
+    cast("Any", made._agents["ni1"]).done()
+    assert not key.exists()
+    assert other.exists()
