@@ -30,6 +30,7 @@ COMMANDS = {
     "graph": "Draw the items of a network instance and what stands on what.",
     "wait": "Wait until objects are ready or deleted.",
     "why": "Say whether an application's flow passes, by which rule, and where it goes.",
+    "wireguard": "Make keys, and add, list or remove the peers of a WireGuard server.",
 }
 """Every command with its line in the overview: the list is read without importing one of them."""
 

@@ -88,6 +88,11 @@ def complete_apps(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _complete(APP, ctx, incomplete)
 
 
+def complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a network instance."""
+    return _complete(INSTANCE, ctx, incomplete)
+
+
 def _complete(kind: Kind, ctx: click.Context, incomplete: str) -> list[str]:
     # While completing, click parses the options and runs nothing, so nobody has made a Place yet.
     options = ctx.find_root().params

@@ -49,11 +49,15 @@ class Straw:
             wanted[tables.DEVICE_STATUS, name] = {"name": name, "ports": ports, "items": ITEMS}
         for name, document in self.hub.rows(tables.INSTANCE_CONFIG).items():
             subnets = document["spec"]["subnets"]
-            wanted[tables.INSTANCE_STATUS, name] = {
-                "name": name,
-                "subnets": subnets,
-                "items": ITEMS,
-            } | self.status
+            wanted[tables.INSTANCE_STATUS, name] = (
+                {
+                    "name": name,
+                    "subnets": subnets,
+                    "items": ITEMS,
+                }
+                | tunnels(document)
+                | self.status
+            )
         for name, document in self.hub.rows(tables.APP_CONFIG).items():
             for interface in document["spec"]["interfaces"]:
                 key = f"{interface['network']}/{name}/{interface['name']}"
@@ -73,6 +77,19 @@ class Straw:
             )
 
 
+def tunnels(document: Status) -> Status:
+    """What an agent says of WireGuard tunnels: they have a key, and whatever peers are written."""
+    written = document["spec"].get("vpn", {}).get("wireguard", ())
+    rows = [
+        {"name": each["name"], "backend": "kernel", "state": "up", "publicKey": SERVER_KEY, "peers": [
+            {"name": peer["name"], "state": "idle"} for peer in each.get("peers", ())
+        ]}
+        for each in written
+    ]  # fmt: skip
+    return {"vpn": {"wireguard": rows, "ipsec": []}} if rows else {}
+
+
+SERVER_KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 ITEMS = [
     {"ref": "link/lo", "state": "external", "lacks": [], "error": "", "deps": []},
     {"ref": "link/bn0", "state": "created", "lacks": [], "error": "", "deps": ["link/lo"]},
