@@ -30,6 +30,7 @@ from netnsmgr.items.rule import LocalRule, Rule
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.system import External, KernelItem
 from netnsmgr.items.tunnel import Tunnel
+from netnsmgr.items.wireguard import Wireguard
 from netnsmgr.kernel.system import KernelSystem
 
 COMMON: tuple[type[KernelItem], ...] = (
@@ -48,7 +49,7 @@ COMMON: tuple[type[KernelItem], ...] = (
     File,
     Process,
 )
-INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort, Rule)
+INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort, Rule, Wireguard)
 UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy, Tunnel)
 """The kinds that are observed; one that is not listed here does not exist."""
 

@@ -264,12 +264,14 @@ class LinkUp(KernelItem):
     kind: ClassVar[str] = "link-up"
     name: str
     mtu: int | None = None
+    needs: frozenset[Ref] = field(default=frozenset(), compare=False)
+    """What has to be so before a packet passes."""
 
     def key(self) -> str:
         return self.name
 
     def deps(self) -> frozenset[Ref]:
-        return frozenset({link_ref(self.name)})
+        return self.needs | {link_ref(self.name)}
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
     from netnsmgr.items.vlan import VlanLink
+    from netnsmgr.items.wireguard import Wireguards
     from netnsmgr.items.xfrm import XfrmLink
 
 OWNER_PROTOCOL = 110
@@ -230,6 +231,8 @@ class System(Protocol):
     def processes(self) -> Processes: ...
     @property
     def wireguard_go(self) -> WireguardGo: ...
+    @property
+    def wireguards(self) -> Wireguards: ...
 
     @property
     def owns_namespace(self) -> bool:

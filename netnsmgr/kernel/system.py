@@ -16,6 +16,7 @@ from netnsmgr.kernel.nft import KernelNft
 from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import KernelProcesses
 from netnsmgr.kernel.rtnl import KernelRtnl
+from netnsmgr.kernel.wireguard import KernelWireguards
 from netnsmgr.kernel.wireguard_go import KernelWireguardGo
 
 
@@ -49,6 +50,7 @@ class KernelSystem:
         self.conntrack = KernelConntrack(f"{directory}/flows.json")
         self.files = KernelFiles(etc)
         self.wireguard_go = KernelWireguardGo()
+        self.wireguards = KernelWireguards()
         self.processes = KernelProcesses(etc, self.netns_inode, changed, fresh=fresh)
 
     async def __aenter__(self) -> Self:

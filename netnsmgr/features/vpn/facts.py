@@ -18,6 +18,9 @@ class VpnFacts:
     """What encrypts for WireGuard: `kernel` or `wireguard-go`; empty: nothing."""
     endpoints: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
     """Addresses of the other ends' hosts, by the hosts as written; an address is its own."""
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Where a WireGuard peer has to be looked for now (address:port), by tunnel and public key; others stay where they were
+    heard of last."""
     virtual: tuple[IPAddress, ...] = ()
     """Our addresses that the other end of an IPsec connection has given."""
     dns: tuple[IPAddress, ...] = ()
