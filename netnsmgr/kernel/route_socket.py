@@ -18,14 +18,15 @@ _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 class RouteSocket:
     """Open within a ``with``, in the namespace of the process; waits at most ``timeout`` seconds for an answer.
 
-    ``strict``: the kernel looks at what a listing asks for, and leaves out the rest (linux 4.20).
+    ``strict``: the kernel looks at what a listing asks for, and leaves out the rest (linux 4.20).  ``protocol``: another of
+    netlink's, with messages of the same frame.
     """
 
-    def __init__(self, *, strict: bool = False, timeout: float = 5.0) -> None:
-        self._strict, self._timeout = strict, timeout
+    def __init__(self, *, strict: bool = False, timeout: float = 5.0, protocol: int = 0) -> None:
+        self._strict, self._timeout, self._protocol = strict, timeout, protocol
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
         self._socket.settimeout(self._timeout)
         if self._strict:
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)

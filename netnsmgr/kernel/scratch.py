@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +40,16 @@ class Probe(NamedTuple):
 
 def probe_all() -> dict[Probe, Outcome]:
     """Try all features, in order; what was not reached has the outcome None."""
-    outcomes = _in_child()
-    return {probe: outcomes.get(probe.name, (None, "not tried")) for probe in PROBES}
+    return tried(PROBES)
 
 
-def _in_child() -> dict[str, Outcome]:
+def tried(probes: Sequence[Probe]) -> dict[Probe, Outcome]:
+    """Try these features, in order, of which the first must be ``NAMESPACE``."""
+    outcomes = _in_child(probes)
+    return {probe: outcomes.get(probe.name, (None, "not tried")) for probe in probes}
+
+
+def _in_child(probes: Sequence[Probe]) -> dict[str, Outcome]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -54,7 +59,9 @@ def _in_child() -> dict[str, Outcome]:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(TIMEOUT)
             with os.fdopen(writer, "w") as pipe:
-                _attempt_all(lambda name, outcome: print(json.dumps([name, *outcome]), file=pipe, flush=True))
+                _attempt_all(
+                    probes, lambda name, outcome: print(json.dumps([name, *outcome]), file=pipe, flush=True)
+                )
             code = 0
         finally:
             # Not sys.exit: the parent's buffers and exit handlers are the parent's.
@@ -66,8 +73,8 @@ def _in_child() -> dict[str, Outcome]:
     return {name: (ok, detail) for name, ok, detail in lines}
 
 
-def _attempt_all(report: Callable[[str, Outcome], None]) -> None:
-    for probe in PROBES:
+def _attempt_all(probes: Sequence[Probe], report: Callable[[str, Outcome], None]) -> None:
+    for probe in probes:
         try:
             probe.attempt()
             report(probe.name, (True, ""))
@@ -139,7 +146,8 @@ def _policy_routing() -> None:
         ip.rule("add", table=20000, priority=20000, src="198.51.100.1/32", iifname="lo")
 
 
-def _tap() -> None:
+def tap() -> None:
+    """Make a TAP; a TUN takes nothing else of the kernel."""
     interface = struct.pack("16sH22x", b"try-tap", 0x1002)  # IFF_TAP | IFF_NO_PI
     with open("/dev/net/tun", "r+b", buffering=0) as tun:
         fcntl.ioctl(tun, 0x400454CA, interface)  # TUNSETIFF
@@ -170,13 +178,14 @@ def _bridge_filter() -> None:
 
 MODULE = "a kernel with {0} (built in or as a module: modprobe {1})"
 
+NAMESPACE = Probe(
+    "network namespaces",
+    "nothing works",
+    "a kernel with CONFIG_NET_NS; in a container: CAP_SYS_ADMIN and no seccomp filter on unshare",
+    _namespace,
+)
 PROBES = (
-    Probe(
-        "network namespaces",
-        "nothing works",
-        "a kernel with CONFIG_NET_NS; in a container: CAP_SYS_ADMIN and no seccomp filter on unshare",
-        _namespace,
-    ),
+    NAMESPACE,
     Probe(
         "veth",
         "no instance has links",
@@ -253,7 +262,7 @@ PROBES = (
         "tun/tap",
         "no applications with 'attach: {tap: true}' (virtual machines)",
         MODULE.format("CONFIG_TUN", "tun") + "; in a container: --device /dev/net/tun",
-        _tap,
+        tap,
         False,
     ),
 )

@@ -28,12 +28,8 @@ def remotes(scope: InstanceScope, connection: IpsecConnection) -> tuple[IPAddres
 
 def by_secret(connection: IpsecConnection) -> tuple[bool, bool]:
     """Say of us, and of the other end, whether it shows who it is by the secret that both have."""
-    ours, theirs = connection.local_auth, connection.remote_auth
-    given = ours.psk is not None or theirs.psk is not None
-    return (
-        ours.psk is not None or (given and ours.certificate is None),
-        theirs.psk is not None or (given and theirs.certificate is None and theirs.ca is None),
-    )
+    theirs = connection.remote_auth
+    return connection.local_auth.certificate is None, theirs.certificate is None and theirs.ca is None
 
 
 def certificates(connection: IpsecConnection) -> tuple[str, ...]:
@@ -43,12 +39,16 @@ def certificates(connection: IpsecConnection) -> tuple[str, ...]:
 
 
 def identities(scope: InstanceScope, connection: IpsecConnection, remote: IPAddress) -> tuple[str, str]:
-    """Return who we are and who the other end is; empty: the subject of the certificate says it."""
-    ours, theirs = by_secret(connection)
+    """Return who we are and who the other end is; empty: the subject of the certificate says it.
+
+    Never any: with an authority that signs many certificates not each of them would do.
+    """
+    ours, theirs = connection.local_auth, connection.remote_auth
     inner = next((str(link.inner) for link in scope.links if link.version == remote.version), "")
+    only_certificate = theirs.certificate is not None and theirs.ca is None
     return (
-        connection.local_auth.id or (inner if ours else ""),
-        connection.remote_auth.id or (str(remote) if theirs else ""),
+        ours.id or (inner if ours.certificate is None else ""),
+        theirs.id or ("" if only_certificate else connection.remote),
     )
 
 
@@ -64,7 +64,7 @@ def shared(scope: InstanceScope, connection: IpsecConnection, remote: IPAddress)
 def private_key(connection: IpsecConnection) -> str | None:
     """Return the file of our certificate's key, for ``load-key`` (type `any`)."""
     key = connection.local_auth.private_key
-    return None if key is None or by_secret(connection)[0] else key.file
+    return None if key is None else key.file
 
 
 def connection(
