@@ -85,4 +85,6 @@ def intent(scope: InstanceScope) -> Intent:
 
 def frames(scope: InstanceScope) -> list[Item]:
     """Return what filters an instance that is going: it outlives the links."""
-    return switch_filter.frames(scope) if scope.instance.is_switch else acl.frames(scope)
+    if scope.instance.is_switch:
+        return switch_filter.frames(scope)
+    return [*acl.frames(scope), *vpn_guard.frames(scope)]

@@ -15,10 +15,15 @@ from netnsmgr.items.sysctl import Sysctl
 UPLINK = "uplink"
 NAT = NftTable.of("inet", "nat", "").ref
 """The table of the source NAT (``nat.py``), on which the way out stands."""
+VPN = "vpn"
+VPN_GUARD = NftTable.of("inet", VPN, "").ref
+"""The kill switch of an instance with tunnels (``vpn/guard.py``), on which it stands, too."""
 
 
 def items(scope: InstanceScope) -> list[Item]:
-    """Return what makes the inner half usable; an air-gapped instance gets no route over it."""
+    """Return what makes the inner half usable; an air-gapped instance gets no route over it, nor does one whose
+    packets leave by tunnels alone.
+    """
     addresses = [Address(UPLINK, link.iface(link.inner)) for link in scope.links]
     up = LinkUp(UPLINK, scope.mtu)
     found: list[Item] = [
@@ -38,10 +43,13 @@ def items(scope: InstanceScope) -> list[Item]:
             Sysctl(f"net/ipv6/conf/{UPLINK}/accept_ra", "0", UPLINK),
             Sysctl(f"net/ipv6/conf/{UPLINK}/accept_dad", "0", UPLINK),
         ]
-    if not scope.instance.air_gapped:
+    vpn = scope.instance.spec.vpn
+    if not scope.instance.air_gapped and (vpn is None or vpn.rest == "direct"):
         for link, address in zip(scope.links, addresses, strict=True):
             # Nothing leaves before its address is translated: a flow that began without would go on without.
-            after: frozenset[Ref] = frozenset({up.ref, address.ref, NAT})
+            after: frozenset[Ref] = frozenset(
+                {up.ref, address.ref, NAT, *([] if vpn is None else [VPN_GUARD])}
+            )
             found.append(
                 Route(any_network(link.version), link=UPLINK, via=link.outer, src=link.inner, after=after)
             )

@@ -7,14 +7,16 @@ pool, and two instances with equal subnets cannot be confused there.
 
 from __future__ import annotations
 
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import VERSIONS, IPAddress
 from netnsmgr.core.item import Item
 from netnsmgr.features.egress6 import translations
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.nets import LinkEnds, Net
+from netnsmgr.features.portmap import IP
 from netnsmgr.features.portmap_inside import chain
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.upstream import TWIN_DNS_PORT
+from netnsmgr.features.vpn.lanes import Lane, apart, lanes, of_version
 from netnsmgr.items.nft import NftTable
 
 
@@ -32,6 +34,7 @@ def items(scope: InstanceScope) -> list[Item]:
         for link in scope.links
         if link.version == 4 or scope.instance.spec.ipv6.uplink == "nat66"
     )
+    sources += "".join(_into(lane) for lane in lanes(scope))
     arriving, leaving = translations(scope)
     body = chain(scope)
     if arriving:
@@ -57,6 +60,17 @@ chain output {{
 {twins}
 }}"""
     return [NftTable.of("inet", "nat", body, carries=True)]
+
+
+def _into(lane: Lane) -> str:
+    """Return how what leaves by a tunnel gets our address there."""
+    return "".join(
+        f'\n    oifname "{lane.link}" {IP[source.version]} daddr {{ {led} }} {IP[source.version]} saddr != {source}'
+        f" snat {IP[source.version]} to {source}"
+        for version in VERSIONS
+        if (source := lane.source(version)) is not None
+        and (led := ", ".join(map(str, apart(of_version(lane.networks, version)))))
+    )
 
 
 def _with_port(address: IPAddress, port: int) -> str:

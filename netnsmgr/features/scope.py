@@ -183,9 +183,16 @@ class InstanceScope(Linked):
 
     @property
     def dns_servers(self) -> tuple[str, ...]:
-        """Servers of the outside to ask for names: the user's, else those of the ports; none where nothing leaves."""
+        """Servers of the outside to ask for names: the user's, else those of the ports; none where nothing leaves.
+
+        Where names are asked for through tunnels, only those that lie behind one.
+        """
         if self.instance.air_gapped:
             return ()
+        vpn = self.instance.spec.vpn
+        if vpn is not None and vpn.dns == "tunnel":
+            told = self.instance.spec.dns.servers or self.vpn.dns
+            return tuple(str(each) for each in told if any(each in network for network in vpn.networks))
         return tuple(map(str, self.instance.spec.dns.servers)) or self.link.dns
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from netnsmgr.core.ip import LINK_LOCAL
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.vpn.lanes import lane_to
 
 TWIN_DNS_PORT = 5300
 """Where the instance asks a DNS server that has the instance's own address, to tell it from itself."""
@@ -33,6 +34,9 @@ def direct(scope: InstanceScope) -> str:
     instance's own subnet.  One with the instance's own address dnsmasq takes for itself and ignores, unless the port
     differs; ``nat`` brings such a question to the right port.
     """
+    vpn = scope.instance.spec.vpn
+    if vpn is not None and vpn.dns == "tunnel":
+        return _through_tunnels(scope)
     # dnsmasq forgets a server whose link is not there when it reads this, so a new link has it read it once more.
     link = f"# {UPLINK} {scope.uplink_index}\n" if scope.uplink_index else ""
     own = {net.gateway for net in scope.nets}
@@ -44,3 +48,22 @@ def direct(scope: InstanceScope) -> str:
         if server.version in versions and server not in LINK_LOCAL
     ]
     return link + "".join(lines)
+
+
+def _through_tunnels(scope: InstanceScope) -> str:
+    """Return the servers behind tunnels, bound to no link: without its tunnel a server is unreachable.
+
+    They are asked from our address in the tunnel; where it has none, from the applications' gateway, which is in the
+    subnet that the other end knows.
+    """
+    lines = []
+    for server in map(ip_address, scope.dns_servers):
+        lane = lane_to(scope, server)
+        gateway = next((net.gateway for net in scope.nets if net.version == server.version), None)
+        if lane is None or server == gateway:
+            continue
+        if lane.address(server.version) is not None:
+            lines.append(f"server={server}\n")
+        elif gateway is not None:
+            lines.append(f"server={server}@{gateway}\n")
+    return "".join(lines)

@@ -18,6 +18,7 @@ from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.names import domains, host_sets, static_addresses
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.vpn.lanes import links
 from netnsmgr.items.file import File
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -51,7 +52,7 @@ def items(scope: InstanceScope) -> list[Item]:
     translator = nat64.LINK if scope.instance.nat64_prefix is not None else ""
     leaving = [old.prefix for old in scope.old_prefixes]
     declared = "\n".join(each.declaration() for each in (*vif_of, deciders))
-    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator, leaving)}"
+    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator, leaving, links(scope))}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),

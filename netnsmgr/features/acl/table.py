@@ -58,10 +58,12 @@ def frame(
     links: Sequence[LinkEnds],
     translator: str = "",
     leaving: Sequence[IPv6Network] = (),
+    tunnels: Sequence[str] = (),
 ) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance with these nets, and with these links outside.
 
-    ``translator`` is the link to NAT64, if it has it; ``leaving`` are prefixes that applications are about to leave.
+    ``translator`` is the link to NAT64, if it has it; ``leaving`` are prefixes that applications are about to leave;
+    ``tunnels`` are the links of a VPN, by which answers come to the instance itself, and who asks whether it is there.
     """
     to_ipv4, from_ipv4 = _translated(uplink, translator) if translator else ("", "")
     ipv6 = any(link.version == 6 for link in links)
@@ -94,6 +96,8 @@ def frame(
     # Outside nobody has an address of the applications' own, but may write it as the sender's.
     inside = [f"ip6 saddr {each}" for each in (*(net.subnet for net in nets if net.version == 6), *leaving)]
     forged = "".join(f'\n    iifname "{uplink}" {each} drop' for each in inside)
+    by_tunnel = "".join(f'\n    iifname "{each}" goto from_tunnel' for each in tunnels)
+    from_tunnel = FROM_TUNNEL if tunnels else ""
     return f"""
 {DECLARED}
 
@@ -119,7 +123,7 @@ chain to_many {{
 chain input {{
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
-    iifname "{uplink}" goto from_uplink
+    iifname "{uplink}" goto from_uplink{by_tunnel}
     iifname != "{bridge}" drop
     ct direction reply accept
     udp dport {{ 67, 547 }} accept
@@ -135,7 +139,7 @@ chain from_uplink {{
     {_lines(from_link)}
     drop
 }}
-
+{from_tunnel}
 chain question {{
     ct mark and {INDEX_MASK:#010x} {DEVICE} goto from_device
     iifname "{bridge}" goto from_app{forged}
@@ -244,6 +248,14 @@ chain to_translator {{
 def _lines(rules: Iterable[str]) -> str:
     return "\n    ".join(rules)
 
+
+FROM_TUNNEL = """chain from_tunnel {
+    ct state established,related accept
+    icmp type echo-request accept
+    icmpv6 type echo-request accept
+    drop
+}
+"""
 
 DISCOVERY = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit"
 LISTENERS = "mld-listener-report, mld-listener-done, mld2-listener-report"
