@@ -18,6 +18,7 @@ WEB_ONLY = [{"id": 1, "match": {"ip": ["192.168.0.1/32"], "protocol": "tcp", "fp
 def test_two_instances_with_one_selector() -> None:
     """Both are established at once; the same address is another host in each; only port 80 is allowed; nothing in clear."""
     with World(PORTS) as w:
+        apps = [w.lab.app("app4"), w.lab.app("app5")]
         clouds = [gateway(w, name, f"secret of {name}") for name in ("cloud1", "cloud2")]
         with nothing_in_clear(w, "eth1", IKE), nothing_in_clear(w, "eth2", IKE):
             w.apply(
@@ -28,18 +29,17 @@ def test_two_instances_with_one_selector() -> None:
                 app("app5", "ni5", acl=WEB_ONLY),
             )
             w.ready("ni4", "ni5")
-            for name, cloud, number in (("ni4", "cloud1", 4), ("ni5", "cloud2", 5)):
+            for name, cloud, host in zip(("ni4", "ni5"), ("cloud1", "cloud2"), apps, strict=True):
                 (row,) = w.instance(name)["vpn"]["ipsec"]
                 (child,) = row["children"]
                 assert (row["name"], row["state"], child["state"]) == (cloud, "up", "up")
                 assert (child["local"], child["remote"]) == (["10.10.10.0/24"], ["192.168.0.0/24"])
-                host = w.lab.app(f"app{number}")
                 address = host.dhcp("eth0").address.ip
-                assert host.http("http://192.168.0.1") == f"I am {cloud}, you are {address}"
+                assert host.http("http://192.168.0.1") == f"I am {cloud}, you are {address}\n"
                 with pytest.raises(HttpFailed):
                     host.http("http://192.168.0.1:81", timeout=2)
                 assert not host.ping("192.168.0.1")
-            assert w.lab.app("app4").http("http://192.168.0.1").startswith("I am cloud1")
+            assert apps[0].http("http://192.168.0.1").startswith("I am cloud1")
             w.command("delete", "app", "app4", "app5")
             w.command("delete", "ni", "ni4", "ni5")
 

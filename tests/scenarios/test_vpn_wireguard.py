@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
 def test_two_instances_with_one_network() -> None:
     """Equal subnets, equal addresses in the tunnel, equal networks behind: each application reaches its own cloud."""
     with World(PORTS) as w:
+        apps = [w.lab.app("app4"), w.lab.app("app5")]
         hubs = [hub(w, "cloud1", interface="wgp-one"), hub(w, "cloud2", interface="wgp-two")]
         with nothing_in_clear(w, "eth1", WIREGUARD), nothing_in_clear(w, "eth2", WIREGUARD):
             w.apply(
@@ -24,12 +25,11 @@ def test_two_instances_with_one_network() -> None:
                 app("app5", "ni5"),
             )
             w.ready("ni4", "ni5")
-            for name, cloud, number in (("ni4", "cloud1", 4), ("ni5", "cloud2", 5)):
+            for name, cloud, host in zip(("ni4", "ni5"), ("cloud1", "cloud2"), apps, strict=True):
                 (row,) = w.instance(name)["vpn"]["wireguard"]
                 assert (row["name"], row["state"]) == ("wg0", "up")
-                host = w.lab.app(f"app{number}")
                 host.dhcp("eth0")
-                assert host.http("http://192.168.0.1") == f"I am {cloud}, you are 10.9.0.2"
+                assert host.http("http://192.168.0.1") == f"I am {cloud}, you are 10.9.0.2\n"
             w.command("delete", "app", "app4", "app5")
             w.command("delete", "ni", "ni4", "ni5")
 

@@ -139,7 +139,7 @@ def nothing_in_clear(w: World, port: str, carrier: str) -> Iterator[Capture]:
     """See to it that only ``carrier`` (a filter of tcpdump) passes a port of the device: beside ARP and the device's pings."""
     with w.lab.gw.capture(port, f"not arp and not icmp6 and not ({carrier})") as capture:
         yield capture
-    assert capture.stop() == [], "in clear"
+    assert capture.stop() == []  # nothing in clear
 
 
 IKE = "udp port 500 or udp port 4500"
