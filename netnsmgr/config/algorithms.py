@@ -21,7 +21,7 @@ _WORDS: tuple[tuple[Part, str], ...] = (
     ),
     ("prf", r"prf(sha1|sha256|sha384|sha512|md5|aesxcbc|aescmac|camelliaxcbc)"),
     ("group", r"modp(768|1024|1536|2048|3072|4096|6144|8192|1024s160|2048s224|2048s256)"),
-    ("group", r"ecp(192|224|256|384|521)(bp)?|ecp512bp|(curve|x)(25519|448)"),
+    ("group", r"ecp(192|521)|ecp(224|256|384)(bp)?|ecp512bp|(curve|x)(25519|448)"),
     ("none", r"none|modpnone"),
     ("esn", r"(no)?esn"),
 )

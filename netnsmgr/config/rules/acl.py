@@ -48,7 +48,7 @@ def acl_rules(scope: Scope) -> Iterator[Problem]:
                 elif ni is not None and rule.match.host is not None and not names.reach(ni, rule.match.host):
                     yield scope.problem(
                         here.spot("match", "host"),
-                        f"no address of '{rule.match.host}' can become known: network '{ni.name}' is air-gapped "
+                        f"no address of '{rule.match.host}' can become known: network '{ni.name}' {_deaf(ni)} "
                         "and has no dns.servers, so that its DNS knows its own applications and dns.hosts only; "
                         "write ip instead, or give the network dns.servers",
                     )
@@ -95,6 +95,16 @@ def _of_two_versions(
 _NO_VALUE = "has no value; give one, or leave the line out, which means any"
 
 
+def _deaf(ni: NetworkInstance) -> str:
+    """Say why an instance asks no DNS servers of others, unless it has `dns.servers`; empty if it does."""
+    if ni.air_gapped:
+        return "is air-gapped"
+    vpn = ni.spec.vpn
+    if vpn is None or vpn.dns == "direct" or any(each.virtual_ip for each in vpn.ipsec):
+        return ""
+    return "asks names only by its tunnels"
+
+
 class _Names:
     """Which domains an instance's DNS can give addresses of."""
 
@@ -104,7 +114,7 @@ class _Names:
 
     def reach(self, ni: NetworkInstance, domain: str) -> bool:
         """Whether the DNS of ``ni`` may ever name an address of ``domain`` or of what is below it."""
-        if not ni.air_gapped or ni.spec.dns.servers:
+        if not _deaf(ni) or ni.spec.dns.servers:
             return True
         if ni.name not in self._own:
             own = self._own[ni.name] = set()

@@ -16,7 +16,10 @@ from netnsmgr.core.ip import IPNetwork
 from netnsmgr.errors import Problem
 
 _NOT_ROUTED = tuple(
-    map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "::/127", "fe80::/10", "ff00::/8"))
+    map(
+        ip_network,
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/127", "fe80::/10", "ff00::/8"),
+    )
 )
 """What no packet of an app that a router forwards is for: nobody, loopback, link-local, groups."""
 _SERVICES = tuple(map(ip_address, (METADATA, *METADATA6)))
@@ -115,11 +118,11 @@ def _held(scope: Scope, ni: NetworkInstance, network: IPNetwork) -> str:
             is_all = "is" if network == own else f"is part of {own},"
             remedy = "set the Device's" if "Pool" in whose else "change the"
             return f"{is_all} {whose}, which is not behind a tunnel; {remedy} {whose.split()[-1]}, or leave it out"
+    if network.prefixlen == network.max_prefixlen and network.network_address in _SERVICES:
+        return "is the metadata service, which every instance has itself; leave it out"
     for special in _NOT_ROUTED:
         if _within(network, special):
             return f"is part of {special}, which no packet goes to by way of a router (loopback, link-local, multicast); leave it out"
-    if network.prefixlen == network.max_prefixlen and network.network_address in _SERVICES:
-        return "is the metadata service, which every instance has itself; leave it out"
     return ""
 
 
