@@ -39,6 +39,15 @@ def read_secret(path: str, kind: SecretKind) -> bytes:
     return content.removesuffix(b"\n").removesuffix(b"\r") if kind == "psk" else content
 
 
+def stamp(path: str) -> str:
+    """Return what changes when somebody writes the file, or puts another in its place; empty while there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return f"{status.st_dev}.{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
+
+
 def _content(path: str, kind: SecretKind) -> bytes:
     try:
         # Not waiting for a writer, if it is a FIFO.

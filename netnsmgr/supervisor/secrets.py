@@ -9,7 +9,7 @@ from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.secret_files import secret_files
 from netnsmgr.config.whole import Config
 from netnsmgr.errors import KernelError, Problem
-from netnsmgr.kernel.secrets import read_secret
+from netnsmgr.kernel.secrets import read_secret, stamp
 
 
 def secret_problems(documents: Sequence[Mapping[str, Any]], config: Config) -> list[Problem]:
@@ -28,6 +28,15 @@ def secret_problems(documents: Sequence[Mapping[str, Any]], config: Config) -> l
             except KernelError as error:
                 problems.append(Problem(str(error), file.where, number))
     return problems
+
+
+def stamps(config: Config) -> dict[str, dict[str, str]]:
+    """Return by instance what tells the files that its tunnels need now from those that were there before."""
+    return {
+        name: {file.path: stamp(file.path) for file in secret_files(ni.spec.vpn)}
+        for name, ni in config.instances.items()
+        if ni.spec.vpn is not None
+    }
 
 
 def _instance(document: object, config: Config) -> NetworkInstance | None:

@@ -59,11 +59,13 @@ class Slicer:
         keep: bool = False,
         going: Collection[str] = (),
         backends: Mapping[str, str] | None = None,
+        files: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Slices:
         """Return every agent's slice; instances that have a number but no configuration are being deleted.
 
         ``keep``: the configuration is not all there, so nothing is removed for being absent from it.
         ``backends``: what encrypts on this machine, for those with tunnels and the device.
+        ``files``: by instance, what tells its files with secrets from those before, so that new ones are news.
         ``going``: switches that are being deleted, which goes on to its end even if they are wanted again.
         """
         device = next(iter(rows.get(DEVICE_CONFIG, {}).values()), None)
@@ -106,6 +108,7 @@ class Slicer:
                 "device": device["metadata"]["name"] if device else "",
                 **({"ports": _ports(device, instance)} if instance.is_switch else {}),
                 **({"backends": dict(backends or {})} if instance.spec.vpn is not None else {}),
+                **({"files": dict(files[name])} if files and files.get(name) else {}),
                 "apps": [
                     apps[app] for app in dict.fromkeys(app.name for app, _ in config.members.get(name, ()))
                 ],

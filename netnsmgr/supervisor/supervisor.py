@@ -35,7 +35,7 @@ from netnsmgr.pubsub.tables import (
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
-from netnsmgr.supervisor.secrets import secret_problems
+from netnsmgr.supervisor.secrets import secret_problems, stamps
 from netnsmgr.supervisor.slices import Slicer, allocate
 
 log = structlog.get_logger()
@@ -96,7 +96,14 @@ class Supervisor:
         known = {name: n for name, n in numbers.items() if complete or name in self._seen}
         going = [name for name, part in self.slices.items() if part.get("switch") and name in self._agents]
         self.slices = self._slicer.cut(
-            config, rows, known, revision, keep=not complete, going=going, backends=self.backends(config)
+            config,
+            rows,
+            known,
+            revision,
+            keep=not complete,
+            going=going,
+            backends=self.backends(config),
+            files=stamps(config),
         )
         self._attachments.want(_pids(config))
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
@@ -226,6 +233,12 @@ class Supervisor:
         gone = [name for name in gone if name in self._hub.rows(DEVICE_CONFIG)]
         config, problems = await asyncio.to_thread(check, documents, existing, gone=gone)
         problems += await asyncio.to_thread(secret_problems, documents, config)
+        if not problems and any(
+            files and self.slices.get(name, {}).get("files", files) != files
+            for name, files in stamps(config).items()
+        ):
+            # The same documents again would be no news; somebody has exchanged a key.
+            asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
         places = [place for place, change in enumerate(changes) if change.value is not None]
         return [
             # -1 is a document that was applied before; its name stands in the text.

@@ -239,7 +239,13 @@ def test_secrets_are_looked_at(hub: StrawHub, tmp_path: Path) -> None:
 
     def problems(*documents: dict[str, Any]) -> list[str]:
         changes = [Change(KIND_TABLE[each["kind"]], each["metadata"]["name"], each) for each in documents]
-        return [f"{each.document} {each}" for each in asyncio.run(made.validate(changes))]
+
+        async def run() -> list[str]:
+            found = [f"{each.document} {each}" for each in await made.validate(changes)]
+            await _later()
+            return found
+
+        return asyncio.run(run())
 
     where = "spec.vpn.ipsec[0].localAuth.psk.file"
     assert problems(ni2, ni1) == [
@@ -254,6 +260,15 @@ def test_secrets_are_looked_at(hub: StrawHub, tmp_path: Path) -> None:
     psk.chmod(0o600)
     assert problems(ni1, ni2) == []
     hub.configure(ni1)
+    made.apply(1)
+    assert hub.rows(agent_config("ni1"))["config"]["files"].keys() == {str(psk)}
+    psk.write_text("another!", encoding="ascii")
+    hub.revision = 2
+    assert problems(ni1) == []
+    assert hub.rows(agent_config("ni1"))["config"]["revision"] == 2, "a file that has changed is news"
+    hub.revision = 3
+    assert problems(ni1, ni2) == []
+    assert hub.rows(agent_config("ni1"))["config"]["revision"] == 2
     psk.unlink()
     assert problems(ni2) == [], "what was applied before is no reason to refuse a change elsewhere"
 
