@@ -95,7 +95,10 @@ class Preview:
                     for port, known in zip(device.spec.ports, facts, strict=True)
                 ]
             linked = map(linked_instance, row["instances"])
-            groups = uplink_features.intent(uplink_scope(device, facts, linked, settings.run_dir, 0))
+            backend = row.get("backends", {}).get("wireguard", "")
+            groups = uplink_features.intent(
+                uplink_scope(device, facts, linked, settings.run_dir, 0, wireguard=backend)
+            )
         else:
             link = LinkFacts.of(self._hub.rows(link_status(name)).get("link"))
             scope = instance_scope(

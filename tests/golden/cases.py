@@ -148,6 +148,34 @@ spec:
     + ni("ports: [eth0], subnets: [10.10.1.0/24]")
 )
 
+KEY = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+WIREGUARD = (
+    DEVICE
+    + ni(
+        LOCAL + ", dns: {servers: [10.20.0.53]}, vpn: {wireguard: ["
+        "{name: wg0, addresses: [10.9.0.2/24], privateKey: {file: /etc/netnsmgr/secrets/wg0.key}, peers: ["
+        f"{{name: hub, publicKey: {KEY}, presharedKey: {{file: /etc/netnsmgr/secrets/hub.psk}}, endpoint: '203.0.113.1:51820',"
+        " allowedIps: [10.20.0.0/24, 10.9.0.0/24], keepalive: 25}]}, "
+        "{name: wg1, listenPort: 51820, nat: false, peers: ["
+        f"{{name: plant, publicKey: {KEY}, allowedIps: [10.30.0.0/16]}}]}}]}}"
+    )
+    + app(ETH0)
+)
+IPSEC = (
+    DEVICE
+    + ni(
+        LOCAL + ", dns: {servers: [10.20.0.53]}, vpn: {ipsec: [{name: cloud1, remote: 198.51.100.1, "
+        "localAuth: {id: device7, psk: {file: /etc/netnsmgr/secrets/ni1.psk}}, "
+        "children: [{name: net, remote: [10.20.0.0/24]}]}]}"
+    )
+    + app(ETH0)
+)
+FULL_TUNNEL = DEVICE + ni(
+    "ports: [eth0], subnets: [10.10.1.0/24, 'fd00:10:1::/64'], vpn: {wireguard: [{name: wg0, "
+    f"addresses: [10.9.0.2/32, 'fd00:9::2/128'], peers: [{{name: hub, publicKey: {KEY}, endpoint: 'vpn.example.com:51820', "
+    "allowedIps: [0.0.0.0/0, '::/0']}]}]}"
+)
+
 CASES = {
     "nat64": NAT64,
     "air-gapped": AIR_GAPPED,
@@ -161,6 +189,9 @@ CASES = {
     "switch": SWITCH_APPS,
     "switch-vlans": SWITCH_VLANS,
     "switch-air-gapped": DEVICE + ni("type: switch", "sw1") + ON_SWITCH,
+    "wireguard": WIREGUARD,
+    "ipsec": IPSEC,
+    "full-tunnel": FULL_TUNNEL,
 }
 
 STATIC_ETH0 = "{name: eth0, network: ni1, address: 10.10.1.20}"
@@ -197,6 +228,16 @@ CHANGES = {
         DEVICE + ni("subnets: ['fd00:10:1::/64']"),
         DEVICE + ni("subnets: ['fd00:10:2::/64']"),
     ),
+    "an instance gets a VPN": (BASE + app(ETH0), WIREGUARD.replace(", dns: {servers: [10.20.0.53]}", "")),
+    "a WireGuard peer comes": (
+        FULL_TUNNEL.replace("'::/0'", "'fd00:20::/64'"),
+        FULL_TUNNEL.replace(
+            "'::/0']}",
+            f"'fd00:20::/64']}}, {{name: plant, publicKey: {KEY.replace('T', 'U')}, "
+            "endpoint: '203.0.113.2:51820', allowedIps: ['fd00:30::/64']}",
+        ),
+    ),
+    "an IPsec connection leads elsewhere": (IPSEC, IPSEC.replace("[10.20.0.0/24]", "[10.20.0.0/16]")),
     "another instance comes": (BASE, BASE + ni(LOCAL, "ni2")),
     "a switch comes, and takes its port": (SWITCH_DEVICE, SWITCH),
     "a switch goes, and gives it back": (SWITCH, SWITCH_DEVICE),

@@ -20,6 +20,10 @@ from netnsmgr.supervisor.slices import UPLINK, Slicer, Slices, allocate
 
 RUN, STATE = "/run/netnsmgr", "/var/lib/netnsmgr"
 INODE = 4026532000
+BACKENDS = {"esp": "libipsec", "wireguard": "wireguard-go"}
+"""What encrypts, as on the machines of those who try it."""
+NAMES = {"vpn.example.com": "203.0.113.7"}
+"""Other ends of tunnels that are called by name, and where they are."""
 Found = Mapping[str, PortFacts]
 """What the device has, by the name of the port; all other ports are as they are configured."""
 
@@ -38,7 +42,9 @@ class Agents:
         device = device_of(row)
         ports = device.spec.ports if device else ()
         facts = [(found or {}).get(port.name) or _as_configured(port) for port in ports]
-        self._uplink = uplink_scope(device, facts, map(linked_instance, row["instances"]), RUN, INODE)
+        backend = row.get("backends", {}).get("wireguard", "")
+        linked = map(linked_instance, row["instances"])
+        self._uplink = uplink_scope(device, facts, linked, RUN, INODE, wireguard=backend)
 
     def __iter__(self) -> Any:
         return iter(sorted(self._slices, key=lambda name: (name != UPLINK, name)))
@@ -73,7 +79,7 @@ def _slices(config: Config, documents: list[dict[str, Any]], numbers: Mapping[st
     rows: dict[str, dict[str, dict[str, Any]]] = {}
     for document in documents:
         rows.setdefault(KIND_TABLE[document["kind"]], {})[document["metadata"]["name"]] = document
-    return Slicer().cut(config, rows, numbers, 1)
+    return Slicer().cut(config, rows, numbers, 1, backends=BACKENDS)
 
 
 def _as_configured(port: Port) -> PortFacts:
@@ -101,4 +107,7 @@ def _link_facts(scope: UplinkScope, name: str) -> LinkFacts:
         {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
         for mapped, addresses in exposed(scope).get(name, ())
     ]
-    return LinkFacts.of({"revision": 1, "state": "ready", "reasons": [], "ports": ports, "portMaps": maps})
+    vpn = linked.instance.spec.vpn
+    known_ends = {host: [NAMES.get(host, host)] for host in (vpn.hosts if vpn is not None else ())}
+    row = {"revision": 1, "state": "ready", "reasons": [], "ports": ports, "portMaps": maps}
+    return LinkFacts.of({**row, "endpoints": known_ends})

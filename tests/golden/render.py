@@ -19,12 +19,15 @@ from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.port import BorrowedPort, LentPort
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import MAIN, Route
-from netnsmgr.items.rule import LocalRule, Rule
+from netnsmgr.items.rule import WHOLE_MARK, LocalRule, Rule
 from netnsmgr.items.shared_port import SharedBridge, SharedPort
 from netnsmgr.items.switch_bridge import SwitchBridge
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.told import Told
+from netnsmgr.items.tunnel import Tunnel
 from netnsmgr.items.vlan import VlanLink
+from netnsmgr.items.wireguard import Wireguard
+from netnsmgr.items.xfrm import XfrmLink
 
 KINDS = (
     Told, ExternalLink, ExternalNetns, LentPort, BorrowedPort, VlanLink, SharedBridge, SharedPort, Bridge, SwitchBridge, Veth, Tap, Tun, LinkUp,
@@ -137,6 +140,25 @@ def _indented(body: str) -> str:
     return body.replace("\n", "\n    ")
 
 
+def _wireguard(item: Wireguard) -> str:
+    own = "".join(
+        f" {word} {value}"
+        for word, value in (("listen-port", item.listen_port), ("fwmark", f"{item.fwmark:#x}"))
+        if value
+    )
+    lines = [f"wg set {item.name} private-key {item.private_key}{own}{'  # generated' * item.generated}"]
+    for peer in item.peers:
+        words = {
+            "preshared-key": peer.preshared,
+            "endpoint": peer.at or next(iter(peer.endpoints), ""),
+            "persistent-keepalive": peer.keepalive,
+            "allowed-ips": ",".join(map(str, peer.allowed_ips)),
+        }
+        given = "".join(f" {word} {value}" for word, value in words.items() if value)
+        lines.append(f"wg set {item.name} peer {peer.public_key}{given}  # {peer.name}")
+    return "\n".join(lines)
+
+
 def _line(item: Item) -> str:
     """What one would type; empty for what has its own place in ``terminal``."""
     match item:
@@ -175,8 +197,10 @@ def _line(item: Item) -> str:
         case Rule():
             iif = f" iif {item.iif}" if item.iif else ""
             dst = f" to {item.dst}" if item.dst else ""
-            mark = f" fwmark {item.mark:#x}" if item.mark else ""
-            return f"ip rule add pref {item.priority} from {item.src or 'all'}{dst}{mark}{iif} lookup {item.table}"
+            mask = f"/{item.mask:#x}" if item.mask != WHOLE_MARK else ""
+            mark = f" fwmark {item.mark:#x}{mask}" if item.mark else ""
+            oif = f" oif {item.oif}" if item.oif else ""
+            return f"ip rule add pref {item.priority} from {item.src or 'all'}{dst}{mark}{iif}{oif} lookup {item.table}"
         case LocalRule():
             return f"ip rule add pref {item.priority} from all lookup local; ip rule del pref 0"
         case Sysctl():
@@ -196,5 +220,11 @@ def _line(item: Item) -> str:
             )
         case NftTable() | NftPart() | File():
             return ""
+        case Tunnel():
+            return f"ip link set {item.birth} netns {item.netns} name {item.name} alias netnsmgr:…  # born here, {item.backend}"
+        case XfrmLink():
+            return f"ip link add {item.name} type xfrm if_id {item.if_id}{_link(item)}"
+        case Wireguard():
+            return _wireguard(item)
         case _:
             return repr(item)  # a kind that has no words of its own here yet
