@@ -15,7 +15,7 @@ from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
 
-LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps")
+LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps", "vpn")
 """Fields of a status that have a place of their own in the text."""
 
 FINE = ("created", "external")
@@ -70,6 +70,12 @@ def _status(key: str, row: Mapping[str, Any], *, every: bool) -> None:
         rest["addresses"] = [_lease(address) for address in rest["addresses"]]
     if rest:
         _indented(rest)
+    if row.get("vpn"):
+        from netnsmgr.cli.tunnels import described
+
+        output.say(f"\n{click.style('Tunnels', bold=True)}:")
+        for line in described(row):
+            output.say(f"  {line}")
     if row.get("portMaps"):
         from netnsmgr.cli.lists import port_maps
 

@@ -14,6 +14,7 @@ from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, KINDS, Kind, KindTy
 from netnsmgr.cli.objects import TABLES, complete_names, known, names, ports_of_switches, record, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.cli.readiness import Rows, interfaces
+from netnsmgr.cli.tunnels import brief
 
 Row = Mapping[str, Any]
 Line = list[str]
@@ -117,6 +118,7 @@ def _instances(name: str, rows: Rows, wide: bool) -> list[Line]:
             _join(row.get("dns")),
             str(row.get("mtu") or "-"),
             _link(row.get("link") or {}),
+            brief(row) or "-",
             str(agent.get("pid") or "-"),
             str(agent.get("restarts", "-")),
             str(row.get("revision", "-")),
@@ -181,7 +183,7 @@ DRAWN: dict[Kind, tuple[str, str, Callable[[str, Rows, bool], list[Line]]]] = {
     ),
     INSTANCE: (
         "INSTANCE STATE TYPE SUBNETS PORTS APPS REASON",
-        "INSTANCE STATE TYPE SUBNETS PORTS APPS GATEWAYS DNS MTU LINK PID RESTARTS REVISION REASON",
+        "INSTANCE STATE TYPE SUBNETS PORTS APPS GATEWAYS DNS MTU LINK VPN PID RESTARTS REVISION REASON",
         _instances,
     ),
     APP: (

@@ -63,8 +63,9 @@ class _Conversion:
         head = Section(INTERFACE, heads[0].line if heads else 1, [e for each in heads for e in each.entries])
         if not heads and not self._problems:
             self._wrong(1, "there is no [Interface]: this is no WireGuard file, or only a part of one")
-        found, servers = self._interface(head)
+        found = self._interface(head)
         peers = self._peers([each for each in self._sections if each.name == PEER])
+        servers = list(self._servers(head, [ip_network(n) for peer in peers for n in peer["allowedIps"]]))
         if peers:
             found["peers"] = peers
         if self._problems:
@@ -74,7 +75,7 @@ class _Conversion:
         notes = sorted(self._notes, key=lambda each: each.line)
         return Converted(document, self._secrets, tuple(notes))
 
-    def _interface(self, head: Section) -> tuple[dict[str, Any], list[str]]:
+    def _interface(self, head: Section) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self._link}
         if (key := self._read(head.last("PrivateKey"), tunnel.wireguard_key)) is not None:
             found["privateKey"] = self._secret(f"{self._stem}.key", key)
@@ -99,14 +100,17 @@ class _Conversion:
         for entry in head.entries:
             if entry.key in LEFT and entry.value.lower() not in USUAL.get(entry.key, ()):
                 self._left(entry, LEFT[entry.key])
-        return found, list(self._servers(head))
+        return found
 
-    def _servers(self, head: Section) -> Iterator[str]:
-        """Yield the addresses of DNS servers; what else stands there are search domains, wg-quick(8)."""
+    def _servers(self, head: Section, led: list[IPNetwork]) -> Iterator[str]:
+        """Yield the DNS servers that the tunnel leads to; what is no address is a search domain, wg-quick(8)."""
         for word, entry in head.words("DNS"):
             if re.fullmatch(r"[0-9.]+|.*:.*", word):
-                if (server := self._read_word(word, entry, addresses.dns_server)) is not None:
+                server = self._read_word(word, entry, addresses.dns_server)
+                if server is not None and any(server in network for network in led):
                     yield str(server)
+                elif server is not None:
+                    self._left(entry, f"{server} is in no peer's AllowedIPs, and would be asked in clear")
             else:
                 self._left(
                     entry, f"'{word}' is a search domain; applications get the instance's own, dhcp.domain"
@@ -124,14 +128,15 @@ class _Conversion:
             if key is None:
                 self._wrong(section.line, "this [Peer] has no PublicKey")
             peer["publicKey"] = self._read(key, tunnel.wireguard_key)
-            if (shared := self._read(section.last("PresharedKey"), tunnel.wireguard_key)) is not None:
-                peer["presharedKey"] = self._secret(f"{self._stem}-{name}.psk", shared)
+            shared = self._read(section.last("PresharedKey"), tunnel.wireguard_key)
             if (endpoint := self._read(section.last("Endpoint"), tunnel.endpoint)) is not None:
                 peer["endpoint"] = str(endpoint)
-            mine = [str(network) for network, holder in holders.items() if holder is section]
+            mine = list(map(str, self._own(section, holders)))
             if alive := self._read(section.last("PersistentKeepalive"), _keepalive):
                 peer["keepalive"] = alive
             if mine:
+                if shared is not None:
+                    peer["presharedKey"] = self._secret(f"{self._stem}-{name}.psk", shared)
                 peers.append(peer | {"allowedIps": mine})
             elif not section.all("AllowedIPs") or not self._problems:
                 self._note(
@@ -148,14 +153,34 @@ class _Conversion:
                 network = self._read_word(word, entry, _network)
                 if network is None:
                     continue
-                if (other := holders.get(network)) not in (None, section):
-                    assert other is not None
+                other = holders.get(network)
+                if other is not None and other is not section:
                     self._note(
                         entry.line,
                         f"AllowedIPs: {network} is in the [Peer] of line {other.line}, too; it belongs to the last one",
                     )
                 holders[network] = section
         return holders
+
+    def _own(self, section: Section, holders: dict[IPNetwork, Section]) -> list[IPNetwork]:
+        """Return what a section's peer really has: of nested networks the inner one's peer has it, as in the kernel."""
+        own: list[IPNetwork] = []
+        for network, holder in holders.items():
+            if holder is not section:
+                continue
+            left = [network]
+            inner = [n for n, other in holders.items() if n != network and _within(n, network)]
+            foreign = [n for n in inner if holders[n] is not section]
+            for each in foreign:
+                left = [rest for part in left for rest in _without(part, each)]
+            if foreign:
+                said = ", ".join(map(str, foreign))
+                self._note(
+                    section.line, f"AllowedIPs: {network} is written without {said}, which another [Peer] has"
+                )
+            own += left
+        own = list(dict.fromkeys(own))
+        return [each for each in own if not any(each != n and _within(each, n) for n in own)]
 
     def _differences(self, head: Section, peers: list[dict[str, Any]], servers: list[str]) -> None:
         """Say what means something else here than with wg-quick."""
@@ -170,13 +195,6 @@ class _Conversion:
                 head.line,
                 "there is no DNS server: applications resolve no foreign names; write dns.servers, or vpn.dns: direct to ask in clear",
             )
-        for server in servers:
-            address = addresses.address(server)
-            if not any(address in network for network in led if network.version == address.version):
-                self._note(
-                    head.line,
-                    f"DNS: {server} is in no peer's AllowedIPs, so it is not asked; write vpn.dns: direct to ask the ports' servers in clear",
-                )
 
     # --- values -------------------------------------------------------------------------------------------
 
@@ -224,6 +242,17 @@ def _named(section: Section) -> str:
 
 def _free(name: str, taken: list[str]) -> str:
     return name if name not in taken else _free(f"{name}-2", taken)
+
+
+def _within(inner: IPNetwork, outer: IPNetwork) -> bool:
+    return inner.version == outer.version and outer.supernet_of(inner)  # type: ignore[arg-type]
+
+
+def _without(network: IPNetwork, hole: IPNetwork) -> list[IPNetwork]:
+    """Return what is left of a network without a part of it."""
+    if _within(hole, network):
+        return sorted(network.address_exclude(hole))  # type: ignore[arg-type]
+    return [] if _within(network, hole) else [network]
 
 
 def _number(word: str, least: int, most: int) -> int:

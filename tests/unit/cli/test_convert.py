@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,31 @@ def test_of_two_peers_with_one_network_the_last_has_it(machine: Machine) -> None
     (tunnel,) = document["spec"]["vpn"]["wireguard"]
     assert [peer["allowedIps"] for peer in tunnel["peers"]] == [["0.0.0.0/0"], ["::/0"]]
     assert "::/0 is in the [Peer] of line 6, too" in said
+
+
+def test_nested_networks_are_parted(machine: Machine) -> None:
+    """Here no two peers overlap; who has what is as in the kernel, where the longer prefix decides."""
+    text = (
+        FULL.replace(",::0/0", ",10.0.0.0/8")
+        + f"[Peer]\nPublicKey={BACKUP}\nAllowedIPs=10.0.0.0/9, 10.3.0.0/16\n"
+    )
+    document, said = convert(machine, text)
+    first, second = (peer["allowedIps"] for peer in document["spec"]["vpn"]["wireguard"][0]["peers"])
+    assert second == ["10.0.0.0/9"]
+    assert (
+        "6:1: AllowedIPs: 0.0.0.0/0 is written without 10.0.0.0/9, 10.3.0.0/16, which another [Peer] has"
+        in said
+    )
+    parts = [ip_network(each) for each in first]
+    assert sum(each.num_addresses for each in parts) == 2**32 - 2**23
+    assert not any(each.overlaps(ip_network("10.0.0.0/9")) for each in parts)
+
+
+def test_dns_servers_that_no_tunnel_leads_to(machine: Machine) -> None:
+    """They would be asked in clear."""
+    document, said = convert(machine, SPLIT.replace("DNS = ", "DNS = 9.9.9.9, "))
+    assert document["spec"]["dns"]["servers"] == ["10.20.0.53", "fd00:20::53"]
+    assert "not carried over: DNS (9.9.9.9 is in no peer's AllowedIPs" in said
 
 
 def test_an_mtu_that_we_do_not_have(machine: Machine) -> None:
