@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
+from netnsmgr.agent.endpoints import Endpoints
 from netnsmgr.agent.memory import ForwardingMemory
 from netnsmgr.agent.port_facts import PortWatch
 from netnsmgr.agent.port_rows import let_go, port_names, port_row
@@ -41,6 +42,7 @@ class UplinkRole:
         self._run_dir = run_dir
         self._ports = PortWatch(self.lease_dir, f"{run_dir}/instances/uplink")
         self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
+        self._endpoints = Endpoints(f"{run_dir}/instances/uplink")
         self._forwarding = ForwardingMemory(f"{run_dir}/instances/uplink")
         self._waits: dict[str, str] = {}
         self.ipv6 = self.hears6 = False
@@ -93,6 +95,7 @@ class UplinkRole:
         scope = uplink_scope(device, facts, linked, self._run_dir, system.netns_inode, on, backend)
         awaited = frozenset(row.get("awaited", ()))
         self._scope = self._with_prefixes(replace(scope, awaited=awaited) if awaited else scope)
+        self._endpoints.follow(self._scope)
         self._intent = intent(self._scope)
         return self._intent
 
@@ -130,7 +133,7 @@ class UplinkRole:
 
     def changed(self, wake: Callable[[], object]) -> None:
         """Have ``wake`` called when a port's network tells something that the kernel keeps to itself."""
-        self._ports.changed = wake
+        self._ports.changed = self._endpoints.changed = wake
 
     def next_look(self) -> float | None:
         """Return when, in seconds since the device's start, something ends that nobody may have renewed."""
@@ -158,6 +161,8 @@ class UplinkRole:
         maps = exposed(scope)
         for linked in (*scope.instances, *scope.switches):
             link = self._link_row(linked, outcome, busy=busy)
+            if (endpoints := self._endpoints.rows(linked.instance.name)) is not None:
+                link["endpoints"] = endpoints
             link["portMaps"] = [
                 {"protocol": mapped.protocol, "port": mapped.port, "on": addresses}
                 for mapped, addresses in maps.get(linked.instance.name, ())
@@ -218,6 +223,7 @@ class UplinkRole:
         waits = self._waits.get(instance.name)
         why += [f"pending: {waits}"] if waits else []
         # With several ports one that can be used is enough; the others are only mentioned.
+        why += self._endpoints.reasons(instance.name)
         usable = instance.is_switch or instance.air_gapped or any(facts.usable for _, facts in ports)
         missing = port_names([each for each in ports if not each[1].present]).keys()
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])

@@ -53,7 +53,7 @@ ONLY_IN = {
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
-    "dnslib": {"services"},
+    "dnslib": {"services", "kernel"},
     "segno": {"cli"},
 }
 """Library → the rooms that may import it."""
