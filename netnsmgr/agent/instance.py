@@ -14,6 +14,7 @@ from netnsmgr.agent.seen import link_words, seen_of
 from netnsmgr.agent.status import addresses, complete, items_of, reasons
 from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.agent.vpn import VpnWatch
+from netnsmgr.agent.wireguard import WireguardWatch
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.core.item import Item, Ref
@@ -77,7 +78,7 @@ class InstanceRole:
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
-        self.vpn = VpnWatch({})
+        self.vpn = VpnWatch({"wireguard": WireguardWatch()})
         self.learning = Learner(f"{run_dir}/instances/{name}", name)
         self._user = helper_user()
         self.ipv6 = self.hears6 = False

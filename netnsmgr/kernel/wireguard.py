@@ -76,13 +76,14 @@ class KernelWireguards:
                 arguments = [word for each in some for word in _words(each, fds.get(each.public_key))]
                 await _wg("set", door, *arguments, fds=list(fds.values()))
 
-    async def knock(self, door: str, public_key: str) -> None:
-        """Have a handshake begin with a peer that has no keepalive, without anything to send to it.
+    async def knock(self, door: str, public_key: str, keepalive: int) -> None:
+        """Have a handshake begin with a peer without anything to send to it; its keepalive stays as it is.
 
-        WireGuard sends an empty packet when a keepalive is switched on; in the same request it is switched off again.
+        WireGuard sends an empty packet when a keepalive is switched on; it is switched back in the same request.
         """
+        steps = ("off", str(keepalive)) if keepalive else ("1", "off")
         peer = ("peer", public_key, "persistent-keepalive")
-        await _wg("set", door, *peer, "1", *peer, "off")
+        await _wg("set", door, *(word for step in steps for word in (*peer, step)))
 
     def fingerprint(self, path: str) -> str:
         """Return what stands for the key in a file, as listings have it; where there is none, what no key has."""

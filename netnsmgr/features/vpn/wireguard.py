@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netnsmgr.config.wireguard import WireguardPeer, WireguardTunnel
-from netnsmgr.core.ip import IPAddress
+from netnsmgr.core.ip import IPAddress, IPInterface
 from netnsmgr.core.ip import endpoint as written
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.core.linkname import birth_name
@@ -48,9 +48,12 @@ def _tunnel(scope: InstanceScope, tunnel: WireguardTunnel) -> list[Item]:
         Forwarding(name),
         Sysctl(f"net/ipv4/conf/{name}/rp_filter", "0", name),
     ]
-    versions = {net.version for net in scope.nets}
-    found += [Address(name, address) for address in tunnel.addresses if address.version in versions]
-    return found
+    return found + [Address(name, address) for address in addresses(scope, tunnel)]
+
+
+def addresses(scope: InstanceScope, tunnel: WireguardTunnel) -> list[IPInterface]:
+    """Return our addresses in a tunnel: of the versions that the instance has."""
+    return [each for each in tunnel.addresses if each.version == 4 or scope.instance.has_ipv6]
 
 
 def wanted(scope: InstanceScope, tunnel: WireguardTunnel) -> Wireguard:
@@ -84,7 +87,8 @@ def _peer(scope: InstanceScope, tunnel: str, peer: WireguardPeer) -> Peer:
         if peer.endpoint
         else (),
         scope.vpn.places.get((tunnel, peer.public_key), ""),
-        peer.keepalive,
+        # At the first packet to nowhere WireGuard would wait for 5 s, also when it is told where.
+        peer.keepalive if not peer.endpoint or _addresses(scope, peer) else 0,
         name=peer.name,
     )
 
@@ -97,4 +101,5 @@ def mtu(scope: InstanceScope, tunnel: WireguardTunnel) -> int:
     """Return the largest packet in the tunnel, in bytes: what the ports carry less what WireGuard adds."""
     if tunnel.mtu is not None:
         return tunnel.mtu
-    return wireguard_mtu(scope.link.mtu, [each for peer in tunnel.peers for each in _addresses(scope, peer)])
+    known = [_addresses(scope, peer) for peer in tunnel.peers]
+    return wireguard_mtu(scope.link.mtu, [each for found in known for each in found] if all(known) else ())
