@@ -143,10 +143,10 @@ def _child(scope: InstanceScope, wanted: IpsecConnection, child: IpsecChild) -> 
             "set_mark_out": f"{IKE_MARK:#x}",
         }
     if wanted.virtual_ip:
-        # No shell sees what the other end says of itself but as the values of variables.
+        # A simple command: charon writes a redirection before it.  Also when a child goes; what is said stays the same.
         servers = " ".join(f"$PLUTO_DNS{version}_{number}" for version in (4, 6) for number in (1, 2, 3))
         path = shlex.quote(dns_file(scope, wanted.name))
-        found["updown"] = f'case "$PLUTO_VERB" in up*) echo {servers} >{path};; esac'
+        found["updown"] = f"echo {servers} >{path}"
     return found
 
 

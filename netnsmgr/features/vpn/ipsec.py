@@ -121,12 +121,14 @@ def _configuration(scope: InstanceScope) -> str:
     # Packets have their ways by our routes.  libipsec makes some for itself whatever it is told: into a table that is
     # asked for nobody's packets.
     table, mark = (0, "") if kernel else (220, f"            fwmark = {_NOBODYS_MARK:#x}\n")
+    # libipsec installs no policy whose selector has none of our addresses, so that a virtual one has to be there at once.
+    virtual = "no" if kernel else "yes"
     libipsec = "" if kernel else "        kernel-libipsec {\n            allow_peer_ts = yes\n        }\n"
     return f"""# {scope.instance.name}
 {PROGRAM} {{
     load = {_PLUGINS.format(backend="" if kernel else "kernel-libipsec ")}
     install_routes = no
-    install_virtual_ip = no
+    install_virtual_ip = {virtual}
     routing_table = {table}
     routing_table_prio = 40000
     interfaces_use = {UPLINK}
