@@ -138,3 +138,5 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
                 await agent.run(system)
         finally:
             leases.close()
+            if isinstance(role, InstanceRole):
+                role.vpn.close()

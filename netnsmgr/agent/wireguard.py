@@ -123,7 +123,9 @@ class WireguardWatch:
         while pause > 0:
             step = min(pause, FILES_PAUSE)
             try:
-                await asyncio.wait_for(self._again.wait(), step)
+                # Not wait_for(): where the event comes in the moment of cancelling, it forgets that (CPython before 3.12).
+                async with asyncio.timeout(step):
+                    await self._again.wait()
             except TimeoutError:
                 pause -= step
                 self._look_at_files()

@@ -178,7 +178,8 @@ async def _wg(*arguments: str, fds: Sequence[int] = ()) -> str:
         assert shutil.which(PROGRAM) is None
         raise KernelError("wg is not installed (netnsmgr doctor says how to get it)") from error
     try:
-        out, errors = await asyncio.wait_for(process.communicate(), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            out, errors = await process.communicate()
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()
