@@ -62,10 +62,10 @@ async def test_wait_for_an_update(site: Site) -> None:
 
         def use(client: SyncClient) -> bool:
             view = client.subscribe(STATUS)
-            client.wait(lambda: view.synchronized, 5)
+            client.wait(lambda: view.synchronized, 30)
             loop.call_soon_threadsafe(hub.put, STATUS, "ni1", {"state": "ready"})
             waiting.set()
-            return client.wait(lambda: "ni1" in view.rows, 5)
+            return client.wait(lambda: "ni1" in view.rows, 30)
 
         assert await using(site, use)
 
@@ -107,6 +107,7 @@ async def test_daemon_that_does_not_answer(site: Site) -> None:
     """A stopped daemon is waited for as long as was said, and the caller knows that it may still happen."""
 
     def use(client: SyncClient) -> None:
+        client.snapshot(NI)  # else the time may be over before there is a connection to send anything by
         client.call("sleep", timeout=0.1)
 
     async def sleep(_value: object) -> None:
@@ -164,7 +165,7 @@ async def test_no_edge_is_lost(site: Site) -> None:
 
     def use(client: SyncClient) -> None:
         for n in range(3000):
-            client.put([(STATUS, "a", {"n": n})], timeout=1)
+            client.put([(STATUS, "a", {"n": n})], timeout=30)
 
     async with site.hub():
         await using(site, use)
