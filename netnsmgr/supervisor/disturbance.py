@@ -1,4 +1,4 @@
-"""What a change does to traffic that the items do not tell: ports that come and go, VLANs, in words.  Pure."""
+"""What a change does to traffic that the items do not tell: ports that come and go, VLANs, tunnels, in words.  Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netnsmgr.config.device import Port
+from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.whole import Config
+from netnsmgr.core.ip import IPNetwork
 
 
 class _Use(NamedTuple):
@@ -31,7 +33,35 @@ def disturbed(old: Config, new: Config) -> dict[str, list[str]]:
         known = old.instances.get(name)
         if ni.is_switch and known is not None and known.is_switch and _vlans(old, name) != _vlans(new, name):
             found.setdefault(name, []).append("the VLANs: who reaches whom changes for what is connected")
+        for what in _tunnels(known, ni) if known is not None else ():
+            found.setdefault(name, []).append(what)
     return found
+
+
+def _tunnels(old: NetworkInstance, new: NetworkInstance) -> Iterator[str]:
+    """Yield what begins to leave in clear, and what no longer does."""
+    before, after = old.spec.vpn, new.spec.vpn
+    if before is None:
+        if after is not None and not old.air_gapped:
+            yield "a VPN comes: flows that leave in clear now end, unless it lets them"
+        return
+    if after is None:
+        if not new.air_gapped:
+            yield "the VPN goes: what was for its tunnels leaves in clear from now on"
+        return
+    if after.rest == "direct" and before.rest == "block":
+        yield "what no tunnel carries leaves in clear from now on"
+    elif after.rest == "direct":
+        kept = set(after.networks)
+        for network in before.networks:
+            if network not in kept and not any(_within(network, each) for each in kept):
+                yield f"what is for {network} leaves in clear from now on"
+    if after.dns == "direct" and before.dns == "tunnel":
+        yield "names are asked for in clear from now on"
+
+
+def _within(network: IPNetwork, other: IPNetwork) -> bool:
+    return network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
 
 
 def _vlans(config: Config, switch: str) -> tuple[object, ...]:

@@ -121,3 +121,56 @@ def test_vlans_change_who_reaches_whom(old: dict[str, Any], new: dict[str, Any],
     before, after = (config(("sw1", ["eth3"]), vlans=vlans) for vlans in (old, new))
     expected = {"sw1": ["the VLANs: who reaches whom changes for what is connected"]} if said else {}
     assert disturbed(before, after) == expected
+
+
+PEER = {"name": "hub", "publicKey": "A" * 43 + "=", "endpoint": "203.0.113.1:51820"}
+
+
+def tunnel(*networks: str, ports: tuple[str, ...] = ("eth0",), **vpn: Any) -> Config:
+    """Make an instance with a tunnel to networks, or without a VPN if there are none."""
+    spec: dict[str, Any] = {"subnets": ["10.10.1.0/24"], "ports": list(ports)}
+    if networks:
+        spec["vpn"] = {
+            "wireguard": [{"name": "wg0", "peers": [{**PEER, "allowedIps": list(networks)}]}],
+            **vpn,
+        }
+    head = {"apiVersion": "netnsmgr/v1alpha1", "kind": "NetworkInstance", "metadata": {"name": "ni1"}}
+    return parse([{**head, "spec": spec}])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (tunnel("10.20.0.0/24"), tunnel("10.20.0.0/24"), []),
+        (
+            tunnel(),
+            tunnel("10.20.0.0/24"),
+            ["a VPN comes: flows that leave in clear now end, unless it lets them"],
+        ),
+        (tunnel(ports=()), tunnel("10.20.0.0/24"), []),
+        (
+            tunnel("10.20.0.0/24"),
+            tunnel(),
+            ["the VPN goes: what was for its tunnels leaves in clear from now on"],
+        ),
+        (tunnel("10.20.0.0/24"), tunnel(ports=()), []),
+        (
+            tunnel("10.20.0.0/24"),
+            tunnel("10.20.0.0/24", rest="direct", dns="direct"),
+            [
+                "what no tunnel carries leaves in clear from now on",
+                "names are asked for in clear from now on",
+            ],
+        ),
+        (tunnel("10.20.0.0/24"), tunnel("10.30.0.0/24"), []),
+        (
+            tunnel("10.20.0.0/24", "10.30.0.0/24", rest="direct"),
+            tunnel("10.20.0.0/16", rest="direct"),
+            ["what is for 10.30.0.0/24 leaves in clear from now on"],
+        ),
+        (tunnel("10.20.0.0/24", rest="direct"), tunnel("10.30.0.0/24"), []),
+    ],
+)
+def test_tunnels(old: Config, new: Config, expected: list[str]) -> None:
+    """Whoever takes a tunnel away is told what leaves in clear then."""
+    assert disturbed(old, new) == ({"ni1": expected} if expected else {})
