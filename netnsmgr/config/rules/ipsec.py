@@ -18,6 +18,8 @@ def ipsec_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem
     """Yield what is wrong with an instance's IPsec connections."""
     names: dict[str, int] = {}
     pairs: dict[tuple[IPNetwork, IPNetwork], str] = {}
+    secrets: dict[tuple[str | None, str], tuple[str, str]] = {}
+    own = {str(ni.gateway_in(subnet)) for subnet in ni.spec.subnets}
     asking = [connection.name for connection in vpn.ipsec if connection.virtual_ip]
     for n, connection in enumerate(vpn.ipsec):
         here: Where = ("spec", "vpn", "ipsec", n)
@@ -28,7 +30,13 @@ def ipsec_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem
             what = "with 'virtualIp' all apps are seen as the address that this other end gives, so that the connection "
             what += "is the only one of its instance; use an instance for each"
             yield scope.problem(_spot(ni, here, "virtualIp"), what)
+        if connection.remote in own:
+            what = (
+                f"{connection.remote} is the instance's own gateway; give the instance another in 'gateways'"
+            )
+            yield scope.problem(_spot(ni, here, "remote"), what)
         yield from _auth(scope, ni, here, connection)
+        yield from _one_secret(scope, ni, here, connection, secrets)
         yield from _proposals(scope, ni, (*here, "proposals"), connection.proposals, "IKE", connection.legacy)
         children: dict[str, int] = {}
         for m, child in enumerate(connection.children):
@@ -91,6 +99,28 @@ def _auth(scope: Scope, ni: NetworkInstance, here: Where, connection: IpsecConne
         yield scope.problem(_spot(ni, here, field, field_of), what)
     if not faults:
         yield from _missing(scope, ni, here, mine, other)
+
+
+def _one_secret(
+    scope: Scope,
+    ni: NetworkInstance,
+    here: Where,
+    connection: IpsecConnection,
+    secrets: dict[tuple[str | None, str], tuple[str, str]],
+) -> Iterator[Problem]:
+    """Check that two ends have one secret, as charon looks for it by their identities."""
+    mine, other = connection.local_auth, connection.remote_auth
+    field = "localAuth" if mine.psk is not None else "remoteAuth"
+    psk = mine.psk or other.psk
+    if psk is None:
+        return
+    first, file = secrets.setdefault((mine.id, other.id or connection.remote), (connection.name, psk.file))
+    if file != psk.file:
+        what = f"connection '{first}' has the same identities at both ends and another secret, and charon could not tell "
+        yield scope.problem(
+            _spot(ni, here, field, "psk"),
+            f"{what}which to take; give one of them another 'id', or an instance for each",
+        )
 
 
 def _missing(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netnsmgr.config.instance import NetworkInstance
 from netnsmgr.config.rules.ipsec import ipsec_rules, not_asked
 from netnsmgr.config.rules.scope import Scope, Spot
-from netnsmgr.config.rules.wireguard import listen_rules, wireguard_rules
+from netnsmgr.config.rules.wireguard import outside_rules, wireguard_rules
 from netnsmgr.config.vpn import Vpn
 from netnsmgr.core.agreed import METADATA, METADATA6
 from netnsmgr.core.ip import IPNetwork
@@ -49,7 +49,7 @@ def vpn_rules(scope: Scope) -> Iterator[Problem]:
             yield scope.problem(here, f"is empty; {forms}, or leave 'vpn' out")
         else:
             yield from _instance(scope, ni, vpn)
-    yield from listen_rules(scope)
+    yield from outside_rules(scope)
 
 
 def _spot(ni: NetworkInstance, *where: str | int) -> Spot:

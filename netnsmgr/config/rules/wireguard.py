@@ -28,6 +28,8 @@ _KERNELS = frozenset(
     {"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0"}
 )
 """Links that the kernel makes in each namespace by itself (``fb_tunnels_only_for_init_net``)."""
+_WORDS = frozenset({"interfaces", "help"})
+"""What ``wg show`` takes for something else than an interface."""
 
 
 def wireguard_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem]:
@@ -59,6 +61,8 @@ def _taken(name: str, vifs: dict[str, str]) -> str:
         return f"is a link that the instance has itself ({OWN[name]})"
     if name in _KERNELS:
         return "is a link that the kernel makes in each namespace"
+    if name in _WORDS or name.startswith("-"):
+        return "is no name for a program such as wg(8), to which it means something else"
     return f"is the link of app '{vifs[name]}' in the instance" if name in vifs else ""
 
 
@@ -155,20 +159,46 @@ def _family(scope: Scope, ni: NetworkInstance, n: int, tunnel: WireguardTunnel) 
         )
 
 
+class _Ends:
+    """Finds tunnels that one and the same other end would take for one: they would take the flow from each other."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._calls = Unique(scope)
+        self._names: dict[Spot, str] = {}
+
+    def claim(self, ni: NetworkInstance, n: int, tunnel: WireguardTunnel) -> Iterator[Problem]:
+        """Yield peers that another tunnel with the same key calls at the same place."""
+        for m, peer in enumerate(tunnel.peers if tunnel.private_key is not None else ()):
+            if tunnel.private_key is None or peer.endpoint is None:
+                continue
+            spot = _spot(ni, n, "peers", m, "publicKey")
+            self._names[spot] = f"tunnel '{tunnel.name}' of network '{ni.name}'"
+            if clash := self._calls.claim((tunnel.private_key.file, peer.public_key, peer.endpoint), spot):
+                at, other = clash
+                what = f"{self._names[other]} calls this peer already, with the same private key, and it would take the two "
+                yield self._scope.problem(at, f"{what}for one; give each tunnel a key of its own")
+
+
 class _Listener(NamedTuple):
     ni: NetworkInstance
     tunnel: str
 
 
-def listen_rules(scope: Scope) -> Iterator[Problem]:
-    """Yield ports of the device at which two would listen: all tunnels' sockets are in its root namespace."""
+def outside_rules(scope: Scope) -> Iterator[Problem]:
+    """Yield what tunnels of all instances cannot have in common outside.
+
+    Their sockets are in the device's root namespace, so that two cannot listen at one port.
+    """
     ports = Unique(scope)
+    ends = _Ends(scope)
     users: dict[Spot, _Listener] = {}
     listening: dict[int, Spot] = {}
     for ni in scope.config.instances.values():
         for n, tunnel in enumerate(
             ni.spec.vpn.wireguard if ni.spec.vpn is not None and not ni.is_switch else ()
         ):
+            yield from ends.claim(ni, n, tunnel)
             if tunnel.listen_port is None:
                 continue
             spot = _spot(ni, n, "listenPort")

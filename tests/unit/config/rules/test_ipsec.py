@@ -373,3 +373,25 @@ def test_no_proposals(of: Callable[..., list[str]]) -> None:
     what = "is empty; leave the line out, which offers what is safe today"
     assert of(connection(proposals=[])) == [f"[0].proposals: {what}"]
     assert of(connection(child(proposals=[]))) == [f"[0].children[0].proposals: {what}"]
+
+
+def test_own_gateway(of: Callable[..., list[str]]) -> None:
+    """What is for the instance's own address does not leave it."""
+    assert of(connection(remote="10.10.1.1")) == [
+        "[0].remote: 10.10.1.1 is the instance's own gateway; give the instance another in 'gateways'"
+    ]
+    assert of(connection(remote="10.10.1.1"), gateways=["10.10.1.254"]) == []
+
+
+def test_two_secrets(of: Callable[..., list[str]]) -> None:
+    """charon looks for a secret by the identities of both ends."""
+    other = {"psk": {"file": "/etc/netnsmgr/secrets/other.psk"}}
+    second = connection(child("10.30.0.0/24"), name="cloud2", localAuth=other)
+    assert of(connection(), second) == [
+        (
+            "[1].localAuth.psk: connection 'cloud1' has the same identities at both ends and another secret, and charon "
+            "could not tell which to take; give one of them another 'id', or an instance for each"
+        )
+    ]
+    assert of(connection(), {**second, "remoteAuth": {"id": "cloud2.example.com"}}) == []
+    assert of(connection(), {**second, "localAuth": PSK}) == []

@@ -211,6 +211,8 @@ def test_many_peers(of: Callable[..., list[str]]) -> None:
         ("metadata", "is a link that the instance has itself (the way to the metadata service)"),
         ("ipsec0", "is a link that the instance has itself (what IPsec carries)"),
         ("sit0", "is a link that the kernel makes in each namespace"),
+        ("interfaces", "is no name for a program such as wg(8), to which it means something else"),
+        ("-wg", "is no name for a program such as wg(8), to which it means something else"),
     ],
 )
 def test_names(of: Callable[..., list[str]], name: str, why: str) -> None:
@@ -292,3 +294,21 @@ def test_port_maps(network: Make, app: Make, faults: Faults) -> None:
             "'ni2'; choose another port"
         )
     ]
+
+
+def test_taken_for_one(network: Make, faults: Faults) -> None:
+    """A peer knows who calls by the key alone: two tunnels with one key would take its answers from each other."""
+
+    def caller(name: str, file: str = "/etc/netnsmgr/secrets/wg0.key", **fields: Any) -> dict[str, Any]:
+        made = tunnel(peer(1, **fields), privateKey={"file": file})
+        return network(name, ports=["eth0"], vpn={"wireguard": [made]})
+
+    assert faults(caller("ni1"), caller("ni2")) == [
+        (
+            "1 spec.vpn.wireguard[0].peers[0].publicKey: tunnel 'wg0' of network 'ni1' calls this peer already, with the "
+            "same private key, and it would take the two for one; give each tunnel a key of its own"
+        )
+    ]
+    assert faults(caller("ni1"), caller("ni2", "/etc/netnsmgr/secrets/other.key")) == []
+    assert faults(caller("ni1"), caller("ni2", endpoint="203.0.113.2:51820")) == [], "another host"
+    assert faults(caller("ni1"), caller("ni2", publicKey=key(9))) == []
