@@ -81,10 +81,8 @@ def command(
     )
     with Daemon(place) as daemon:
         rows = daemon.rows(*TABLES)
-        # What is delegated to an instance stands nowhere else.
-        rows |= daemon.rows(
-            *(link_status(name) for name, row in rows[INSTANCE.config].items() if _delegated(row))
-        )
+        # What is delegated to an instance, and where its tunnels lead, stands nowhere else.
+        rows |= daemon.rows(*(link_status(name) for name, row in rows[INSTANCE.config].items() if _told(row)))
     known(APP, app, rows)
     from netnsmgr.supervisor.site import Site
 
@@ -114,9 +112,9 @@ def command(
     return ALLOWED if any(_passes(answer) for answer in found) else DENIED
 
 
-def _delegated(instance: Mapping[str, Any]) -> bool:
-    spec: Mapping[str, Any] = instance["spec"].get("ipv6") or {}
-    return spec.get("uplink") in {"delegated", "npt"}
+def _told(instance: Mapping[str, Any]) -> bool:
+    spec: Mapping[str, Any] = instance["spec"]
+    return (spec.get("ipv6") or {}).get("uplink") in {"delegated", "npt"} or "vpn" in spec
 
 
 def _passes(answer: Mapping[str, Any]) -> bool:

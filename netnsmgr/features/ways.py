@@ -151,8 +151,8 @@ def _routed(uplink: UplinkScope, linked: LinkedInstance, destination: IPAddress)
     version = destination.version
     table = INSTANCE_TABLE + linked.number
     ports = uplink.ports_of(linked.instance)
-    chosen = _route(ports, destination)
-    listed = [_port(port, facts, version) for port, facts in ports]
+    chosen = route_of(ports, destination)
+    listed = [port_state(port, facts, version) for port, facts in ports]
     lookup = f"rule {INSTANCE_PRIORITY}: from {linked.link}, table {table}"
     if chosen is None:
         reason = "no port of the instance leads there: " + ("; ".join(listed) or "it has none that exists")
@@ -255,7 +255,7 @@ def _device(destination: IPAddress, protocol: int, port: int, what: str) -> Way:
     )
 
 
-def _route(
+def route_of(
     ports: list[tuple[Port, PortFacts]], destination: IPAddress
 ) -> tuple[str, str, IPAddress | None, IPAddress] | None:
     """Return name, link, gateway and source address by which the instance's table leads to a destination.
@@ -281,7 +281,8 @@ def _route(
     return min(found, key=lambda each: each[:2])[2] if found else None
 
 
-def _port(port: Port, facts: PortFacts, version: Version) -> str:
+def port_state(port: Port, facts: PortFacts, version: Version) -> str:
+    """Say whether a port leads to the outside, and what it lacks."""
     return f"{port.name} (cost {port.cost}): {', '.join(_lacks(facts, version)) or 'usable'}"
 
 

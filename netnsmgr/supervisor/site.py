@@ -15,6 +15,7 @@ from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.nets import Learned
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import InstanceScope, LinkedInstance, PortFacts, UplinkScope
+from netnsmgr.features.vpn.ways import told
 from netnsmgr.items.lease import Lease
 from netnsmgr.pubsub.tables import APP_STATUS, DEVICE_STATUS, INSTANCE_STATUS, PERSISTENT, link_status
 from netnsmgr.supervisor.slices import UPLINK, Slicer, allocate
@@ -64,7 +65,8 @@ class Site:
                 helper_user="",
                 leases=tuple(self._leases(network)),
             )
-            self._scopes[network] = replace(scope, learned=tuple(self._learned(scope)))
+            vpn = told(scope.vpn, self.vpn_row(network))
+            self._scopes[network] = replace(scope, learned=tuple(self._learned(scope)), vpn=vpn)
         return self._scopes[network]
 
     def linked(self, network: str) -> LinkedInstance:
@@ -88,6 +90,10 @@ class Site:
     def _link(self, network: str) -> LinkFacts:
         told = self._status.get(link_status(network), {}).get("link")
         return LinkFacts.of(dict(told) if told is not None else None)
+
+    def vpn_row(self, network: str) -> Mapping[str, Any]:
+        """Return what is told of an instance's tunnels; empty if nothing is."""
+        return self._status.get(INSTANCE_STATUS, {}).get(network, {}).get("vpn") or {}
 
     def app_row(self, network: str, app: str, interface: str) -> Mapping[str, Any]:
         """Return the status of an interface; empty if there is none."""

@@ -15,7 +15,7 @@ from netnsmgr.features.acl.why import Known, Member, ask, owners
 from netnsmgr.features.portmap_inside import address_of, learned, made_of
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.ways import Hop, Way
-from netnsmgr.supervisor import why_switch
+from netnsmgr.supervisor import why_switch, why_vpn
 from netnsmgr.supervisor.site import Site
 from netnsmgr.supervisor.why_answer import Answer, Asked, lacks, net_of, nobody, service_of
 
@@ -62,6 +62,7 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
         answer.service = service
     else:
         answer.ask(ask(scope, member, "out", flow, known))
+    why_vpn.names(answer, scope, asked)
     if not answer.passes and net_of(scope, version) is None and not known.placeholder:
         # Another rule would not help.
         answer.notes.append(lacks(scope, version))
@@ -89,7 +90,9 @@ def outbound(site: Site, member: Member, asked: Asked, known: Known) -> dict[str
 def _leave(
     site: Site, answer: Answer, scope: InstanceScope, own: IPAddress | None, asked: Asked, known: Known
 ) -> None:
-    """Go out over the link: as IPv4 where the address stands for one of that version."""
+    """Go out by a tunnel, or over the link: as IPv4 where the address stands for one of that version."""
+    if why_vpn.leave(site, answer, scope, own, asked.address):
+        return
     sender: IPAddress | None = scope.inner
     linked = site.linked(scope.instance.name)
     if (target := ways.stands_for(scope, asked.address)) is not None:

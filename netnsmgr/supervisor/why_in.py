@@ -14,7 +14,7 @@ from netnsmgr.features.acl.why import Known, Member, ask
 from netnsmgr.features.portmap_inside import Lead, address_of, leads
 from netnsmgr.features.scope import senders
 from netnsmgr.features.ways import Hop
-from netnsmgr.supervisor import why_switch
+from netnsmgr.supervisor import why_switch, why_vpn
 from netnsmgr.supervisor.site import Site
 from netnsmgr.supervisor.why import follow, outbound
 from netnsmgr.supervisor.why_answer import SERVICE, Answer, Asked, lacks, net_of, nobody
@@ -37,6 +37,9 @@ def inbound(site: Site, member: Member, asked: Asked, sender: IPAddress, known: 
     found = [_by_map(site, member, asked, sender, lead, known) for lead in wanted]
     if version == 6 and ways.outer_address(scope, own) is not None:
         found.append(_directly(site, member, asked, sender, known))
+    if (tunnelled := why_vpn.inbound(site, member, asked, sender, known)) is not None:
+        # By a tunnel that has everything come also those who come by a port map.
+        found.insert(len(found) if tunnelled[1] else 0, tunnelled[0])
     if found:
         return next((answer for answer in found if answer["allowed"]), found[0])
     flow = Flow(sender, own or nobody(version), asked.protocol, asked.source_port, asked.port)
