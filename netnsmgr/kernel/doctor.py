@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-from netnsmgr.kernel import scratch
+from netnsmgr.kernel import backends, doctor_vpn, scratch
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def examine(run_dir: str, state_dir: str) -> list[Check]:
         *_privileges(),
         *_kernel(),
         *_programs(),
+        *_tunnels(),
         *_libraries(),
         *_directories(run_dir, state_dir),
     ]
@@ -191,9 +192,15 @@ def _programs() -> Iterator[Check]:
     yield _program("tayga", "tayga", "no instances with 'nat64'")
     yield _program("unbound", "unbound", "no names of IPv4 hosts in instances with 'nat64'")
     yield from _unbound_profile()
+    yield _program("wg", "wireguard-tools", "no WireGuard by any backend; no 'netnsmgr wireguard'")
     yield _program("ip", "iproute2", "operators lose 'ip netns exec'; no demo and no kernel tests")
     yield _program("nft", "nftables", "operators cannot list an instance's rules; no kernel tests")
     yield _program("dot", "graphviz", "no 'netnsmgr graph --format svg'")
+
+
+def _tunnels() -> Iterator[Check]:
+    for name, ok, detail, costs, fix in doctor_vpn.lines(backends.attempts()):
+        yield Check("tunnels", name, ok, detail, False, costs, fix)
 
 
 # --- libraries --------------------------------------------------------------------------------------------
@@ -207,7 +214,12 @@ LIBRARIES = {
     "structlog": "structlog",
     "yaml": "PyYAML",
     "rich": "rich",
+    "segno": "segno",
+    "vici": "vici",
 }
+
+SPARED = {"segno": "no QR codes (netnsmgr wireguard peer add --qr)", "vici": "no IPsec"}
+"""Those without which the daemon starts all the same, and what they cost."""
 
 
 def _libraries() -> Iterator[Check]:
@@ -224,8 +236,8 @@ def _libraries() -> Iterator[Check]:
             module,
             ok,
             detail,
-            True,
-            "the daemon does not start",
+            module not in SPARED,
+            SPARED.get(module, "the daemon does not start"),
             _unless(ok, f"pip install {package}"),
         )
     try:
