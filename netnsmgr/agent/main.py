@@ -16,6 +16,7 @@ from netnsmgr.agent.instance import InstanceRole
 from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
+from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.moves import borrows
 from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import end_all
@@ -59,8 +60,9 @@ def main(
         # Kept: ports that are here for a while go back there.
         home = namespace.open_own()
         fresh = False if name == UPLINK else _enter(name, directory, state_dir)
+        far = FarWatch() if name == UPLINK else None
         namespace.drop_capabilities()
-        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh, home=home))
+        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh, home=home, far=far))
     except Exception as error:
         log.exception("agent ends")
         last_words.send(
@@ -103,7 +105,9 @@ def _enter(name: str, directory: str, state_dir: str) -> bool:
     return True
 
 
-async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool, home: int) -> None:
+async def _work(
+    name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool, home: int, far: FarWatch | None
+) -> None:
     # The default watcher starts a thread for each child; this one waits for a pidfd.
     watcher = asyncio.PidfdChildWatcher()
     watcher.attach_loop(asyncio.get_running_loop())
@@ -111,7 +115,7 @@ async def _work(name: str, run_dir: str, state_dir: str, directory: str, *, fres
     async with AsyncClient(run_dir, f"agent:{name}") as client:
         role: UplinkRole | InstanceRole
         if name == UPLINK:
-            role = UplinkRole(run_dir, state_dir)
+            role = UplinkRole(run_dir, state_dir, far)
             agent = Agent(name, role, client)
             role.changed(agent.wake)
             system = KernelSystem(

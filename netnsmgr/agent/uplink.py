@@ -25,7 +25,9 @@ from netnsmgr.features.portmap import exposed
 from netnsmgr.features.rows import device_of, linked_instance, port_lease_dir, uplink_scope
 from netnsmgr.features.scope import Intent, LinkedInstance, PortFacts, UplinkScope
 from netnsmgr.features.uplink import intent
+from netnsmgr.features.vpn.tunnel import tunnel_names
 from netnsmgr.items.link import netns_ref
+from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.pubsub.tables import AGENT_STATUS, APP_STATUS, DEVICE_STATUS, link_status
 
@@ -34,14 +36,15 @@ PROXIED = {"ndpProxy", "npt"}
 
 
 class UplinkRole:
-    """See ``agent.Role``."""
+    """See ``agent.Role``; ``far`` says when a tunnel has gone from its instance's namespace."""
 
-    def __init__(self, run_dir: str, state_dir: str) -> None:
+    def __init__(self, run_dir: str, state_dir: str, far: FarWatch | None = None) -> None:
         # An agent that runs has its namespace, into which we put a link.
         self.tables: tuple[str, ...] = (AGENT_STATUS,)
         self._run_dir = run_dir
         self._ports = PortWatch(self.lease_dir, f"{run_dir}/instances/uplink")
         self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
+        self._far = far
         self._endpoints = Endpoints(f"{run_dir}/instances/uplink")
         self._forwarding = ForwardingMemory(f"{run_dir}/instances/uplink")
         self._waits: dict[str, str] = {}
@@ -96,6 +99,8 @@ class UplinkRole:
         awaited = frozenset(row.get("awaited", ()))
         self._scope = self._with_prefixes(replace(scope, awaited=awaited) if awaited else scope)
         self._endpoints.follow(self._scope)
+        if self._far is not None:
+            self._far.follow(tunnel_names(self._scope), self._endpoints.changed)
         self._intent = intent(self._scope)
         return self._intent
 

@@ -6,7 +6,7 @@ lives in.  Every listing is one dump of the kernel, taken at most once between t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from netnsmgr.core.item import Item
@@ -58,6 +58,13 @@ class LinkInfo(NamedTuple):
     """Whether frames pass: up, and its carrier has been noticed."""
     permanent: str = ""
     """The MAC that the hardware was made with (``IFLA_PERM_ADDRESS``, since Linux 5.6); made links have none, mostly."""
+
+
+class FarLink(NamedTuple):
+    """A link in another namespace: what it is, and what its alias says."""
+
+    kind: str
+    alias: str
 
 
 class TableInfo(NamedTuple):
@@ -130,6 +137,7 @@ class Rtnl(Protocol):
     async def netns_id(self, path: str) -> int | None: ...
     async def link_in(self, path: str, name: str) -> LinkInfo | None: ...
     async def move_link(self, name: str, path: str, new: str = "", alias: str = "") -> None: ...
+    async def far_links(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], FarLink]: ...
     async def delete_in(self, path: str, name: str) -> None: ...
     async def has_link(self, name: str) -> bool: ...
     async def add_wireguard(self, name: str) -> None: ...
@@ -209,7 +217,7 @@ class Processes(Protocol):
 class WireguardGo(Protocol):
     """Processes that are WireGuard interfaces, by the names under which these were born."""
 
-    def left(self) -> Sequence[str]: ...
+    def left(self, prefix: str, live: Collection[str]) -> Sequence[str]: ...
     async def ready(self, name: str, pid: int) -> None: ...
     def remove(self, name: str) -> None: ...
 

@@ -17,7 +17,7 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.core.linkname import BIRTH_PREFIX
 from netnsmgr.errors import KernelError
 from netnsmgr.items.link import ALIAS, netns_ref
-from netnsmgr.items.system import KernelItem, LinkInfo, System
+from netnsmgr.items.system import FarLink, KernelItem, LinkInfo, System
 
 KERNEL, GO = "kernel", "wireguard-go"
 KINDS = {"wireguard": KERNEL, "tun": GO}
@@ -55,11 +55,12 @@ class Tunnel(KernelItem):
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
         found: list[Item] = []
         links = await system.rtnl.links()
-        for want in wanted.values():
-            assert isinstance(want, Tunnel)
-            there = await system.rtnl.link_in(want.path, want.name)
-            if there is not None and there.alias == want.alias:
-                found.append(replace(want, backend=KINDS.get(there.kind, there.kind)))
+        tunnels = [want for want in wanted.values() if isinstance(want, Tunnel)]
+        there = await system.rtnl.far_links([(each.path, each.name) for each in tunnels])
+        for want in tunnels:
+            link = there.get((want.path, want.name))
+            if link is not None and link.alias == want.alias:
+                found.append(replace(want, backend=KINDS.get(link.kind, link.kind)))
             elif want.backend != KERNEL and _unmoved(links.get(want.birth)):
                 found.append(replace(want, backend=KERNEL))
         found += [
@@ -69,17 +70,20 @@ class Tunnel(KernelItem):
         ]
         # A process that was killed leaves its socket's file.
         live = {info.name for info in system.processes.running()} | wanted.keys()
-        found += [
-            LeftTunnel(f"{name}.sock", "", "", "", GO)
-            for name in system.wireguard_go.left()
-            if name.startswith(BIRTH_PREFIX) and name not in live
-        ]
-        return found
+        left = system.wireguard_go.left(BIRTH_PREFIX, live)
+        return found + [LeftTunnel(f"{name}.sock", "", "", "", GO) for name in left]
+
+    async def _there(self, system: System) -> FarLink | None:
+        return (await system.rtnl.far_links([(self.path, self.name)])).get((self.path, self.name))
 
     async def create(self, system: System) -> None:
-        there = await system.rtnl.link_in(self.path, self.name)
+        there = await self._there(system)
         if there is not None and there.alias == self.alias and KINDS.get(there.kind) == self.backend:
             return
+        if there is not None:
+            raise KernelError(
+                f"{self.netns} has a link {self.name} already, which is not netnsmgr's: rename or remove it there"
+            )
         if self.backend == KERNEL:
             await system.rtnl.add_wireguard(self.birth)
         else:
@@ -91,7 +95,12 @@ class Tunnel(KernelItem):
                 # It was moved, and its namespace is another one since then, or somebody removed it.
                 await system.processes.stop(self.birth)
                 raise KernelError("its link had gone elsewhere; another one is made")
-        await system.rtnl.move_link(self.birth, self.path, self.name, self.alias)
+        try:
+            await system.rtnl.move_link(self.birth, self.path, self.name, self.alias)
+        except KernelError:
+            # The kernel moves first and renames then (do_setlink).
+            await system.rtnl.delete_in(self.path, self.birth)
+            raise
 
     async def modify(self, old: Item, system: System) -> None:
         await self.create(system)
@@ -100,7 +109,7 @@ class Tunnel(KernelItem):
         return True
 
     async def delete(self, system: System) -> None:
-        there = await system.rtnl.link_in(self.path, self.name)
+        there = await self._there(system)
         if there is not None and there.alias == self.alias:
             await system.rtnl.delete_in(self.path, self.name)
         if _unmoved((await system.rtnl.links()).get(self.birth)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection, Mapping
 
 from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_REQUEST
@@ -12,7 +13,8 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.port_record import Record
-from netnsmgr.items.system import LinkInfo
+from netnsmgr.items.system import FarLink, LinkInfo
+from netnsmgr.kernel.far_links import far_links
 from netnsmgr.kernel.link_messages import SKIP_STATISTICS, link_info, new_link
 from netnsmgr.kernel.ndp_proxies import ProxyRequests
 from netnsmgr.kernel.refusals import explained, index, index_or_none, opened
@@ -58,14 +60,11 @@ class MoveRequests(ProxyRequests):
         are given: it has those at once when it is there.
         """
         with opened(path) as far, explained(f"link {name} to {path}"):
-            try:
-                await self._move(index(name), far, new, alias)
-            except NetlinkError as error:
-                if error.code != errno.EEXIST or not new:
-                    raise
-                raise KernelError(
-                    f"there is another link {new} in {path}, where one of ours has to be: rename or remove it there"
-                ) from error
+            await self._move(index(name), far, new, alias)
+
+    async def far_links(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], FarLink]:
+        """Return those of these links, by path of the namespace and name, that are there."""
+        return far_links(wanted)
 
     async def delete_in(self, path: str, name: str) -> None:
         """Remove a link of the namespace at ``path``; fine if it has gone."""

@@ -106,11 +106,12 @@ class KernelProcesses:
             raise KernelError(f"{argv[0]} ended right after its start")
 
     async def _watched(
-        self, spawn: Callable[[int], Awaitable[asyncio.subprocess.Process]], program: str
+        self, spawn: Callable[..., Awaitable[asyncio.subprocess.Process]], program: str
     ) -> asyncio.subprocess.Process:
         """Start a helper whose last start failed; ``KernelError`` with its words if this one fails too."""
         with open(os.memfd_create("errors"), "r+b") as errors:
-            process = await spawn(errors.fileno())
+            # wireguard-go says what is wrong where others say what is right.
+            process = await spawn(errors.fileno(), output=errors.fileno())
             with suppress(TimeoutError):
                 status = await asyncio.wait_for(process.wait(), BRIEF)
                 words = os.pread(errors.fileno(), 4096, 0).decode(errors="replace").strip()
@@ -196,14 +197,19 @@ class KernelProcesses:
                     self._adopt(pid)
 
     async def _spawn(
-        self, argv: Sequence[str], errors: int, executable: str = "", env: Sequence[tuple[str, str]] = ()
+        self,
+        argv: Sequence[str],
+        errors: int,
+        executable: str = "",
+        env: Sequence[tuple[str, str]] = (),
+        output: int = subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
                 *argv,
                 executable=shutil.which(executable) or executable if executable else None,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=output,
                 stderr=errors,
                 start_new_session=True,
                 env={name: value for name, value in os.environ.items() if name not in NOTIFY} | dict(env),

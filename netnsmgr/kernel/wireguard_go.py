@@ -11,7 +11,7 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from netnsmgr.errors import KernelError
@@ -37,13 +37,17 @@ class KernelWireguardGo:
         self._watch = -1
         self._awaited: dict[str, asyncio.Event] = {}
 
-    def left(self) -> Sequence[str]:
-        """Return the names of all sockets that there are, answered or not."""
+    def left(self, prefix: str, live: Collection[str]) -> Sequence[str]:
+        """Return which names with this prefix have a socket at which nobody answers, beside those that are ``live``."""
         try:
-            found = os.listdir(self._directory)
+            found = [
+                entry.removesuffix(SUFFIX) for entry in os.listdir(self._directory) if entry.endswith(SUFFIX)
+            ]
         except FileNotFoundError:
             return ()
-        return [entry.removesuffix(SUFFIX) for entry in found if entry.endswith(SUFFIX)]
+        return [
+            name for name in found if name.startswith(prefix) and name not in live and not self._answers(name)
+        ]
 
     def remove(self, name: str) -> None:
         """Remove a socket's file if nobody answers; fine if there is none."""

@@ -172,7 +172,7 @@ async def test_one_that_stays_runs_before_its_vector_shows(monkeypatch: pytest.M
     Path(script).write_text("sleep 60; :\n")
     client = Process("client", ("/bin/sh", script), stays=True)
     async with stage() as agent:
-        monkeypatch.setattr(processes, "_argv", lambda number: None)
+        monkeypatch.setattr(processes, "argv_of", lambda number: None)
         assert await once(agent, client) == [f"create {client.ref}"]
         assert await once(agent, client) == []
         assert await once(agent) == [f"delete {client.ref}"]

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
+import socket
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from netnsmgr.core.item import Item
 from netnsmgr.core.linkname import birth_name
+from netnsmgr.errors import KernelError
+from netnsmgr.features.vpn.tunnel import PROGRAM, QUIET
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.items.process import Process
 from netnsmgr.items.tunnel import GO, Tunnel
+from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.namespace import inode
-from tests.kernel.stage import ETC, sh, stage
+from tests.kernel.stage import ETC, Stage, sh, stage
 from tests.lab import isolated
+from tests.lab.patience import patient
 
 NI = ExternalNetns("ni4", "/run/netns/ni4")
+MANY = int(os.environ.get("TUNNELS", "25"))
 BIRTH = birth_name("ni4", "wg0")
 SOCKET = Path(f"/var/run/wireguard/{BIRTH}.sock")
 
@@ -27,7 +39,7 @@ def wanted(name: str = "wg0", instance: str = "ni4") -> list[Item]:
     return [
         ExternalNetns(instance, f"/run/netns/{instance}"),
         Tunnel(birth, instance, f"/run/netns/{instance}", name, GO),
-        Process(birth, (own, "-f", birth), stays=True, executable="wireguard-go"),
+        Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET),
     ]
 
 
@@ -36,6 +48,38 @@ def link(name: str, netns: str) -> dict[str, Any]:
     (found,) = json.loads(sh(f"ip -n {netns} -d -j link show dev {name}"))
     assert isinstance(found, dict)
     return found
+
+
+def pid(agent: Stage) -> int:
+    """The process of the tunnel."""
+    (found,) = (info.pid for info in agent.system.processes.running() if info.name == BIRTH)
+    return found
+
+
+async def ended(number: int) -> None:
+    """Wait until a process has ended."""
+    over = asyncio.Event()
+    try:
+        pidfd = os.pidfd_open(number)
+    except ProcessLookupError:
+        return
+    asyncio.get_running_loop().add_reader(pidfd, over.set)
+    await asyncio.wait_for(over.wait(), patient(5))
+    asyncio.get_running_loop().remove_reader(pidfd)
+    os.close(pidfd)
+
+
+async def settled(agent: Stage, *items: Item) -> list[str]:
+    """Pass after pass until nothing is left to do; what was done."""
+    done: list[str] = []
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                if not (now := await agent.once(*items)):
+                    return done
+                done += now
+            except KernelError as error:
+                done.append(str(error))
 
 
 @isolated
@@ -54,3 +98,180 @@ async def test_is_born_here_and_lives_there() -> None:
         assert await agent.bring(NI) == [f"delete process/{BIRTH}"]
         assert "wg0" not in sh("ip -n ni4 link")
         assert not SOCKET.exists()
+
+
+@isolated
+async def test_a_restarted_agent_finds_it() -> None:
+    """It is known by name, kind and alias in the other namespace: nothing is done, and its process goes on."""
+    sh("ip netns add ni4")
+    async with stage(owns_namespace=False) as agent:
+        await agent.bring(*wanted())
+        before, index = pid(agent), link("wg0", "ni4")["ifindex"]
+    async with stage(owns_namespace=False, fresh=False) as agent:
+        assert await agent.bring(*wanted()) == []
+        assert (pid(agent), link("wg0", "ni4")["ifindex"]) == (before, index)
+
+
+@isolated
+async def test_killed_it_is_there_again_within_a_second() -> None:
+    """kill -9 takes the link and leaves the socket's file; the agent hears of it, starts another and moves its link."""
+    sh("ip netns add ni4")
+    changed = asyncio.Event()
+    async with stage(owns_namespace=False, changed=changed.set) as agent:
+        await agent.bring(*wanted())
+        for _ in range(3):
+            changed.clear()
+            begin = time.monotonic()
+            os.kill(pid(agent), signal.SIGKILL)
+            await asyncio.wait_for(changed.wait(), patient(5))
+            assert SOCKET.exists()
+            await settled(agent, *wanted())
+            assert time.monotonic() - begin < patient(1.0)
+            sh(f"wg set {BIRTH} listen-port 51820")
+            assert link("wg0", "ni4")["ifalias"] == "netnsmgr:ni4.wg0"
+
+
+@isolated
+async def test_killed_and_not_wanted_any_more() -> None:
+    """The file that its socket leaves goes, and so does that of a predecessor's; not one where somebody answers."""
+    sh("ip netns add ni4")
+    async with stage(owns_namespace=False) as agent:
+        await agent.bring(*wanted())
+        os.kill(number := pid(agent), signal.SIGKILL)
+        await ended(number)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"{SOCKET.parent}/nmw-other.sock")
+        other.listen()
+        (SOCKET.parent / "wg9.sock").touch()
+        async with stage(owns_namespace=False, fresh=False) as agent:
+            await settled(agent, NI)
+            assert {entry.name for entry in SOCKET.parent.iterdir()} == {"nmw-other.sock", "wg9.sock"}
+
+
+@isolated
+async def test_the_agent_is_killed_between_birth_and_move() -> None:
+    """The next one adopts the process and moves what it has made; or ends it, if nobody wants it now."""
+    sh("ip netns add ni4")
+    _, _, process = wanted()
+    for items in (wanted(), [NI]):
+        async with stage(owns_namespace=False) as agent:
+            assert isinstance(process, Process)
+            await process.create(agent.system)
+            await agent.system.wireguard_go.ready(BIRTH, pid(agent))
+            assert BIRTH in sh("ip link")
+        async with stage(owns_namespace=False, fresh=False) as agent:
+            await settled(agent, *items)
+            assert BIRTH not in sh("ip link")
+            assert ("wg0" in sh("ip -n ni4 link")) == (items != [NI])
+            await settled(agent, NI)
+
+
+@isolated
+async def test_the_namespace_is_made_anew() -> None:
+    """The old link goes with the old namespace, or stays in it while somebody holds it: the new one gets another."""
+    sh("ip netns add ni4")
+    async with stage(owns_namespace=False) as agent:
+        await agent.bring(*wanted())
+        holder = os.open("/run/netns/ni4", os.O_RDONLY)
+        sh("ip netns del ni4; ip netns add ni4")
+        done = await settled(agent, *wanted())
+        assert "its link had gone elsewhere; another one is made" in done
+        index = link("wg0", "ni4")["ifindex"]
+        os.close(holder)
+        assert await settled(agent, *wanted()) == []
+        assert link("wg0", "ni4")["ifindex"] == index
+        # And with nobody to hold it.
+        sh("ip netns del ni4; ip netns add ni4")
+        await settled(agent, *wanted())
+        assert link("wg0", "ni4")["ifalias"] == "netnsmgr:ni4.wg0"
+
+
+@isolated
+async def test_somebody_removes_the_link() -> None:
+    """wireguard-go ends with its link; both come again."""
+    sh("ip netns add ni4")
+    changed = asyncio.Event()
+    async with stage(owns_namespace=False, changed=changed.set) as agent:
+        await agent.bring(*wanted())
+        changed.clear()
+        sh("ip -n ni4 link del wg0")
+        await asyncio.wait_for(changed.wait(), patient(5))
+        await settled(agent, *wanted())
+        assert link("wg0", "ni4")["ifalias"] == "netnsmgr:ni4.wg0"
+
+
+@isolated
+async def test_the_name_is_taken_there() -> None:
+    """Somebody else's link stays, and it is said which it is and where."""
+    sh("ip netns add ni4; ip netns set ni4 auto; ip -n ni4 link add wg0 type bridge")
+    async with stage(owns_namespace=False) as agent:
+        with pytest.raises(
+            KernelError,
+            match="ni4 has a link wg0 already, which is not netnsmgr's: rename or remove it there",
+        ):
+            await agent.once(*wanted())
+        assert link("wg0", "ni4")["linkinfo"]["info_kind"] == "bridge"
+        sh("ip -n ni4 link del wg0")
+        assert await agent.bring(*wanted()) == [f"create tunnel/{BIRTH}"]
+
+
+@isolated
+async def test_a_program_that_ends_says_why() -> None:
+    """Its own words are told when it does not come up a second time; nobody waits for its socket meanwhile."""
+    sh("ip netns add ni4; mkdir -p /run/empty; mount --bind /run/empty /dev/net")
+    async with stage(owns_namespace=False) as agent:
+        begin = time.monotonic()
+        for expected in ("has ended|ended right after", "wireguard-go: .*/dev/net/tun does not exist"):
+            with pytest.raises(KernelError, match=expected):
+                await agent.once(*wanted())
+        assert time.monotonic() - begin < patient(5)
+
+
+@isolated
+async def test_renamed_it_is_another_one() -> None:
+    """A tunnel with another name is born under another; the first one goes."""
+    sh("ip netns add ni4")
+    async with stage(owns_namespace=False) as agent:
+        await agent.bring(*wanted())
+        await settled(agent, *wanted("wg1"))
+        assert "wg0" not in (links := sh("ip -n ni4 link"))
+        assert "wg1" in links
+
+
+@isolated
+async def test_many_at_once() -> None:
+    """All of them are there after one pass, and the agent has waited for all with one inotify watch.
+
+    Not a hundred: each process has a watch, too, and the machine may have 128 of a user's.
+    """
+    names = [f"n{n}" for n in range(MANY)]
+    sh("".join(f"ip netns add {name};" for name in names))
+    items = [item for name in names for item in wanted("wg0", name)]
+    async with stage(owns_namespace=False) as agent:
+        begin = time.monotonic()
+        await agent.once(*items)
+        made = time.monotonic()
+        assert await agent.once(*items) == []
+        print(f"made in {made - begin:.2f} s, looked at in {time.monotonic() - made:.3f} s")
+        assert all("wg0" in sh(f"ip -n {name} link") for name in names)
+
+
+@isolated
+async def test_one_that_goes_is_heard_of() -> None:
+    """Of a link in another namespace that somebody removes, if it has a tunnel's name; renamed or moved it is no news."""
+    sh("ip netns add ni4; ip netns set ni4 auto; ip netns add ni5; ip netns set ni5 auto")
+    watch, heard = FarWatch(), asyncio.Event()
+    watch.follow({"wg0"}, heard.set)
+    sh(
+        "ip -n ni4 link add wg1 type bridge; ip -n ni4 link del wg1; ip link add wg0 type bridge; ip -n ni5 link add wg0 type bridge"
+    )
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(heard.wait(), 0.2)
+    sh("ip -n ni5 link del wg0")
+    await asyncio.wait_for(heard.wait(), patient(5))
+    heard.clear()
+    watch.follow((), heard.set)
+    sh("ip link del wg0")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(heard.wait(), 0.2)
+    watch.close()

@@ -39,6 +39,12 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     return found
 
 
+def tunnel_names(scope: UplinkScope) -> frozenset[str]:
+    """Return what tunnels are called in their instances."""
+    vpns = filter(None, (linked.instance.spec.vpn for linked in scope.instances))
+    return frozenset(tunnel.name for vpn in vpns for tunnel in vpn.wireguard)
+
+
 def _tunnel(scope: UplinkScope, instance: str, name: str, rules: list[Rule]) -> list[Item]:
     birth = birth_name(instance, name)
     after = frozenset(rule.ref for rule in rules)
