@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from netnsmgr.config.wireguard import WireguardPeer, WireguardTunnel
 from netnsmgr.core.ip import IPAddress, IPInterface
 from netnsmgr.core.ip import endpoint as written
@@ -83,23 +85,29 @@ def _peer(scope: InstanceScope, tunnel: str, peer: WireguardPeer) -> Peer:
         peer.public_key,
         tuple(dict.fromkeys(peer.allowed_ips)),
         peer.preshared_key.file if peer.preshared_key else "",
-        tuple(written(address, peer.endpoint.port) for address in _addresses(scope, peer))
+        tuple(written(address, peer.endpoint.port) for address in addresses_of(scope, peer))
         if peer.endpoint
         else (),
         scope.vpn.places.get((tunnel, peer.public_key), ""),
         # At the first packet to nowhere WireGuard would wait for 5 s, also when it is told where.
-        peer.keepalive if not peer.endpoint or _addresses(scope, peer) else 0,
+        peer.keepalive if not peer.endpoint or addresses_of(scope, peer) else 0,
         name=peer.name,
     )
 
 
-def _addresses(scope: InstanceScope, peer: WireguardPeer) -> tuple[IPAddress, ...]:
-    return scope.vpn.endpoints.get(peer.endpoint.host, ()) if peer.endpoint else ()
+def addresses_of(scope: InstanceScope, peer: WireguardPeer) -> tuple[IPAddress, ...]:
+    """Return where a peer may be; nothing while that is not known, or if it is the peer that calls."""
+    if peer.endpoint is None:
+        return ()
+    try:
+        return (ip_address(peer.endpoint.host),)
+    except ValueError:
+        return scope.vpn.endpoints.get(peer.endpoint.host, ())
 
 
 def mtu(scope: InstanceScope, tunnel: WireguardTunnel) -> int:
     """Return the largest packet in the tunnel, in bytes: what the ports carry less what WireGuard adds."""
     if tunnel.mtu is not None:
         return tunnel.mtu
-    known = [_addresses(scope, peer) for peer in tunnel.peers]
+    known = [addresses_of(scope, peer) for peer in tunnel.peers]
     return wireguard_mtu(scope.link.mtu, [each for found in known for each in found] if all(known) else ())

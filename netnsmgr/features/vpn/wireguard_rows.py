@@ -83,7 +83,7 @@ def _trouble(scope: InstanceScope, peer: WireguardPeer, watch: PeerWatch) -> str
     if watch.state not in (CONNECTING, DOWN):
         return ""
     where = watch.seen.endpoint if watch.seen is not None else ""
-    if peer.endpoint and not where and not scope.vpn.endpoints.get(peer.endpoint.host):
+    if peer.endpoint and not where and not wireguard.addresses_of(scope, peer):
         return f"the address of {peer.endpoint.host} (peer {peer.name}) is not known yet"
     named = f"peer {peer.name} ({where or peer.endpoint})"
     if watch.seen is None or not watch.seen.handshake:
