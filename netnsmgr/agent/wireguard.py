@@ -123,7 +123,7 @@ class WireguardWatch:
         while pause > 0:
             step = min(pause, FILES_PAUSE)
             try:
-                # Not wait_for(): where the event comes in the moment of cancelling, it forgets that (CPython before 3.12).
+                # Not by wait_for: it may swallow that we are cancelled (python/cpython#86296), and an agent that ends waits for us.
                 async with asyncio.timeout(step):
                     await self._again.wait()
             except TimeoutError:
