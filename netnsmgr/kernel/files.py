@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -58,3 +59,21 @@ class KernelFiles:
                 file.write(text)
         except OSError as error:
             raise KernelError(f"cannot set {path} to {text}: {error.strerror}") from error
+
+
+def keep_short(path: str, limit: int = 1 << 20) -> None:
+    """Keep a helper's log below ``limit`` bytes or so: what is in it goes to ``<path>.1``, in place of what was there.
+
+    The helper goes on writing to the same file, so it has to have opened it to append.
+    """
+    try:
+        with open(path, "r+b") as log:
+            if os.fstat(log.fileno()).st_size <= limit:
+                return
+            with open(f"{path}.1", "wb") as old:
+                shutil.copyfileobj(log, old)
+            log.truncate(0)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise KernelError(f"{path}: {error.strerror}") from error

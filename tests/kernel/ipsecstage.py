@@ -38,7 +38,7 @@ GATEWAY, NEAR = "10.11.12.1", "10.11.12.0/24"
 FAR, OTHER = "10.20.0.0/24", "10.30.0.0/24"
 BEHIND, BEHIND_OTHER = "10.20.0.1", "10.30.0.1"
 PSK = "correct horse battery staple"
-INNER = ("169.254.100.1/31", "fd6e::1/127")
+INNER = ("169.254.100.1/31", "fd6e:6d00::1/127")
 CHARON = """\
 charon-systemd {{
   load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf drbg {esp} kernel-netlink socket-default vici
@@ -125,7 +125,7 @@ def surroundings(swanctl: str, *, mtu: int = 1500) -> Iterator[None]:
     ip -n device link add nm-agent mtu {mtu} type veth peer name uplink mtu {mtu} netns $$
     ip -n device link add eth0 mtu {mtu} type veth peer name eth0 mtu {mtu} netns cloud
     ip -n device address add 169.254.100.0/31 dev nm-agent; ip -n device link set nm-agent up
-    ip -n device -6 address add fd6e::/127 dev nm-agent nodad
+    ip -n device -6 address add fd6e:6d00::/127 dev nm-agent nodad
     ip -n device address add 198.51.100.254/24 dev eth0
     ip -n device -6 address add 2001:db8::fe/64 dev eth0 nodad; ip -n device link set eth0 up
     ip netns exec device sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
@@ -138,7 +138,7 @@ def surroundings(swanctl: str, *, mtu: int = 1500) -> Iterator[None]:
     ip address add {INNER[0]} dev uplink; ip -6 address add {INNER[1]} dev uplink nodad
     for v in 4 6; do ip -$v rule add pref 100 fwmark {OUTSIDE:#x}/{OUTSIDE_MASK:#x} lookup {OUTSIDE_TABLE}; done
     ip route add default via 169.254.100.0 dev uplink table {OUTSIDE_TABLE}
-    ip -6 route add default via fd6e:: dev uplink table {OUTSIDE_TABLE}
+    ip -6 route add default via fd6e:6d00:: dev uplink table {OUTSIDE_TABLE}
     """)
     cloud = start_cloud(swanctl)
     try:

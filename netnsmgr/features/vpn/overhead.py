@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from netnsmgr.config.algorithms import part_of
 from netnsmgr.core.ip import IPAddress, Version
 
 IP_HEADER: dict[Version, int] = {4: 20, 6: 40}
@@ -31,20 +32,15 @@ WORST = Cipher(16, 16, 0)
 """Of an algorithm that is not known here: no initialisation vector or block that IKEv2 has a number for is larger."""
 WORST_ICV = 32
 
-_AEAD = re.compile(r"(aes|camellia)\d*(gcm|ccm)(\d+)")
-_COUNTER = re.compile(r"(aes|camellia)\d*ctr")
-_SHORT_BLOCK = re.compile(r"(3des|des|blowfish\d*|cast128)$")
+_AUTHENTICATED = re.compile(r".*[cg]cm(\d*)")
+_SHORT_BLOCK = re.compile(r"3?des|blowfish\d*|cast128")
 _ICV = (
-    (re.compile(r"(sha256_96|sha1|sha|md5|aesxcbc|aescmac)$"), 12),
-    (re.compile(r"(sha256|sha2_256)$"), 16),
-    (re.compile(r"(sha384|sha2_384)$"), 24),
-    (re.compile(r"(sha512|sha2_512)$"), 32),
-    (re.compile(r"aes\d+gmac$"), 16),
-    (re.compile(r"sha1_160$"), 20),
-    (re.compile(r"md5_128$"), 16),
+    (re.compile(r"sha256_96|sha2_256_96|sha1?|md5|.*(xcbc|cmac)"), 12),
+    (re.compile(r"sha1_160"), 20),
+    (re.compile(r"md5_128|sha(2_)?256"), 16),
+    (re.compile(r"sha(2_)?384"), 24),
+    (re.compile(r"sha(2_)?512"), 32),
 )
-_EXCHANGE = re.compile(r"(modp\d+\w*|ecp\d+\w*|x25519|curve25519|x448|curve448|prf\w+|ntru\d+|newhope\d*)$")
-_SEQUENCE = re.compile(r"(no)?esn$")
 
 
 def wireguard_mtu(outer: int, endpoints: Iterable[IPAddress]) -> int:
@@ -75,28 +71,25 @@ def _payload(room: int, cipher: Cipher, icv: int) -> int:
 
 def _suites(proposal: str) -> list[tuple[Cipher, int]]:
     """Return each cipher that a proposal offers, with each integrity algorithm's bytes."""
-    words = [word for word in proposal.split("-") if not (_EXCHANGE.match(word) or _SEQUENCE.match(word))]
-    icvs = [size for word in words for pattern, size in _ICV if pattern.match(word)]
-    ciphers = [_cipher(word) for word in words if not any(pattern.match(word) for pattern, _ in _ICV)]
-    return [
-        (cipher, icv)
-        for cipher in ciphers or [WORST]
-        for icv in ([cipher.icv] if cipher.icv else icvs or [WORST_ICV])
-    ]
+    words = proposal.split("-")
+    icvs = [_icv(word) for word in words if part_of(word) == "integrity"] or [WORST_ICV]
+    ciphers = [_cipher(word) for word in words if part_of(word) in {"encryption", "aead"}] or [WORST]
+    return [(cipher, icv) for cipher in ciphers for icv in ([cipher.icv] if cipher.icv else icvs)]
+
+
+def _icv(word: str) -> int:
+    return next((size for pattern, size in _ICV if pattern.fullmatch(word)), WORST_ICV)
 
 
 def _cipher(word: str) -> Cipher:
-    if found := _AEAD.match(word):
-        # In bytes or in bits: aes256gcm16 and aes256gcm128 are one.
-        size = int(found[3])
+    if part_of(word) == "aead":
+        found = _AUTHENTICATED.fullmatch(word)
+        # In bytes or in bits: aes256gcm16 and aes256gcm128 are one; chacha20poly1305 has 16.
+        size = int(found[1] or 16) if found else 16
         return Cipher(8, 1, size if size <= 16 else size // 8)
-    if word.startswith("chacha20poly1305"):
-        return Cipher(8, 1, 16)
-    if _COUNTER.match(word):
+    if word.endswith("ctr"):
         return Cipher(8, 1, 0)
-    if word == "null":
-        return Cipher(0, 1, 0)
-    if _SHORT_BLOCK.match(word):
+    if _SHORT_BLOCK.fullmatch(word):
         return Cipher(8, 8, 0)
     # AES, Camellia and their like, and what is not known here.
     return WORST
