@@ -16,6 +16,7 @@ from tests.kernel.ipsecstage import (
     FAR,
     GATEWAY,
     NEAR,
+    Document,
     Door,
     Sizes,
     accepts,
@@ -62,7 +63,7 @@ async def outside(sizes: Sizes, inner: int) -> int:
 async def test_sizes_of_each_suite(remote: str) -> None:
     """Of each suite the largest packet that fits does, and one more byte does not, over IPv4 and over IPv6."""
     version: Version = 6 if ":" in remote else 4
-    more = {"subnets": [NEAR, "fd00:10:11::/64"]} if version == 6 else {}
+    more: Document = {"subnets": [NEAR, "fd00:10:11::/64"]} if version == 6 else {}
     with surroundings(accepts(far_child(esp=",".join(SUITES))), mtu=9000):
         async with stage() as agent:
             await bring(agent, scope(tunnel(remote=remote), mtu=9000, **more))

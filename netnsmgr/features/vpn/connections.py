@@ -39,16 +39,17 @@ def certificates(connection: IpsecConnection) -> tuple[str, ...]:
 
 
 def identities(scope: InstanceScope, connection: IpsecConnection, remote: IPAddress) -> tuple[str, str]:
-    """Return who we are and who the other end is; empty: the subject of the certificate says it.
+    """Return who we are, and who the other end is; empty: the subject of our certificate says it.
 
-    Never any: with an authority that signs many certificates not each of them would do.
+    Whoever has the only certificate that is accepted may call itself what that says.  Else never any: with an authority
+    that signs many certificates not each of them would do.
     """
     ours, theirs = connection.local_auth, connection.remote_auth
     inner = next((str(link.inner) for link in scope.links if link.version == remote.version), "")
     only_certificate = theirs.certificate is not None and theirs.ca is None
     return (
         ours.id or (inner if ours.certificate is None else ""),
-        theirs.id or ("" if only_certificate else connection.remote),
+        theirs.id or ("%any" if only_certificate else connection.remote),
     )
 
 
@@ -57,7 +58,7 @@ def shared(scope: InstanceScope, connection: IpsecConnection, remote: IPAddress)
     secrets = [auth.psk for auth in (connection.remote_auth, connection.local_auth) if auth.psk is not None]
     if not secrets:
         return None
-    owners = [each for each in identities(scope, connection, remote) if each]
+    owners = [each for each in identities(scope, connection, remote) if each and each != "%any"]
     return secrets[0].file, {"id": connection.name, "type": "IKE", "owners": owners}
 
 
