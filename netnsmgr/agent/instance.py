@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from netnsmgr.agent.ipsec import IpsecWatch
 from netnsmgr.agent.learner import Learner
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
@@ -78,7 +79,7 @@ class InstanceRole:
         self._lease_file = lease_file(state_dir, name)
         self._link = LinkMemory(f"{run_dir}/instances/{name}")
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
-        self.vpn = VpnWatch({"wireguard": WireguardWatch()})
+        self.vpn = VpnWatch({"wireguard": WireguardWatch(), "ipsec": IpsecWatch()})
         self.learning = Learner(f"{run_dir}/instances/{name}", name)
         self._user = helper_user()
         self.ipv6 = self.hears6 = False

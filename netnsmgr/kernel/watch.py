@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import ClassVar
 
 from pyroute2.netlink import rtnl
 
@@ -101,22 +102,35 @@ def _drained(watched: socket.socket) -> bool:
 
 
 class DirectoryWatch:
-    """Calls ``changed`` when a file in the directory was written, made, renamed or removed.
+    """Calls ``changed`` when a file in the directory was written, made, renamed or removed; maybe for another's directory.
 
     By dnotify (fcntl(2), ``F_NOTIFY``): an inotify instance in every agent would reach the machine's limit of 128
-    (``fs.inotify.max_user_instances``) at 128 instances; a dnotify watch costs a descriptor.  One in each process.
+    (``fs.inotify.max_user_instances``) at 128 instances; a dnotify watch costs a descriptor.  They share one signal, which
+    does not say whose directory it was.
     """
+
+    _all: ClassVar[set[DirectoryWatch]] = set()
 
     def __init__(self, path: str, changed: Callable[[], None]) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGIO, changed)
-        events = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_RENAME | fcntl.DN_DELETE
+        self._changed = changed
+        if not self._all:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGIO, self._any)
+        self._all.add(self)
+        events = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_RENAME | fcntl.DN_DELETE | fcntl.DN_ATTRIB
         fcntl.fcntl(self._fd, fcntl.F_NOTIFY, events | fcntl.DN_MULTISHOT)
 
     def close(self) -> None:
         """Stop watching."""
         os.close(self._fd)
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGIO)
+        self._all.discard(self)
+        if not self._all:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGIO)
+
+    @classmethod
+    def _any(cls) -> None:
+        for each in list(cls._all):
+            each._changed()
 
 
 class MountWatch:

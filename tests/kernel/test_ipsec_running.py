@@ -1,0 +1,267 @@
+"""IPsec connections against a plain strongSwan: begun, kept, begun again, and told in words."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.ipsecpeer import (
+    NET,
+    PEER,
+    PSK,
+    child,
+    connection,
+    ipsec_stage,
+    ping,
+    scope,
+    secret,
+    spis,
+    swanctl,
+    until,
+)
+from tests.kernel.stage import sh
+from tests.lab import isolated
+
+pytestmark = [pytest.mark.root]
+in_time = partial(isolated, timeout=60.0)
+
+
+@in_time
+async def test_established() -> None:
+    """By PSK: the row tells what was agreed, and packets pass."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection()))
+        row = await instance.up()
+        assert " 0% packet loss" in ping(5)
+        assert instance.watch.reasons() == []
+        assert (row["localId"], row["remoteId"], row["remoteAddress"]) == ("device", "cloud", "192.0.2.1")
+        (child,) = row["children"]
+        assert (child["local"], child["remote"]) == (["10.11.12.0/24"], ["10.20.0.0/24"])
+        assert row["established"] is not None
+        assert "AES" in row["ike"]
+        assert "AES" in child["esp"]
+
+
+@in_time
+async def test_wrong_secret_then_the_right_one() -> None:
+    """The other end refuses us: said in words; a changed file is tried at once, without anybody telling."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load(psk="another")
+        await instance.follow(scope(connection()))
+        said = await instance.says("authentication failed")
+        assert said.startswith("tunnel cloud1: authentication failed: the other end does not accept us")
+        assert "s3cret" not in said
+        assert instance.row()["state"] == "down"
+        await asyncio.sleep(4)  # its pauses have grown
+        secret("another")
+        await instance.up(timeout=2)
+        assert instance.watch.reasons() == []
+
+
+@in_time
+async def test_changed_secret_disturbs_nothing() -> None:
+    """What is up stays up with another secret in the file; what begins then is begun with it."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection()))
+        await instance.up()
+        before, changes = spis(), loaded("get-shared")
+        peer.load(psk="another")
+        secret("another")
+        await until(lambda: loaded("get-shared") != changes, "the new secret is loaded")
+        assert spis() == before
+        swanctl("--terminate", "--ike", "device")
+        await until(lambda: spis() not in (before, {}), "established again")
+        await instance.up()
+        assert " 0% packet loss" in ping(5)
+
+
+@in_time
+@pytest.mark.parametrize(
+    ("peers", "ours", "words"),
+    [
+        ({"more": "proposals = aes128-sha256-modp3072"}, {}, "no proposal chosen: the other end takes none of the connection's"),
+        ({"child": "esp_proposals = aes256-sha512"}, {}, "no proposal chosen: the other end takes none of the child's"),
+        ({"children": NET.replace("10.11.12", "10.77.0")}, {}, "selectors not acceptable"),
+        ({"remote": "auth = psk\n id = somebody"}, {}, "authentication failed: the other end does not accept us"),
+        ({"more": "pools = pool"}, {}, "virtualIp"),
+        ({}, {"remote": "198.51.100.77"}, "no route to the other end"),
+        ({}, {"remote": "vpn.example.com"}, "the name vpn.example.com is not resolved"),
+    ],
+    ids=["ike", "esp", "selectors", "identity", "pool", "route", "name"],
+)  # fmt: skip
+async def test_words(peers: dict[str, str], ours: dict[str, Any], words: str) -> None:
+    """What keeps a connection from coming up is said by what to check; mended, it comes up."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load(**peers)
+        wanted = scope(connection(**ours))
+        if ours:
+            address = () if "example" in ours["remote"] else (ip_address(ours["remote"]),)
+            wanted = replace(wanted, vpn=replace(wanted.vpn, endpoints={ours["remote"]: address}))
+        await instance.follow(wanted)
+        await instance.says(words)
+        assert instance.row()["error"]
+        assert instance.row()["state"] != "up"
+        peer.load()
+        if ours:
+            right = {ours["remote"]: (ip_address(PEER),)}
+            await instance.follow(replace(wanted, vpn=replace(wanted.vpn, endpoints=right)))
+        row = await instance.up(timeout=20)
+        assert row["error"] == ""
+
+
+@in_time
+async def test_silent_peer() -> None:
+    """Nobody answers: said so; when he does, it is established."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        sh("ip -n peer link set eth0 down")
+        await instance.follow(scope(connection()))
+        await instance.says("does not answer", timeout=30)
+        assert instance.row()["state"] == "connecting"
+        sh("ip -n peer link set eth0 up")
+        await instance.up(timeout=20)
+
+
+@in_time
+async def test_charon_killed() -> None:
+    """The tunnel is known to be down at once, and is back when charon is."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection()))
+        await instance.up()
+        before = instance.pid()
+        await instance.kill()
+        assert instance.pid() != before
+        await until(lambda: instance.row()["state"] != "up", "known to be down", 2)
+        await instance.up()
+        await until(lambda: " 0% packet loss" in ping(2), "packets pass")
+
+
+@in_time
+async def test_agent_restarts() -> None:
+    """Another agent finds everything loaded, and disturbs nothing: the same SPIs, no line about loading in the log."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection()))
+        await instance.up()
+        before, log = spis(), len(own_log())
+        instance.again()
+        assert instance.watch.reasons() == ["tunnel cloud1: charon does not answer yet"]
+        row = await instance.up()
+        assert spis() == before
+        assert row["children"][0]["rekey"] > 0
+        assert "loaded" not in own_log()[log:]
+        assert "vici connection" not in own_log()[log:]
+
+
+@in_time
+async def test_rekeyed() -> None:
+    """New keys of the child and of IKE, and no packet is lost."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection()))
+        before = (await instance.up())["established"]
+        own = "swanctl --uri unix:///run/agent/charon.vici"
+        pinging = asyncio.create_task(asyncio.to_thread(ping, 150))
+        for what in ("--child net", "--ike cloud1.*", "--child net"):
+            known = sh(f"{own} --list-sas --raw")
+            sh(f"{own} --rekey {what.replace('cloud1.*', name())}")
+            await until(lambda k=known: sh(f"{own} --list-sas --raw") != k, "new keys")  # type: ignore[misc]
+        swanctl("--rekey", "--child", "net")
+        assert " 0% packet loss" in await pinging
+        assert instance.row()["state"] == "up"
+        assert instance.row()["established"] >= before
+
+
+@in_time
+async def test_peer_restarts() -> None:
+    """The other end loses its memory: DPD finds that out, and the tunnel is established again."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load()
+        await instance.follow(scope(connection(dpd="1s")))
+        await instance.up()
+        peer.kill()
+        await until(lambda: instance.row()["state"] != "up", "known to be down", 50)
+        assert "does not answer" in await instance.says("tunnel cloud1")
+        await peer.start()
+        peer.load()
+        await instance.up(timeout=30)
+        await until(lambda: " 0% packet loss" in ping(2), "packets pass")
+
+
+@in_time
+async def test_connections_and_children() -> None:
+    """Two connections with several children; one that is removed goes, and the other stays as it is."""
+    async with ipsec_stage() as (instance, peer):
+        more = "other { local_ts = 10.20.1.0/24\n remote_ts = 10.11.12.0/24\n }\nthird { local_ts = 10.20.2.0/24\n remote_ts = 10.11.12.0/24\n }"
+        peer.load(children=f"{NET}\n{more}")
+        both = connection(children=[child(), child("other", "10.20.1.0/24")])
+        second = connection(
+            "cloud2",
+            localAuth={"id": "device2"},
+            remoteAuth={"id": "cloud", "psk": {"file": f"{PSK}2"}},
+            children=[child("third", "10.20.2.0/24")],
+        )
+        secret("s3cret", f"{PSK}2")
+        peer.load(children=f"{NET}\n{more}", remote="auth = psk\n id = %any")
+        await instance.follow(scope(both, second))
+        await instance.up()
+        await instance.up("cloud2")
+        before = spis()
+        assert set(before) == {"net", "other", "third"}
+        assert " 0% packet loss" in ping(3, "10.20.1.1")
+        await instance.follow(scope(both))
+        await until(lambda: set(spis()) == {"net", "other"}, "the second one is gone")
+        assert {name: spi for name, spi in before.items() if name != "third"} == spis()
+        assert loaded("get-shared").count("cloud2") == 0
+        assert [row["name"] for row in instance.watch.rows()] == ["cloud1"]
+
+
+@in_time
+async def test_virtual_address() -> None:
+    """The other end gives an address and DNS servers; both are facts while the tunnel is up."""
+    async with ipsec_stage() as (instance, peer):
+        peer.load(more="pools = pool", children="net { local_ts = 10.20.0.0/24\n }")
+        wanted = scope(connection(virtualIp=True))
+        await instance.follow(wanted)
+        row = await instance.up()
+        assert (row["virtual"], row["dns"]) == (["10.99.0.1"], ["10.20.0.53", "10.20.0.54"])
+        facts = instance.watch.add(wanted.vpn)
+        assert list(map(str, (*facts.virtual, *facts.dns))) == ["10.99.0.1", "10.20.0.53", "10.20.0.54"]
+        assert row["children"][0]["local"] == ["10.99.0.1/32"]
+        await instance.kill()
+        await until(lambda: not instance.watch.add(wanted.vpn).virtual, "the address is gone with charon", 3)
+        assert instance.watch.add(wanted.vpn).dns == ()
+        await instance.up()
+        assert instance.watch.add(wanted.vpn).virtual
+
+
+def own_log() -> str:
+    """What our charon has written."""
+    return Path("/run/agent/charon.log").read_text()
+
+
+def loaded(command: str) -> str:
+    """What our charon has, as another client is told."""
+    what = {"get-shared": "secrets"}[command]
+    assert what
+    code = "import socket,vici;s=socket.socket(socket.AF_UNIX);s.connect('/run/agent/charon.vici');print(list(vici.Session(s).get_shared()['keys']))"
+    return sh(f'{sys.executable} -c "{code}"')
+
+
+def name() -> str:
+    """Under which name the connection was loaded."""
+    return next(
+        line.split(":")[0]
+        for line in sh("swanctl --list-conns --uri unix:///run/agent/charon.vici").splitlines()
+        if line.startswith("cloud1")
+    )
