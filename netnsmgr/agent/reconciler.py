@@ -18,6 +18,7 @@ from netnsmgr.items.file import Directory, File
 from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
+from netnsmgr.items.led_flows import LedFlows, LedFlowsEnd
 from netnsmgr.items.link import Link, LinkUp
 from netnsmgr.items.ndp_proxy import NdpProxy
 from netnsmgr.items.nft import NftTable
@@ -49,7 +50,15 @@ COMMON: tuple[type[KernelItem], ...] = (
     File,
     Process,
 )
-INSTANCE_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Lease, BridgePort, Rule, Wireguard)
+INSTANCE_KINDS: tuple[type[KernelItem], ...] = (
+    *COMMON,
+    Lease,
+    BridgePort,
+    Rule,
+    Wireguard,
+    LedFlows,
+    LedFlowsEnd,
+)
 UPLINK_KINDS: tuple[type[KernelItem], ...] = (*COMMON, Rule, LocalRule, NdpProxy, Tunnel)
 """The kinds that are observed; one that is not listed here does not exist."""
 

@@ -44,13 +44,14 @@ def items(scope: InstanceScope) -> list[Item]:
             Sysctl(f"net/ipv6/conf/{UPLINK}/accept_dad", "0", UPLINK),
         ]
     vpn = scope.instance.spec.vpn
-    if not scope.instance.air_gapped and (vpn is None or vpn.rest == "direct"):
+    if not scope.instance.air_gapped:
         for link, address in zip(scope.links, addresses, strict=True):
+            everything = any_network(link.version)
+            if vpn is not None and (vpn.rest == "block" or everything in vpn.networks):
+                continue
             # Nothing leaves before its address is translated: a flow that began without would go on without.
             after: frozenset[Ref] = frozenset(
                 {up.ref, address.ref, NAT, *([] if vpn is None else [VPN_GUARD])}
             )
-            found.append(
-                Route(any_network(link.version), link=UPLINK, via=link.outer, src=link.inner, after=after)
-            )
+            found.append(Route(everything, link=UPLINK, via=link.outer, src=link.inner, after=after))
     return found

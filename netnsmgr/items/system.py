@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.bridges import Bridges
     from netnsmgr.items.flows import Mapped
     from netnsmgr.items.lease import Lease
+    from netnsmgr.items.led_flows import Ways
     from netnsmgr.items.link import Bridge, Tap, Tun, Veth
     from netnsmgr.items.ndp_proxy import NdpProxy
     from netnsmgr.items.nft import NftTable
@@ -180,6 +181,14 @@ class Conntrack(Protocol):
     def forget(self) -> None: ...
 
 
+class LedFlows(Protocol):
+    """Connection tracking of this namespace, as far as ways into tunnels go."""
+
+    def followed(self) -> Ways | None: ...
+    async def follow(self, ways: Ways) -> None: ...
+    async def end(self) -> None: ...
+
+
 class Files(Protocol):
     """Small text files: the configuration of our helpers below ``etc``, and ``/proc/sys``."""
 
@@ -233,6 +242,8 @@ class System(Protocol):
     def nft(self) -> Nft: ...
     @property
     def conntrack(self) -> Conntrack: ...
+    @property
+    def led_flows(self) -> LedFlows: ...
     @property
     def files(self) -> Files: ...
     @property

@@ -10,6 +10,7 @@ from typing import Self
 from netnsmgr.items.lease import Lease
 from netnsmgr.kernel.bridges import KernelBridges
 from netnsmgr.kernel.files import KernelFiles
+from netnsmgr.kernel.led_flows import KernelLedFlows
 from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
@@ -48,6 +49,7 @@ class KernelSystem:
         self.bridges = KernelBridges(self.rtnl.refresh)
         self.nft = KernelNft(f"{directory}/nft.json")
         self.conntrack = KernelConntrack(f"{directory}/flows.json")
+        self.led_flows = KernelLedFlows(f"{directory}/led.json")
         self.files = KernelFiles(etc)
         self.wireguard_go = KernelWireguardGo()
         self.wireguards = KernelWireguards()

@@ -33,7 +33,7 @@ Document = dict[str, Any]
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
 KEY = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
 OUTER, INNER = "169.254.100.0", "169.254.100.1"
-OUTER6, INNER6 = "fd6e:6d64:0:2::", "fd6e:6d64:0:2::1"
+OUTER6, INNER6 = "fd6e:6d00::", "fd6e:6d00::1"
 DEVICE, NEIGHBOUR = "10.20.0.1", "10.20.0.5"
 """In the site's network, which is the one behind the tunnel, too."""
 SERVER = "203.0.113.80"

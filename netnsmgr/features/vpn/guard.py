@@ -85,7 +85,7 @@ chain forward {{
     {STOP}
 }}
 chain leaving {{
-    ct direction reply goto answering{_rest("daddr", vpn.networks) if direct else ""}
+    ct direction reply goto answering{_seen_otherwise(scope.links) + _rest("daddr", vpn.networks) if direct else ""}
     {STOP}
 }}
 chain answering {{{_answers(scope.links, "goto back")}
@@ -152,6 +152,13 @@ def _answers(ends: Iterable[LinkEnds], what: str) -> str:
         f"\n    ct original {IP[each.version]} {field} {address} {what}"
         for each in ends
         for field, address in (("daddr", each.inner), ("saddr", each.outer))
+    )
+
+
+def _seen_otherwise(ends: Iterable[LinkEnds]) -> str:
+    """Return rules that stop what began by a tunnel, and would show itself outside with its address there."""
+    return "".join(
+        f"\n    ct status confirmed ct reply {IP[each.version]} daddr != {each.inner} {STOP}" for each in ends
     )
 
 
