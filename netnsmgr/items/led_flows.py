@@ -49,7 +49,7 @@ class LedFlows(KernelItem):
 
     kind: ClassVar[str] = "led-flows"
     ways: Ways
-    after: frozenset[Ref] = field(default=frozenset(), compare=False)
+    after: frozenset[Ref] = field(default=frozenset(), compare=False, repr=False)
     """Routes and translations: entries are looked at when new ones are made by these already."""
 
     def key(self) -> str:
