@@ -119,7 +119,7 @@ def test_what_is_wrong(psk: str, words: str) -> None:
                 said,
                 timeout=60,
             )
-            assert w.instance("ni4")["state"] == "degraded"
+            w.until(lambda: w.instance("ni4")["state"] == "degraded", "ni4 is degraded")
             if words:
                 w.put(ipsec(w, "ni4", "eth1", cloud, "s3cret"))
             else:
