@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.lab.lab import ROOT
 
 HAND = str(ROOT / "tests" / "bench" / "hand_vpn.sh")
 BEHIND, OURS = "192.168.0.0/24", "10.50.0.0/16"
-TARGET, SERVER = "192.168.0.1", 5201
+TARGET, HUB = "192.168.0.1", 51000
 GOOD = 0.95
 SECONDS = 3
 PORTS = ("eth0", "eth1")
@@ -56,6 +56,11 @@ def prefix(number: int) -> str:
     return f"10.50.{number}"
 
 
+def tunnel_address(number: int) -> str:
+    """Our address in tunnel ``number``."""
+    return f"10.9.{number}.2"
+
+
 class Bench:
     """A lab with one cloud, and ways into it: instances of netnsmgr and such made by hand, numbered from 1."""
 
@@ -84,11 +89,27 @@ class Bench:
             f"[Interface]\nPrivateKey = {private}\nListenPort = {51820 + number}\n"
             f"[Peer]\nPublicKey = {theirs}\nAllowedIPs = 10.9.0.2/32\n"
         )
-        # Each in a namespace of its own: all have the same addresses.
         self.cloud.wireguard(f"wgp-{number}", conf, [])
         return public, own
 
-    def wireguard(self, number: int, public: str, own: str) -> list[dict[str, Any]]:
+    def wireguard_hub(self, numbers: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """One other end for many instances, by number: each has the key of the one and a private one of its own.
+
+        One, because each wireguard-go takes one of the machine's few inotify instances (fs.inotify.max_user_instances).
+        """
+        private, public = keys(self.cloud)
+        conf, found = f"[Interface]\nPrivateKey = {private}\nListenPort = {HUB}\n", {}
+        for number in numbers:
+            own, theirs = keys(self.cloud)
+            conf += f"[Peer]\nPublicKey = {theirs}\nAllowedIPs = {tunnel_address(number)}/32\n"
+            found[number] = public, own
+        self.cloud.wireguard("wgp-hub", conf, [])
+        self.cloud.run(["ip", "route", "add", "10.9.0.0/16", "dev", "wgp-hub"])
+        return found
+
+    def wireguard(
+        self, number: int, public: str, own: str, *, udp: int = 0, address: str = "10.9.0.2"
+    ) -> list[dict[str, Any]]:
         """The documents of an instance of netnsmgr."""
         key = self.secrets / f"w{number}.key"
         key.write_text(own + "\n")
@@ -96,13 +117,13 @@ class Bench:
         peer = {
             "name": "hub",
             "publicKey": public,
-            "endpoint": f"{self.cloud.address}:{51820 + number}",
+            "endpoint": f"{self.cloud.address}:{udp or 51820 + number}",
             "allowedIps": [BEHIND],
             "keepalive": 25,
         }
         tunnel = {
             "name": "wg0",
-            "addresses": ["10.9.0.2/24"],
+            "addresses": [f"{address}/24"],
             "privateKey": {"file": f"/etc/netnsmgr/secrets/w{number}.key"},
             "peers": [peer],
         }
@@ -307,7 +328,6 @@ def _many(bench: Bench, kind: str, count: int) -> Iterator[Figure]:
     bench.manager.apply(documents, 300.0)
     seconds = time.monotonic() - start
     for number in (1, count // 2, count):
-        _behind(bench, number, kind)
         bench.configure(number)
         bench.until_answered(number)
     yield Figure(f"{count} {kind} instances in one apply, until all tunnels are up", "s", samples([seconds]))
