@@ -37,6 +37,13 @@ WRITING = 0.1
 """Seconds after its last change in which the lease file may still be incomplete."""
 
 
+def _dns(scope: InstanceScope) -> list[str]:
+    """Return whom the instance's DNS server asks, or applications themselves on a switch; by tunnels not the ports' servers."""
+    if scope.instance.spec.vpn is not None:
+        return list(scope.dns_servers)
+    return [str(server) for server in scope.instance.spec.dns.servers] or list(scope.link.dns)
+
+
 def _backends(scope: InstanceScope) -> dict[str, str]:
     """Return which program does what for the instance's applications; IPv6 adds who advertises and who translates."""
     if scope.instance.is_switch:
@@ -248,7 +255,7 @@ class InstanceRole:
             "subnets": [str(net.subnet) for net in scope.nets],
             "gateways": [str(net.gateway) for net in scope.nets],
             "ports": ports,
-            "dns": [str(server) for server in instance.spec.dns.servers] or list(scope.link.dns),
+            "dns": _dns(scope),
             "mtu": scope.mtu,
             **_ipv6(instance),
             "link": _link(scope),
