@@ -46,11 +46,14 @@ def wireguard_key(value: object) -> str:
     """Read a public key: 32 bytes in base64."""
     written = values.text(value, "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=")
     try:
-        length = len(base64.b64decode(written, validate=True))
+        raw = base64.b64decode(written, validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("must be a WireGuard key: 44 characters of base64 that end with '='") from None
-    if length != 32 or len(written) != 44:
-        raise ValueError(f"is {length} bytes long; a WireGuard key has 32 (44 characters of base64)")
+    if len(raw) != 32:
+        raise ValueError(f"is {len(raw)} bytes long; a WireGuard key has 32 (44 characters of base64)")
+    if base64.b64encode(raw).decode() != written:
+        # As wg(8) does: the last character may say more than 32 bytes mean.
+        raise ValueError("is no WireGuard key: its last character is wrong; copy it again")
     return written
 
 

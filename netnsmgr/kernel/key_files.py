@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
-import stat
 from contextlib import suppress
 
-from netnsmgr.errors import KernelError
+from netnsmgr.kernel.secrets import read_secret
 
 KEY_BYTES = 32
 _salt = os.urandom(16)
@@ -18,38 +16,7 @@ _salt = os.urandom(16)
 
 def read_key(path: str) -> str:
     """Return the key in a file, in base64; raises ``KernelError`` that says what is wrong with the file, not with what."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise KernelError(f"key file {path}: {error.strerror}") from error
-    try:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode):
-            raise KernelError(f"key file {path} is not a plain file")
-        if about.st_uid != os.geteuid():
-            raise KernelError(
-                f"key file {path} belongs to user {about.st_uid}, who could read it: chown root {path}"
-            )
-        if about.st_mode & 0o077:
-            mode = stat.S_IMODE(about.st_mode)
-            raise KernelError(f"key file {path} is open to others (mode {mode:04o}): chmod 600 {path}")
-        # No more than what a key can be, and a little: what else may be in there is none.
-        content = os.read(fd, 256)
-    except OSError as error:
-        raise KernelError(f"key file {path}: {error.strerror}") from error
-    finally:
-        os.close(fd)
-    try:
-        key = content.strip().decode("ascii")
-        raw = base64.b64decode(key, validate=True)
-    except (UnicodeDecodeError, binascii.Error, ValueError):
-        raw = b""
-    # In base64 alone 44 letters can be 33 bytes, or 32 of which the last letter says more than it means.
-    if len(raw) != KEY_BYTES or base64.b64encode(raw).decode() != key:
-        raise KernelError(
-            f"key file {path} does not hold a WireGuard key: 44 characters of base64 that end with '=' (wg genkey makes one)"
-        )
-    return key
+    return read_secret(path, "wireguard-key").decode("ascii")
 
 
 def fingerprint_of(key: str) -> str:

@@ -111,9 +111,14 @@ def _fault(content: bytes, kind: SecretKind) -> str:
 def _key_fault(key: bytes) -> str:
     remedy = "write what 'wg genkey' or 'wg genpsk' prints"
     try:
-        length = len(base64.b64decode(key, validate=True))
+        raw = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
         return f"holds no WireGuard key, which is 44 characters of base64; {remedy}"
-    if length != 32 or len(key) != 44:
-        return f"holds {length} bytes, and a WireGuard key has 32 (44 characters of base64); {remedy}"
-    return ""
+    if len(raw) != 32:
+        return f"holds {len(raw)} bytes, and a WireGuard key has 32 (44 characters of base64); {remedy}"
+    # The last character may say more than 32 bytes mean; wg(8) takes no such key.
+    return (
+        ""
+        if base64.b64encode(raw) == key
+        else f"holds no WireGuard key: its last character is wrong; {remedy}"
+    )

@@ -182,15 +182,15 @@ async def test_keys() -> None:
             await agent.bring(*items)
             ping("10.9.0.1")
             for spoil, words in (
-                ("rm {}", "No such file or directory"),
-                ("echo hello >{}", "does not hold a WireGuard key"),
-                (": >{}", "does not hold a WireGuard key"),
-                ("wg genkey | tr -d = >{}", "does not hold a WireGuard key"),
-                ("head -c 5000 /dev/zero >{}", "does not hold a WireGuard key"),
-                ("chmod 640 {}", r"open to others \(mode 0640\): chmod 600"),
-                ("chown 1 {}", "belongs to user 1"),
-                ("rm {0}; mkdir {0}", "is not a plain file"),
-                ("rm {0}; mkfifo {0}", "is not a plain file"),
+                ("rm {}", "there is no file"),
+                ("echo hello >{}", "holds no WireGuard key"),
+                (": >{}", "is empty"),
+                ("wg genkey | tr -d = >{}", "holds no WireGuard key"),
+                ("head -c 5000 /dev/zero >{}", "holds no WireGuard key"),
+                ("chmod 640 {}", r"can be read by its group \(mode 0640\); run: chmod 600"),
+                ("chown 1 {}", "belongs to the user with id 1"),
+                ("rm {0}; mkdir {0}", "is no file"),
+                ("rm {0}; mkfifo {0}", "is no file"),
             ):
                 for path in (psk, f"{KEYS}/wg0"):
                     kept = Path(path).read_text()

@@ -125,6 +125,7 @@ GEN = "write what 'wg genkey' or 'wg genpsk' prints"
             b"PrivateKey = " + KEY,
             f"holds no WireGuard key, which is 44 characters of base64; {GEN}",
         ),
+        ("wireguard-key", b"A" * 42 + b"B=", f"holds no WireGuard key: its last character is wrong; {GEN}"),
         ("psk", b"secret!\nsecret!\n", "has several lines; the secret is one line"),
         ("private-key", b"secret!", "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)"),
         (

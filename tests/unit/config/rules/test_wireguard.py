@@ -73,6 +73,10 @@ SECRET = "a secret does not stand in the YAML, which is stored and shown; write 
             {"publicKey": base64.b64encode(bytes(33)).decode()},
             ".publicKey: is 33 bytes long; a WireGuard key has 32 (44 characters of base64)",
         ),
+        (
+            {"publicKey": "A" * 42 + "B="},
+            ".publicKey: is no WireGuard key: its last character is wrong; copy it again",
+        ),
         ({"publicKey": key(1)[:-1]}, f".publicKey: {KEY}"),
         (
             {"presharedKey": key(7)},
