@@ -92,6 +92,10 @@ if [ -n "$ours" ] && command -v systemctl >/dev/null; then
     # Else it would answer at the device's port 53 from the next start on; whoever wants that unmasks it.
     systemctl mask unbound.service
 fi
+case "$missing " in *" charon-systemd "*)
+    # The same at its ports 500 and 4500: each instance has a charon of its own.
+    ! command -v systemctl >/dev/null || systemctl mask strongswan.service ;;
+esac
 apt-get install -y -q --no-install-recommends $missing </dev/null
 if [ -n "$ours" ] && [ -d /etc/apparmor.d/local ]; then
     # Debian's profile lets unbound read nothing outside of /etc/unbound.
