@@ -17,6 +17,9 @@ from netnsmgr.pubsub.row import Change
 if TYPE_CHECKING:
     from netnsmgr.cli.clients import Server
 
+UNSETTLED = ("pending", "reconciling")
+"""States of an instance that is still at work."""
+
 
 def servers_of(rows: Rows, instance: str) -> list[Server]:
     """Return the WireGuard tunnels of an instance, at least one; raises UsageError."""
@@ -46,19 +49,20 @@ def put(daemon: Daemon, server: Server, peers: Sequence[Any], *, takeover: bool)
     return daemon.put([change], takeover=takeover)
 
 
-def wait(daemon: Daemon, server: Server, revision: int, name: str, timeout: float) -> int:
-    """Wait until the agent has taken the change in, and has the peer called ``name`` if one is to be there."""
+def wait(
+    daemon: Daemon, server: Server, revision: int, name: str, timeout: float, *, there: bool = True
+) -> int:
+    """Wait until the agent has taken a change in, and the peer ``name`` is there, or is not any more.
+
+    Whether the tunnel is up then is another question: a client that was never switched on has not called.
+    """
     status: Any = {}
     for rows, _ in daemon.watch(INSTANCE.status, timeout=timeout):
         status = rows[INSTANCE.status].get(server.instance, {})
         tunnels = (status.get("vpn") or {}).get("wireguard") or ()
-        there = {
-            p.get("name")
-            for t in tunnels
-            if t.get("name") == server.tunnel["name"]
-            for p in t.get("peers") or ()
-        }
-        if status.get("revision", 0) >= revision and (not name or name in there):
+        mine = [each for each in tunnels if each.get("name") == server.tunnel["name"]]
+        known = name in {peer.get("name") for each in mine for peer in each.get("peers") or ()}
+        if status.get("revision", 0) >= revision and status.get("state") not in UNSETTLED and known == there:
             return 0
     why = "; ".join(status.get("reasons") or ()) or "its agent does not answer"
     output.say(f"{server.label} has not taken the change in after {timeout:g} s: {why}", err=True)

@@ -68,7 +68,7 @@ def remove(place: Place, instance: str, tunnel: str, name: str, takeover: bool, 
         output.say(
             f"remove it also from the file of {instance}: the next apply would bring it back", err=True
         )
-        return wait(daemon, server, revision, "", timeout)
+        return wait(daemon, server, revision, name, timeout, there=False)
 
 
 @peer.command("list")
