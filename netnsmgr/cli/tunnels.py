@@ -22,7 +22,7 @@ def brief(row: Row) -> str:
     for kind, parts in (("wireguard", "peers"), ("ipsec", "children")):
         for each in vpn.get(kind) or ():
             found = each.get(parts) or ()
-            up = sum(part.get("state") in {"up", "installed"} for part in found)
+            up = sum(part.get("state") == "up" for part in found)
             words.append(f"{each.get('name', '?')}:{each.get('state', '?')}({up}/{len(found)})")
     return ",".join(words)
 
@@ -80,10 +80,13 @@ def _ipsec(connection: Row) -> Iterator[str]:
             f"{_join(child.get('local')) or '?'} ↔ {_join(child.get('remote')) or '?'}, {_traffic(child)}"
         )
         more = [str(child["esp"])] if child.get("esp") else []
-        if isinstance(child.get("installed"), (int, float)):
-            more.append(f"installed {output.span(time.time() - child['installed'])} ago")
-        if isinstance(child.get("rekey"), (int, float)):
-            more.append(f"new keys in {output.span(child['rekey'])}")
+        age = time.time() - child["installed"] if isinstance(child.get("installed"), (int, float)) else None
+        if age is not None:
+            more.append(f"installed {output.span(age)} ago")
+        if age is not None and child.get("rekey"):
+            more.append(f"new keys in {output.span(child['rekey'] - age)}")
+        if child.get("remark"):
+            more.append(str(child["remark"]))
         if more:
             yield f"    {', '.join(more)}"
 

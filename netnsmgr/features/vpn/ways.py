@@ -120,25 +120,33 @@ def troubles(found: Into, row: Row) -> tuple[str, str]:
     kind = "wireguard" if isinstance(found.tunnel, WireguardTunnel) else "ipsec"
     said = _named(row.get(kind), found.tunnel.name)
     state = said.get("state")
-    why = str(said.get("error") or "") or "; ".join(map(str, said.get("reasons") or ()))
     if state is None:
         return "", f"the state of {found.words} is not known"
-    if kind == "wireguard":
-        if state == "down":
-            return f"{found.words} is down{f': {why}' if why else ''}; until it is up, this is dropped", ""
-        peer = _named(said.get("peers"), found.part.name).get("state", "")
-        note = f"no handshake with peer {found.part.name} yet" if peer in {"connecting", "down"} else ""
-        return "", note
-    if state == "up" and _named(said.get("children"), found.part.name).get("state") in {
-        "installed",
-        "up",
-        None,
-    }:
+    if isinstance(found.tunnel, WireguardTunnel):
+        return _wireguard_troubles(found, said)
+    child = _named(said.get("children"), found.part.name).get("state") or state
+    if child == "up":
         return "", ""
-    if isinstance(found.part, IpsecChild) and found.part.start == "traffic" and not why:
+    if child == "waiting":
         return "", f"{found.words} begins with this packet"
-    words = state if state != "up" else "without its child"
-    return f"{found.words} is {words}{f': {why}' if why else ''}; until it is up, this is dropped", ""
+    why = f": {said['error']}" if said.get("error") else ""
+    return f"{found.words} is {child}{why}; until it is up, this is dropped", ""
+
+
+def _wireguard_troubles(found: Into, said: Row) -> tuple[str, str]:
+    reasons = [str(each).removeprefix(f"tunnel {found.tunnel.name}: ") for each in said.get("reasons") or ()]
+    peer = _named(said.get("peers"), found.part.name).get("state")
+    own = [
+        each for each in reasons if f"peer {found.part.name} " in each or f"peer {found.part.name})" in each
+    ]
+    # Other peers' silence is theirs; what is said of none is of the interface.
+    general = [each for each in reasons if "peer " not in each] if said.get("state") == "down" else []
+    if peer == "down" or general:
+        return (
+            f"{found.words} is down: {'; '.join(general or own) or 'no answer'}; until it is up, this is dropped",
+            "",
+        )
+    return "", "; ".join(own) if peer == "connecting" else ""
 
 
 def carried(uplink: UplinkScope, linked: LinkedInstance, scope: InstanceScope, found: Into, row: Row) -> Way:

@@ -40,8 +40,8 @@ IPSEC: dict[str, Any] = {
     "virtual": ["10.99.0.1"],
     "dns": [],
     "children": [
-        {"name": "net", "state": "installed", "local": ["10.11.12.0/24"], "remote": ["10.20.0.0/24"]}
-        | {"esp": "AES_GCM_16_256", "rx": 1500, "tx": 900, "installed": 0.0, "rekey": 3000},
+        {"name": "net", "state": "up", "local": ["10.11.12.0/24"], "remote": ["10.20.0.0/24"]}
+        | {"esp": "AES_GCM_16_256", "rx": 1500, "tx": 900, "installed": 0.0, "rekey": 3600},
     ],
 }
 
@@ -77,7 +77,7 @@ def test_describe(site: Machine) -> None:
         f"    established: {lines[12].partition(': ')[2]}",
         "    ike: AES_GCM_16_256/PRF_HMAC_SHA2_384/ECP_384",
         "    virtual addresses: 10.99.0.1",
-        "    child net: installed, 10.11.12.0/24 ↔ 10.20.0.0/24, 1.5 KiB in, 900 B out",
+        "    child net: up, 10.11.12.0/24 ↔ 10.20.0.0/24, 1.5 KiB in, 900 B out",
         "      AES_GCM_16_256, installed 10m ago, new keys in 50m",
     ]
     assert lines[12].partition(": ")[2].startswith("2030-03-1")

@@ -141,36 +141,48 @@ def test_the_list_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "note"),
+    ("state", "child", "reason"),
     [
-        (UP | {"state": "down", "error": "authentication failed"}, "is down: authentication failed; until it is up", ""),
-        (UP | {"state": "connecting", "reasons": ["tunnel cloud1: timeout"]}, "is connecting: tunnel cloud1: timeout", ""),
-        (UP | {"children": [{"name": "net", "state": "connecting"}]}, "is without its child; until", ""),
-        (UP | {"children": [{"name": "net", "state": "installed"}]}, "", ""),
+        ("down", "down", "is down: authentication failed; until it is up, this is dropped"),
+        ("connecting", "connecting", "is connecting: authentication failed; until"),
+        ("down", None, "is down: authentication failed; until"),
+        ("down", "up", ""),
+        ("waiting", "waiting", ""),
     ],
-)  # fmt: skip
-def test_a_connection_that_is_not_up(status: Document, reason: str, note: str) -> None:
-    found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [status]}), "192.168.0.1")
+)
+def test_a_child_that_is_not_up(state: str, child: str | None, reason: str) -> None:
+    """Of several children only the one that is meant counts; one that begins with traffic begins now."""
+    row = UP | {"state": state, "error": "authentication failed"}
+    row |= (
+        {"children": [{"name": "net", "state": child}, {"name": "other", "state": "down"}]} if child else {}
+    )
+    found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [row]}), "192.168.0.1")
     assert found["allowed"] is (not reason)
     assert reason in (found["reason"] or "")
-
-
-def test_a_connection_that_begins_with_traffic() -> None:
-    waiting = CLOUD | {"children": [CHILD | {"start": "traffic"}]}
-    found = ask(site({"ipsec": [waiting]}, {"ipsec": [UP | {"state": "down"}]}), "192.168.0.1")
-    assert found["allowed"]
-    assert found["notes"] == ["tunnel ipsec0 (connection cloud1, child net) begins with this packet"]
+    begins = ["tunnel ipsec0 (connection cloud1, child net) begins with this packet"]
+    assert found["notes"] == (begins if child == "waiting" else [])
 
 
 def test_wireguard_that_is_down_or_silent() -> None:
-    row: Document = {"name": "wg0", "state": "down", "reasons": ["wireguard-go is missing"]}
-    found = ask(site({"wireguard": [WG0]}, {"wireguard": [row]}), "10.20.0.1")
-    assert found["reason"] == (
-        "tunnel wg0 (peer hub) is down: wireguard-go is missing; until it is up, this is dropped"
+    """Of several peers only the one that is meant counts."""
+
+    def asked(state: str, reason: str, *peers: tuple[str, str]) -> Document:
+        listed = [{"name": name, "state": each} for name, each in peers]
+        row = {"name": "wg0", "state": state, "reasons": [f"tunnel wg0: {reason}"], "peers": listed}
+        return ask(site({"wireguard": [WG0]}, {"wireguard": [row]}), "10.20.0.1")
+
+    assert asked("down", "its interface is not there", ("hub", "connecting"))["reason"] == (
+        "tunnel wg0 (peer hub) is down: its interface is not there; until it is up, this is dropped"
     )
-    row = {"name": "wg0", "state": "connecting", "peers": [{"name": "hub", "state": "connecting"}]}
-    found = ask(site({"wireguard": [WG0]}, {"wireguard": [row]}), "10.20.0.1")
-    assert (found["allowed"], found["notes"]) == (True, ["no handshake with peer hub yet"])
+    silent = "peer hub (203.0.113.1:51820) does not answer; last handshake 2030-01-01 00:00:00 UTC"
+    assert asked("down", silent, ("hub", "down"))["reason"] == (
+        f"tunnel wg0 (peer hub) is down: {silent}; until it is up, this is dropped"
+    )
+    other = asked("down", silent.replace("hub", "deep"), ("hub", "up"), ("deep", "down"))
+    assert (other["allowed"], other["notes"]) == (True, [])
+    waiting = "no handshake with peer hub (203.0.113.1:51820) yet"
+    found = asked("connecting", waiting, ("hub", "connecting"))
+    assert (found["allowed"], found["notes"]) == (True, [waiting])
 
 
 def test_where_the_other_end_was_heard_of_last() -> None:
