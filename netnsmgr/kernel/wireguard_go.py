@@ -76,7 +76,8 @@ class KernelWireguardGo:
                         changed.clear()
                         bound = os.path.exists(self._path(name))
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(changed.wait(), BOUND_SECONDS if bound else None)
+                            async with asyncio.timeout(BOUND_SECONDS if bound else None):
+                                await changed.wait()
         except TimeoutError:
             raise KernelError(
                 f"wireguard-go has not made {self._path(name)} in {READY_SECONDS:g} s"

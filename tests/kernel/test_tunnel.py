@@ -20,7 +20,7 @@ from netnsmgr.errors import KernelError
 from netnsmgr.features.vpn.tunnel import PROGRAM, QUIET
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.items.process import Process
-from netnsmgr.items.tunnel import GO, Tunnel
+from netnsmgr.items.tunnel import GO, KERNEL, Tunnel
 from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.namespace import inode
 from tests.kernel.stage import ETC, Stage, sh, stage
@@ -275,3 +275,38 @@ async def test_one_that_goes_is_heard_of() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(heard.wait(), 0.2)
     watch.close()
+
+
+@pytest.mark.fullkernel
+@isolated
+async def test_of_the_kernel() -> None:
+    """By the kernel no process runs; whatever was reached when an agent ended, the next one goes on, or takes it away."""
+    sh("ip netns add ni4")
+    items: list[Item] = [NI, Tunnel(BIRTH, "ni4", "/run/netns/ni4", "wg0", KERNEL)]
+    watch, heard = FarWatch(), asyncio.Event()
+    async with stage(owns_namespace=False) as agent:
+        assert await agent.bring(*items) == [f"create tunnel/{BIRTH}"]
+        there = link("wg0", "ni4")
+        assert (there["ifalias"], there["linkinfo"]["info_kind"]) == ("netnsmgr:ni4.wg0", "wireguard")
+        sh(
+            "wg genkey | ip netns exec ni4 wg set wg0 private-key /proc/self/fd/0 listen-port 51820; ip -n ni4 link set wg0 up"
+        )
+        assert ":51820" in sh("ss -Hlun")
+        assert ":51820" not in sh("ip netns exec ni4 ss -Hlun")
+        watch.follow({"wg0"}, heard.set)
+        sh("ip -n ni4 link del wg0")
+        async with asyncio.timeout(patient(5)):
+            await heard.wait()
+        assert await agent.bring(*items) == [f"create tunnel/{BIRTH}"]
+        await items[1].delete(agent.system)  # type: ignore[attr-defined]
+        assert "wg0" not in sh("ip -n ni4 link")
+    for wants, left in ((items, [f"create tunnel/{BIRTH}"]), ([NI], [f"delete tunnel/{BIRTH}"])):
+        sh(f"ip link add {BIRTH} type wireguard; ip -n ni4 link del wg0 2>/dev/null || true")
+        async with stage(owns_namespace=False, fresh=False) as agent:
+            assert await agent.bring(*wants) == left
+            assert BIRTH not in sh("ip link")
+    assert not SOCKET.parent.exists()
+    sh("ip -n ni4 link add wg0 type bridge")
+    async with stage(owns_namespace=False) as agent:
+        with pytest.raises(KernelError, match="ni4 has a link wg0 already"):
+            await agent.once(*items)
