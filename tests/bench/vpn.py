@@ -318,10 +318,11 @@ def _many(bench: Bench, kind: str, count: int) -> Iterator[Figure]:
     documents: list[dict[str, Any]] = []
     if kind == "IPsec":
         bench.ike_peer()
+    hub = bench.wireguard_hub(numbers) if kind == "WireGuard" else {}
     for number in numbers:
         documents += (
-            bench.wireguard(number, *bench.wireguard_peer(number))
-            if kind == "WireGuard"
+            bench.wireguard(number, *hub[number], udp=HUB, address=tunnel_address(number))
+            if hub
             else bench.ipsec(number)
         )
     start = time.monotonic()
