@@ -44,6 +44,7 @@ class WireguardWatch:
         self._wg = KernelWireguards()
         self._scope: InstanceScope | None = None
         self._followed: object = None
+        self._links: dict[str, int] = {}
         self._seen: dict[str, WireguardSeen] = {}
         self._watches: dict[str, dict[str, PeerWatch]] = {}
         self._files: tuple[object, ...] = ()
@@ -75,6 +76,11 @@ class WireguardWatch:
         if self._followed != followed:
             self._followed = followed
             self._again.set()
+            before, self._links = self._links, dict(scope.vpn.links)
+            for name in [name for name in self._watches if before.get(name) != self._links.get(name)]:
+                # Another one by the same name, if any: nothing of what was seen is about it.
+                self._seen.pop(name, None)
+                del self._watches[name]
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._go_on(), name="wireguard")
 
