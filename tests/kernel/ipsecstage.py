@@ -106,12 +106,12 @@ def items(of: InstanceScope) -> list[Item]:
     return [*there, *ipsec.items(of)]
 
 
-async def bring(agent: Stage, of: InstanceScope) -> None:
+async def bring(agent: Stage, of: InstanceScope, *more: Item) -> None:
     """Two passes: with libipsec the link comes with charon."""
-    await agent.once(*items(of))
+    await agent.once(*items(of), *more)
     await asyncio.to_thread(until, lambda: Path("/sys/class/net/ipsec0").exists())
-    await agent.once(*items(of))
-    assert await agent.once(*items(of)) == []
+    await agent.once(*items(of), *more)
+    assert await agent.once(*items(of), *more) == []
 
 
 @contextmanager

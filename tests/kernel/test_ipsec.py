@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import pytest
 
 from netnsmgr.features.vpn import ipsec
 from netnsmgr.features.vpn.connections import on_traffic
+from netnsmgr.items.address import Address
 from tests.kernel.ipsecstage import (
     BEHIND,
     BEHIND_OTHER,
@@ -73,6 +74,46 @@ async def test_carries_packets() -> None:
             assert sorted(each["name"] for each in sa["child-sas"].values()) == [b"net", b"other"]
             assert int(json.loads(sh("ip -j link show dev ipsec0"))[0]["mtu"]) == ipsec.link_mtu(wanted)
             assert PSK not in Path(ipsec.log_file(wanted)).read_text()
+
+
+@isolated
+async def test_several_connections() -> None:
+    """One charon has connections to two others, each with its own secret's identity; one that ends leaves the other alone."""
+    wanted = scope(tunnel(), tunnel(child("other", [OTHER]), name="cloud2"))
+    both = accepts(far_child()) + accepts(far_child("other", OTHER), name="cloud2")
+    with surroundings(both):
+        async with stage() as agent:
+            await bring(agent, wanted)
+            door = Door(wanted)
+            door.load()
+            door.initiate("net", "cloud1")
+            door.initiate("other", "cloud2")
+            ways(FAR, OTHER)
+            assert reached()
+            assert reached(BEHIND_OTHER)
+            list(door.session.terminate({"ike": "cloud2"}))
+            assert reached()
+            assert not reached(BEHIND_OTHER)
+
+
+@isolated
+async def test_carries_ipv6() -> None:
+    """A child of IPv6 beside one of IPv4, both in packets of IPv4."""
+    wanted = scope(tunnel(child(), child("six", ["fd00:20::/64"])), subnets=[NEAR, "fd00:10:11::/64"])
+    with surroundings(accepts(far_child(), far_child("six", "fd00:20::/64", "fd00:10:11::/64"))):
+        sh(
+            "ip -n cloud -6 address add fd00:20::1/64 dev lo; ip -6 address add fd00:10:11::1/64 dev bn0 nodad"
+        )
+        async with stage() as agent:
+            await bring(agent, wanted, Address("bn0", ip_interface("fd00:10:11::1/64")))
+            door = Door(wanted)
+            door.load()
+            door.initiate("net")
+            door.initiate("six")
+            ways(FAR)
+            sh("ip -6 route replace fd00:20::/64 dev ipsec0 src fd00:10:11::1")
+            assert reached()
+            assert "1 received" in sh("ping -c 1 -W 5 -I fd00:10:11::1 fd00:20::1")
 
 
 @isolated
