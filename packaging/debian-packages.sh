@@ -15,14 +15,15 @@ runtime="
   iproute2        ip: for the operator, tests and the demo
   libcharon-extra-plugins  IPsec where the kernel has no ESP (kernel-libipsec)
   libnftables1    packet filter and NAT, loaded as a library
+  libstrongswan-standard-plugins  IPsec's algorithms (charon's plugin openssl)
   nftables        nft: for the operator, tests and the demo
   radvd           router advertisements of an instance with IPv6
+  strongswan-swanctl  charon's socket (its plugin vici); swanctl: for the operator
   wireguard-go    WireGuard where the kernel has none
   wireguard-tools wg: WireGuard's keys and peers
   python3         the interpreter
   python3-venv    the virtual environment
   tayga           NAT64 of an instance that has only IPv6
-  libstrongswan-extra-plugins  its newer algorithms
   unbound         DNS64 of an instance that has only IPv6
 "
 tools="
@@ -35,7 +36,6 @@ tools="
   isc-dhcp-client the applications' DHCPv6 client
   isc-dhcp-server DHCPv6 of the site, with prefix delegation
   ndisc6          rdisc6: what a router advertises
-  strongswan-swanctl the IPsec gateways that the tests connect to
   procps          ps, sysctl
   tcpdump         who sees whose packets
   udhcpc          the applications' DHCP client
@@ -87,18 +87,29 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
-case "$missing " in *" unbound "*) ours=unbound ;; *) ours= ;; esac
+ours=
+for pair in unbound:unbound.service charon-systemd:strongswan.service; do
+    case "$missing " in *" ${pair%%:*} "*) ours="$ours ${pair#*:}" ;; esac
+done
 if [ -n "$ours" ] && command -v systemctl >/dev/null; then
-    # Else it would answer at the device's port 53 from the next start on; whoever wants that unmasks it.
-    systemctl mask unbound.service
+    # Else they would serve the device itself, at its ports 53, 500 and 4500, from the next start on; whoever wants that
+    # unmasks them.
+    systemctl mask $ours
 fi
 case "$missing " in *" charon-systemd "*)
     # The same at its ports 500 and 4500: each instance has a charon of its own.
     ! command -v systemctl >/dev/null || systemctl mask strongswan.service ;;
 esac
 apt-get install -y -q --no-install-recommends $missing </dev/null
-if [ -n "$ours" ] && [ -d /etc/apparmor.d/local ]; then
-    # Debian's profile lets unbound read nothing outside of /etc/unbound.
-    echo '/run/netnsmgr/instances/*/etc/unbound.* r,' >>/etc/apparmor.d/local/usr.sbin.unbound
-    ! command -v apparmor_parser >/dev/null || apparmor_parser -r /etc/apparmor.d/usr.sbin.unbound || true
-fi
+# Debian's profiles let them read nothing outside of /etc/unbound, /etc/strongswan.d and their like.
+allow() {
+    [ -d /etc/apparmor.d/local ] || return 0
+    printf '%s\n' "$2" >>"/etc/apparmor.d/local/$1"
+    ! command -v apparmor_parser >/dev/null || apparmor_parser -r "/etc/apparmor.d/$1" || true
+}
+case "$ours" in *unbound*) allow usr.sbin.unbound '/run/netnsmgr/instances/*/etc/unbound.* r,' ;; esac
+case "$ours" in *strongswan*)
+    allow usr.sbin.charon-systemd '/run/netnsmgr/instances/*/etc/charon.* r,
+/run/netnsmgr/instances/*/charon.* rw,'
+    ;;
+esac

@@ -31,7 +31,8 @@ PLUGINS = tuple(
 )
 """Where distributions keep charon's plugins."""
 LIBIPSEC = "libstrongswan-kernel-libipsec.so"
-VICI = "libstrongswan-vici.so"
+NEEDED = ("libstrongswan-vici.so", "libstrongswan-openssl.so", "libstrongswan-updown.so")
+"""charon's socket, its algorithms, and what tells of a virtual address's DNS servers."""
 
 
 def _attribute(kind: int, body: bytes) -> bytes:
@@ -88,7 +89,8 @@ def _plugin(name: str) -> None:
 
 def _charon() -> None:
     _program("charon-systemd")
-    _plugin(VICI)
+    for name in NEEDED:
+        _plugin(name)
 
 
 def _wireguard_go() -> None:
@@ -126,7 +128,7 @@ WIREGUARD_GO = Probe(
 CHARON = Probe(
     "charon-systemd",
     "no IPsec: an instance with `ipsec` never becomes ready",
-    "install charon-systemd and strongswan-swanctl, which has charon's plugin vici",
+    "install charon-systemd, strongswan-swanctl and libstrongswan-standard-plugins (charon's plugins vici and openssl)",
     _charon,
     False,
 )
