@@ -124,6 +124,7 @@ def _configuration(scope: InstanceScope) -> str:
     # libipsec installs no policy whose selector has none of our addresses, so that a virtual one has to be there at once.
     virtual = "no" if kernel else "yes"
     libipsec = "" if kernel else "        kernel-libipsec {\n            allow_peer_ts = yes\n        }\n"
+    # An end that is silent is given up after 41 s (2 + 3 + ... + 15), not 165: then it is asked from the beginning.
     return f"""# {scope.instance.name}
 {PROGRAM} {{
     load = {_PLUGINS.format(backend="" if kernel else "kernel-libipsec ")}
@@ -133,6 +134,9 @@ def _configuration(scope: InstanceScope) -> str:
     routing_table_prio = 40000
     interfaces_use = {UPLINK}
     process_route = no
+    retransmit_tries = 5
+    retransmit_timeout = 2.0
+    retransmit_base = 1.5
     journal {{
         default = -1
     }}
