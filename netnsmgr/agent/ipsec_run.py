@@ -178,6 +178,9 @@ class IpsecRun:
             self._wake.set()
             return
         line, key = said.get("msg", ""), said.get("ikesa-name", "")
+        if ipsec_errors.begins(line):
+            self._dirty = True
+            self._wake.set()
         found = ipsec_errors.read(line)
         if found is None:
             return
@@ -219,9 +222,12 @@ class IpsecRun:
         return min(moments) if min(moments) < _NEVER else None
 
     def _look_at(self) -> float:
-        if any(sa.busy for sa in self._sas):
-            return self._looked + BUSY_SECONDS
-        return self._looked + BYTES_SECONDS if self._sas else _NEVER
+        """Say when to look without an event: what is begun is looked at first, and long attempts now and then."""
+        moments = [each.due for each in self._courses.values() if each.up is None and each.due > self._looked]
+        if self._sas:
+            busy = any(sa.busy for sa in self._sas)
+            moments.append(self._looked + (BUSY_SECONDS if busy else BYTES_SECONDS))
+        return min(moments, default=_NEVER)
 
     async def _load(self, vici: Vici) -> None:
         scope, wanted = self.scope, self.wanted

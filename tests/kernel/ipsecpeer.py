@@ -105,7 +105,7 @@ class Peer:
         self._process.wait()
         Path("/run/peer.vici").unlink(missing_ok=True)
 
-    def load(
+    async def load(
         self,
         *,
         psk: str = "s3cret",
@@ -120,7 +120,8 @@ class Peer:
         text = text.replace("@children@", children).replace("@child@", child)
         secret = f'ike-device {{ secret = "{psk}"\n }}' if psk else ""
         Path("/run/peer.swanctl").write_text(text.replace("@secrets@", secret))
-        assert swanctl("--load-all", "--clear", "--file", "/run/peer.swanctl") == 0
+        # Not in this thread: the instance goes on meanwhile.
+        await asyncio.to_thread(swanctl, "--load-all", "--clear", "--file", "/run/peer.swanctl")
 
     def log(self) -> str:
         return Path("/run/peer.log").read_text()
@@ -251,7 +252,7 @@ async def ipsec_stage() -> AsyncIterator[tuple[Instance, Peer]]:
         ip link add uplink type veth peer name eth0 netns peer
         ip addr add {OWN}/24 dev uplink; ip link set uplink up; ip addr add {GATEWAY}/32 dev lo
         ip -n peer addr add {PEER}/24 dev eth0; ip -n peer link set eth0 up; ip -n peer link set lo up
-        ip -n peer addr add {BEHIND}/32 dev lo; ip -n peer addr add 10.20.1.1/32 dev lo"""
+        ip -n peer addr add {BEHIND}/32 dev lo; ip -n peer addr add 10.20.1.1/32 dev lo; ip -n peer addr add 10.20.2.1/32 dev lo"""
     )
     secret("s3cret")
     peer = Peer()

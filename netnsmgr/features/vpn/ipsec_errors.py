@@ -172,3 +172,8 @@ def read(line: str) -> Trouble | None:
 def silent(line: str) -> bool:
     """Say whether charon has given up on one attempt because nobody answered; it begins another by itself."""
     return "peer not responding" in line
+
+
+def begins(line: str) -> bool:
+    """Say whether charon begins an association, of which no event tells."""
+    return line.startswith("initiating IKE_SA ")
