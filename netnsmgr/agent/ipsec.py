@@ -13,7 +13,9 @@ from netnsmgr.agent.ipsec_load import Identity, files, identity
 from netnsmgr.agent.ipsec_run import IpsecRun
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn.facts import VpnFacts
+from netnsmgr.features.vpn.ipsec import log_file
 from netnsmgr.features.vpn.ipsec_state import missing
+from netnsmgr.kernel.files import keep_short
 from netnsmgr.kernel.watch import DirectoryWatch
 
 
@@ -55,6 +57,7 @@ class IpsecWatch:
             self._watch({os.path.dirname(path) for each in wanted for path in files(each)})
             self._run.load()
         self._look_at_files()
+        keep_short(log_file(scope))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run.run())
 

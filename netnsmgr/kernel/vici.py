@@ -98,7 +98,9 @@ class Vici:
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._writer.write(struct.pack("!I", len(packet)) + packet)
         try:
-            kind, stream = await asyncio.wait_for(answer, ANSWER_SECONDS)
+            # Not wait_for(): it loses a cancellation that comes together with the answer (CPython before 3.12).
+            async with asyncio.timeout(ANSWER_SECONDS):
+                kind, stream = await answer
         except TimeoutError:
             # What comes later would be taken for the answer to the next request.
             self._reading.cancel()

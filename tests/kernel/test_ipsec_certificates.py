@@ -1,86 +1,146 @@
-"""Connections by certificates: what the other end may be, and what it may not."""
+"""IPsec connections by certificates: whom we believe, and what is said of whom we do not."""
 
 from __future__ import annotations
 
-import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from vici.exception import CommandException
 
-from tests.kernel.ipsecstage import FAR, GATEWAY, Door, accepts, bring, far_child, scope, surroundings, tunnel
-from tests.kernel.stage import sh, stage
-from tests.kernel.test_ipsec import reached
+from tests.kernel.ipsecpeer import Document, connection, ipsec_stage, ping, scope, spis, until
+from tests.kernel.stage import sh
 from tests.lab import isolated
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.bothkernels,
-    pytest.mark.skipif(shutil.which("charon-systemd") is None, reason="charon-systemd is not installed"),
-    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
-]
+pytestmark = [pytest.mark.root]
+in_time = partial(isolated, timeout=60.0)
+
+OWN, SWANCTL = "/run/certificates", "/run/swanctl"
+LOCAL = "auth = pubkey\n certs = cloud.pem\n id = cloud.example"
+REMOTE = "auth = pubkey\n cacerts = ca.pem\n id = device.example"
 
 
-def authority(name: str, *subjects: str) -> None:
-    """Make a certificate authority, and certificates of names that it has signed."""
-    new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    sh(f"{new} -subj /CN={name} -keyout /run/{name}.key -out /run/{name}.pem 2>&1")
-    for each in subjects:
-        sh(
-            f"{new} -subj /O=lab/CN={each} -addext subjectAltName=DNS:{each} -addext basicConstraints=critical,CA:FALSE"
-            f" -CA /run/{name}.pem -CAkey /run/{name}.key -keyout /run/{each}.key -out /run/{each}.pem 2>&1"
-        )
+def authority(name: str = "ca") -> None:
+    """Make one that signs."""
+    sh(
+        f"""mkdir -p {OWN} {SWANCTL}/x509 {SWANCTL}/x509ca {SWANCTL}/private; chmod 755 {OWN}; cd {OWN}
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN={name} \
+            -keyout {name}.key -out {name}.pem 2>&1"""
+    )
 
 
-def cloud(name: str) -> str:
-    """The cloud's configuration; what it shows is the certificate of this name."""
-    for source, target in (
-        (f"{name}.pem", "x509"),
-        ("ca.pem", "x509ca"),
-        ("other.pem", "x509ca"),
-        (f"{name}.key", "private"),
-    ):
-        Path(f"/run/cloud/{target}").mkdir(parents=True, exist_ok=True)
-        shutil.copy(f"/run/{source}", f"/run/cloud/{target}")
-    by_secret = accepts(far_child())
-    return by_secret.replace(
-        "auth = psk\n      id = cloud1", f"auth = pubkey\n certs = {name}.pem\n id = {name}"
-    ).replace("auth = psk", "auth = pubkey")
+def certificate(name: str, by: str = "ca", *, expired: bool = False) -> None:
+    """Make one for ``name``.example, signed by an authority; an expired one is two days old and was for one."""
+    dates = "-startdate 20200101000000Z -enddate 20200102000000Z" if expired else "-days 365"
+    sh(
+        f"""cd {OWN}; mkdir -p db; : >db/index.txt; rm -f db/serial
+        printf '[ca]\\ndefault_ca=c\\n[c]\\ndatabase=db/index.txt\\nserial=db/serial\\nnew_certs_dir=db\\ndefault_md=sha256\\npolicy=p\\nunique_subject=no\\n[p]\\ncommonName=supplied\\n[san]\\nsubjectAltName=DNS:{name}.example\\n' >ca.cnf
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name}.example \
+            -keyout {name}.key -out {name}.csr 2>&1
+        openssl ca -batch -config ca.cnf -create_serial -extensions san -cert {by}.pem -keyfile {by}.key \
+            {dates} -in {name}.csr -out {name}.full -notext 2>&1
+        openssl x509 -in {name}.full -out {name}.pem; chmod 600 {name}.key"""
+    )
 
 
-def by_certificate(**remote: Any) -> dict[str, Any]:
-    ours = {"certificate": "/run/device7.pem", "privateKey": {"file": "/run/device7.key"}}
-    return tunnel(localAuth=ours, remoteAuth=remote)
+def both() -> None:
+    """An authority, and a certificate for each end; the peer's where swanctl looks."""
+    authority()
+    certificate("device")
+    certificate("cloud")
+    install()
 
 
+def install() -> None:
+    sh(
+        f"cd {OWN}; cp cloud.pem {SWANCTL}/x509/; cp cloud.key {SWANCTL}/private/; cp ca.pem {SWANCTL}/x509ca/"
+    )
+
+
+def by_certificate(**more: Any) -> Document:
+    own = {
+        "id": "device.example",
+        "certificate": f"{OWN}/device.pem",
+        "privateKey": {"file": f"{OWN}/device.key"},
+    }
+    return connection(
+        localAuth=own | more.pop("own", {}), remoteAuth={"id": "cloud.example", "ca": f"{OWN}/ca.pem"} | more
+    )
+
+
+@in_time
+async def test_established() -> None:
+    """By certificates of one authority, and again after the agent's and charon's restarts."""
+    async with ipsec_stage() as (instance, peer):
+        both()
+        await peer.load(psk="", local=LOCAL, remote=REMOTE)
+        await instance.follow(scope(by_certificate()))
+        row = await instance.up()
+        assert (row["localId"], row["remoteId"]) == ("device.example", "cloud.example")
+        assert " 0% packet loss" in ping(5)
+        before = spis()
+        instance.again()
+        await instance.up()
+        assert spis() == before
+        await instance.kill()
+        await until(lambda: spis() not in (before, {}), "established again")
+
+
+@in_time
+async def test_pinned() -> None:
+    """The one certificate that is accepted of the other end, without an authority."""
+    async with ipsec_stage() as (instance, peer):
+        both()
+        await peer.load(psk="", local=LOCAL, remote=REMOTE)
+        pinned = by_certificate() | {"remoteAuth": {"certificate": f"{OWN}/cloud.pem"}}
+        await instance.follow(scope(pinned))
+        await instance.up()
+
+
+@in_time
 @pytest.mark.parametrize(
-    ("remote", "fault"),
+    ("what", "words"),
     [
-        ({"id": "cloud1", "ca": "/run/ca.pem"}, ""),
-        ({"certificate": "/run/cloud1.pem"}, ""),
-        ({"id": "cloud2", "ca": "/run/ca.pem"}, "AUTHENTICATION_FAILED"),
-        ({"id": "cloud1", "ca": "/run/other.pem"}, "no issuer certificate found"),
-        ({"certificate": "/run/cloud2.pem"}, "no trusted ECDSA public key found"),
+        ("expired", "valid from Jan 01 00:00:00 UTC 2020 to Jan 02 00:00:00 UTC 2020 only"),
+        ("stranger", "not signed by the authority of remoteAuth.ca"),
+        ("identity", "does not say that it is 'other.example'"),
+        ("ours", "authentication failed: the other end does not accept us"),
+        ("key", "is no private key"),
+        ("mismatch", "localAuth.privateKey is not the key of the certificate"),
+        ("missing", "there is no file /run/certificates/device.pem"),
     ],
 )
-@isolated
-async def test_who_the_other_end_is(remote: dict[str, str], fault: str) -> None:
-    """One signed by the authority with the identity, or the very certificate; none else of that authority, or of another."""
-    authority("ca", "device7", "cloud1", "cloud2")
-    authority("other", "stranger")
-    wanted = scope(by_certificate(**remote))
-    with surroundings(cloud("cloud1")):
-        async with stage() as agent:
-            await bring(agent, wanted)
-            sh(f"ip route replace {FAR} dev ipsec0 src {GATEWAY}")
-            door = Door(wanted)
-            door.load()
-            if fault:
-                with pytest.raises(CommandException) as raised:
-                    door.initiate()
-                assert fault in raised.value.__notes__[0], raised.value.__notes__[0]
-                assert not reached()
-            else:
-                door.initiate()
-                assert reached()
+async def test_words(what: str, words: str) -> None:
+    """Whom nobody believes, and which file is at fault, is said; mended, it comes up."""
+    async with ipsec_stage() as (instance, peer):
+        both()
+        wanted = by_certificate()
+        if what == "expired":
+            certificate("cloud", expired=True)
+        elif what in ("stranger", "ours"):
+            authority("another")
+            certificate("cloud" if what == "stranger" else "device", by="another")
+        elif what == "identity":
+            wanted = by_certificate(id="other.example")
+        elif what == "key":
+            Path(f"{OWN}/device.key").write_text(
+                "-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n"
+            )
+        elif what == "mismatch":
+            sh(f"cp {OWN}/cloud.key {OWN}/device.key")
+        elif what == "missing":
+            Path(f"{OWN}/device.pem").unlink()
+        install()
+        await peer.load(psk="", local=LOCAL, remote=REMOTE)
+        await instance.follow(scope(wanted))
+        said = await instance.says(words)
+        assert said.startswith("tunnel cloud1: ")
+        if what in ("expired", "stranger"):
+            certificate("cloud")
+            install()
+            await peer.load(psk="", local=LOCAL, remote=REMOTE)
+        elif what == "identity":
+            await instance.follow(scope(by_certificate()))
+        else:
+            certificate("device")
+        await instance.up()

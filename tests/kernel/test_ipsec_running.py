@@ -127,7 +127,7 @@ async def test_silent_peer() -> None:
         await peer.load()
         sh("ip -n peer link set eth0 down")
         await instance.follow(scope(connection()))
-        await instance.says("does not answer", timeout=30)
+        await instance.says("other end does not answer", timeout=30)
         assert instance.row()["state"] == "connecting"
         sh("ip -n peer link set eth0 up")
         await instance.up(timeout=20)
@@ -174,7 +174,7 @@ async def test_rekeyed() -> None:
     async with ipsec_stage() as (instance, peer):
         await peer.load()
         await instance.follow(scope(connection()))
-        before = (await instance.up())["established"]
+        await instance.up()
         own, uri = "swanctl", "--uri unix:///run/agent/charon.vici"
         pinging = asyncio.create_task(asyncio.to_thread(ping, 150))
         for what in ("--child net", f"--ike {name()}", "--child net"):
@@ -184,7 +184,6 @@ async def test_rekeyed() -> None:
         swanctl("--rekey", "--child", "net")
         assert " 0% packet loss" in await pinging
         assert instance.row()["state"] == "up"
-        assert instance.row()["established"] >= before
 
 
 @in_time
@@ -196,7 +195,7 @@ async def test_peer_restarts() -> None:
         await instance.up()
         peer.kill()
         await until(lambda: instance.row()["state"] != "up", "known to be down", 50)
-        assert "does not answer" in await instance.says("tunnel cloud1")
+        await instance.says("other end does not answer")
         await peer.start()
         await peer.load()
         await instance.up(timeout=30)
@@ -226,7 +225,7 @@ async def test_connections_and_children() -> None:
         await instance.follow(scope(both))
         await until(lambda: set(spis()) == {"net", "other"}, "the second one is gone")
         assert {name: spi for name, spi in before.items() if name != "third"} == spis()
-        assert loaded("get-shared").count("cloud2") == 0
+        await until(lambda: "cloud2" not in loaded("get-shared"), "its secret is gone")
         assert [row["name"] for row in instance.watch.rows()] == ["cloud1"]
 
 

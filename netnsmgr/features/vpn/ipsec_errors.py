@@ -153,6 +153,11 @@ _LINES: tuple[tuple[re.Pattern[str], int, str], ...] = tuple(
         ),
         # This machine.
         (
+            r"error installing route with policy (\S+) === \S+ out",
+            _CERTIFICATE,
+            "the instance's gateway is not in the child's local networks ({0}); charon's own ESP (libipsec) needs it there",
+        ),
+        (
             r"unable to install .*(?:SA|policies).*",
             _SPECIFIC,
             "the machine cannot carry the tunnel: what encrypts for IPsec refuses it (netnsmgr doctor says more)",
