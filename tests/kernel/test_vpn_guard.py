@@ -8,7 +8,7 @@ import pytest
 
 from netnsmgr.features.instance import frames
 from netnsmgr.features.scope import InstanceScope
-from tests.kernel.stage import Stage, stage
+from tests.kernel.stage import Stage, sh, stage
 from tests.kernel.vpnstage import (
     APP,
     APP6,
@@ -21,6 +21,7 @@ from tests.kernel.vpnstage import (
     NEIGHBOUR,
     OURS,
     OUTER,
+    OUTER6,
     PORT_MAP,
     SERVER,
     SERVER6,
@@ -178,3 +179,30 @@ async def test_what_began_in_clear_does_not_go_on() -> None:
             assert {each.dst for each in again} == {NEIGHBOUR, SERVER}
             assert {each.src for each in again} == {INNER}
         sender.end()
+
+
+@isolated
+async def test_a_way_out_made_by_somebody_else_leads_nowhere() -> None:
+    """Routes that an operator, or a program in the namespace, adds: neither the application's packets nor the instance's
+    own leave by them; of the instance's own not even those of sockets that are bound to the device's link."""
+    with surroundings():
+        capture = Capture()
+        async with stage() as agent:
+            put_tunnel()
+            await agent.bring(*items(scope(document(ipv6=True), [app(PORT_MAP, ipv6=True)])))
+            settle(ipv6=True)
+            sh(
+                f"ip route add default via {OUTER} dev uplink; ip route add 10.20.0.5 via {OUTER} dev uplink;"
+                f"ip -6 route add default via {OUTER6} dev uplink"
+            )
+            sender = Sender("10.20.0.5#9", f"{SERVER}#9", f"{SERVER6}#9")
+            for target in (SERVER, SERVER6):
+                sh(f"ping -c 1 -W 1 {target} || :; ping -c 1 -W 1 -I uplink {target} || :")
+            sh(
+                f"dig +tries=1 +time=1 @{SERVER} one.example || :; dig +tries=1 +time=1 -b {INNER} @{SERVER} one.example || :"
+            )
+            assert sender.end() > 100
+        left = [each for each in capture.end() if each.way == "in"]
+        # Neighbour discovery, and reports of multicast listeners.
+        assert {each.protocol for each in left} <= {0, 58}, left
+        assert not [each for each in left if each.dst in {SERVER, SERVER6, "10.20.0.5"}]

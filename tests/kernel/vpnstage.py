@@ -159,8 +159,13 @@ def surroundings() -> Iterator[None]:
     sh(f"""ip netns exec device nft -f - <<E
     table inet t {{
         chain in {{ type nat hook prerouting priority -100;
-            iifname eth0 tcp dport 8080 dnat ip to {INNER}:8080; }}
-        chain out {{ type nat hook postrouting priority 100; oifname eth0 masquerade; }}
+            fib daddr type local tcp dport 8080 meta nfproto ipv4 dnat ip to {INNER}:8080
+            fib daddr type local tcp dport 8080 meta nfproto ipv6 dnat ip6 to [{INNER6}]:8080
+        }}
+        chain out {{ type nat hook postrouting priority 100;
+            oifname eth0 masquerade
+            oifname nm-agent ip saddr {INNER} masquerade
+        }}
     }}
 E""")
     started = [
@@ -311,3 +316,37 @@ class Sender:
     def end(self) -> int:
         said, _ = self._process.communicate("\n", timeout=10)
         return int(said)
+
+
+def forged(netns: str, link: str, source: str, target: str, *, sport: int = 9, dport: int = 7) -> None:
+    """Have a namespace send a marked UDP packet, whoever it says that it is from."""
+    script = (
+        "import socket,struct,sys;a,b=sys.argv[2:4];v=6 if ':' in a else 4;"
+        "p=lambda x:socket.inet_pton(socket.AF_INET6 if v==6 else socket.AF_INET,x);"
+        f"u=struct.pack('>HHHH',{sport},{dport},14,0)+b'SECRET';"
+        "h=(struct.pack('>IHBB',6<<28,14,17,64) if v==6 else struct.pack('>BBHHHBBH',0x45,0,34,1,0,64,17,0))+p(a)+p(b);"
+        "s=sum(struct.unpack('>10H',h)) if v==4 else 0;s=(s&65535)+(s>>16);s=(s&65535)+(s>>16);"
+        "h=h[:10]+struct.pack('>H',~s&65535)+h[12:] if v==4 else h;"
+        "k=socket.socket(socket.AF_PACKET,socket.SOCK_DGRAM);"
+        "k.sendto(h+u,(sys.argv[1],0x86dd if v==6 else 0x800,0,0,bytes.fromhex(sys.argv[4])))"
+    )
+    mac = sh("cat /sys/class/net/uplink/address" if link == "nm-agent" else "cat /sys/class/net/wg0/address")
+    done = subprocess.run(
+        ["ip", "netns", "exec", netns, sys.executable, "-IS", "-c", script, link, source, target, mac.replace(":", "")],
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def names(netns: str, *addresses: str, answer: str) -> subprocess.Popen[str]:
+    """A DNS server of others; every name has the ``answer``."""
+    listening = [f"--listen-address={each}" for each in addresses]
+    return program(
+        netns, "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces", "--pid-file=",
+        "--user=root", "--local-ttl=0", f"--address=/#/{answer}", *listening,
+    )  # fmt: skip
+
+
+def ask(name: str) -> str:
+    """What the application is told by its DNS server; empty where it does not answer."""
+    return by("app1", f"sh -c 'dig +short +tries=1 +time=1 @{GATEWAY} {name} | grep -v \";;\" || :'")
