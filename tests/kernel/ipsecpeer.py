@@ -204,11 +204,12 @@ class Instance:
     async def charon(self) -> None:
         """Start it unless it runs."""
         assert self._scope is not None
-        for item in ipsec.items(self._scope):
+        for wanted in ipsec.items(self._scope):
+            item = wanted
             if isinstance(item, File):  # a minute of tests is long
                 item = replace(
                     item, text=item.text.replace("retransmit_timeout = 2.0", "retransmit_timeout = 0.3")
-                )  # noqa: PLW2901
+                )
             if isinstance(item, Directory | File | Process):
                 await item.create(self._agent.system)
 

@@ -10,11 +10,12 @@ from tests.scenarios.documents import app, device, instance, port
 from tests.scenarios.vpn import IKE, PORTS, SUBNET, gateway, ipsec, nothing_in_clear, pinging
 from tests.scenarios.world import World
 
-pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
+pytestmark = pytest.mark.root
 
 WEB_ONLY = [{"id": 1, "match": {"ip": ["192.168.0.1/32"], "protocol": "tcp", "fport": 80}}]
 
 
+@pytest.mark.bothkernels
 def test_two_instances_with_one_selector() -> None:
     """Both are established at once; the same address is another host in each; only port 80 is allowed; nothing in clear."""
     with World(PORTS) as w:

@@ -8,9 +8,10 @@ from tests.scenarios.documents import app, device, port
 from tests.scenarios.vpn import PORTS, WIREGUARD, hub, nothing_in_clear, wireguard
 from tests.scenarios.world import World
 
-pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
+pytestmark = pytest.mark.root
 
 
+@pytest.mark.bothkernels
 def test_two_instances_with_one_network() -> None:
     """Equal subnets, equal addresses in the tunnel, equal networks behind: each application reaches its own cloud."""
     with World(PORTS) as w:
