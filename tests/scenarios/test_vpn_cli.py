@@ -9,7 +9,7 @@ import yaml
 
 from tests.lab.cloud import Cloud, keys
 from tests.scenarios.documents import app, device, instance, port
-from tests.scenarios.vpn import SUBNET, WIREGUARD, hub, nothing_in_clear
+from tests.scenarios.vpn import SUBNET, WIREGUARD, gateway, hub, ipsec, nothing_in_clear
 from tests.scenarios.world import World
 
 pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
@@ -106,6 +106,47 @@ def test_a_client_added() -> None:
         w.command("wireguard", "peer", "remove", "ni4", "wg0", "phone")
         assert not phone.ping("10.9.0.1")
         phone.run(["wg-quick", "down", f"{phone.directory}/phone.conf"])
+
+
+def test_ipsec_is_told_of() -> None:
+    """Row 15: which child, as whom, over which port; row 18: what the list drops; why nothing is carried when it is down."""
+    with World() as w:
+        cloud, host = gateway(w, "cloud1", "s3cret"), w.lab.app("app4")
+        rules = [{"id": 1, "match": {"ip": "0.0.0.0/0", "protocol": "tcp", "fport": 80}}]
+        w.apply(
+            device(port(0), port(1)), ipsec(w, "ni4", "eth1", cloud, "s3cret"), app("app4", "ni4", acl=rules)
+        )
+        w.ready("ni4")
+        host.dhcp("eth0")
+        ask = ("why", "app4", "--to", "192.168.0.1:80", "--live", "-o", "json")
+        (answer,) = json.loads(w.command(*ask).stdout)["answers"]
+        into, outer, by = answer["path"][1:]
+        assert into["what"].startswith("led into tunnel ipsec0 (connection cloud1, child net)")
+        assert (into["child"], outer["link"], by["port"]) == ("net", "uplink", "eth1")
+        assert outer["what"].endswith(f"to {cloud.address}:4500, routed to uplink")
+        assert answer["live"]["said"].endswith("accepted in ni4; connected")
+        assert "dropped" in w.command("why", "app4", "--to", "192.168.0.1:22", code=1).stdout
+
+        told = w.command("describe", "ni", "ni4").stdout
+        assert (
+            f"cloud1: up, IPsec by {w.instance('ni4')['vpn']['ipsec'][0]['backend']}, to {cloud.address}"
+            in told
+        )
+        assert "child net: up, 10.10.10.0/24 ↔ 192.168.0.0/24, " in told
+        assert "cloud1:up(1/1)" in w.command("get", "ni", "-o", "wide").stdout
+
+        w.lab.app("app5")
+        w.apply(ipsec(w, "ni5", "eth0", cloud, "another"), app("app5", "ni5"), options=["--no-wait"])
+        w.until(lambda: _authentication_failed(w, "ni5"), "authentication fails", timeout=30)
+        refused = w.command("why", "app5", "--to", "192.168.0.1:80", code=1).stdout
+        assert "tunnel ipsec0 (connection cloud1, child net) is " in refused
+        assert "authentication failed" in refused
+        assert "until it is up, this is dropped" in refused
+
+
+def _authentication_failed(w: World, name: str) -> bool:
+    rows = w.instance(name).get("vpn", {}).get("ipsec") or ()
+    return any("authentication failed" in row["error"] for row in rows)
 
 
 def _listed(w: World) -> dict[str, str]:
