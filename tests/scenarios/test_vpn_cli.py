@@ -136,7 +136,7 @@ def test_ipsec_is_told_of() -> None:
         assert "cloud1:up(1/1)" in w.command("get", "ni", "-o", "wide").stdout
 
         w.lab.app("app5")
-        w.apply(ipsec(w, "ni5", "eth0", cloud, "another"), app("app5", "ni5"), options=["--no-wait"])
+        w.apply(ipsec(w, "ni5", "eth1", cloud, "another"), app("app5", "ni5"), options=["--no-wait"])
         w.until(lambda: _authentication_failed(w, "ni5"), "authentication fails", timeout=30)
         refused = w.command("why", "app5", "--to", "192.168.0.1:80", code=1).stdout
         assert "tunnel ipsec0 (connection cloud1, child net) is " in refused
