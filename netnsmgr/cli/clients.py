@@ -41,8 +41,12 @@ class Server:
 
     @property
     def own(self) -> list[IPInterface]:
-        """The server's addresses in the tunnel."""
-        return [ip_interface(each) for each in self.tunnel.get("addresses") or ()]
+        """The server's addresses in the tunnel; of IPv6 only where the instance has it, as elsewhere they are not set."""
+        spec = self.document["spec"]
+        six = any(":" in each for each in spec.get("subnets") or ())
+        six = six or (spec.get("ipv6") or {}).get("uplink") == "delegated"
+        written = [ip_interface(each) for each in self.tunnel.get("addresses") or ()]
+        return [each for each in written if each.version == 4 or six]
 
     @property
     def taken(self) -> dict[IPNetwork, str]:

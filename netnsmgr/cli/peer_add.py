@@ -119,7 +119,8 @@ def add(
             write_new({path: text})
         try:
             revision = put(daemon, server, [*server.peers, client.peer()], takeover=takeover)
-        except BaseException:
+        except ConfigError:
+            # Refused; of any other failure nobody knows whether the peer is there, and its key is in that file alone.
             if path is not None:
                 os.unlink(path)
             raise

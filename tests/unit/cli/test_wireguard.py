@@ -32,7 +32,7 @@ kind: NetworkInstance
 metadata: {{name: ni4}}
 spec:
   ports: [eth0]
-  subnets: [10.10.4.0/24]
+  subnets: [10.10.4.0/24, 'fd00:10:4::/64']
   vpn:
     wireguard:
     - name: wg0
@@ -74,7 +74,7 @@ def test_a_client_of_its_own_from_the_first_try(site: Machine, straw: Straw) -> 
     assert ours == {"Address": "10.9.0.3/32, fd00:9::2/128"}
     assert theirs == {
         "PublicKey": SERVER_KEY,
-        "AllowedIPs": "10.9.0.0/24, fd00:9::/64, 10.10.4.0/24",
+        "AllowedIPs": "10.9.0.0/24, fd00:9::/64, 10.10.4.0/24, fd00:10:4::/64",
         "Endpoint": "vpn.example.com:51820",
         "PersistentKeepalive": "25",
     }
@@ -263,7 +263,7 @@ def test_without_wg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def server(*networks: str, own: str = "10.9.0.1/29") -> clients.Server:
     peers = [{"name": f"p{n}", "publicKey": "", "allowedIps": [each]} for n, each in enumerate(networks)]
-    document = {"spec": {"vpn": {"wireguard": [{"name": "wg0"}]}}}
+    document = {"spec": {"subnets": ["fd00:10::/64"], "vpn": {"wireguard": [{"name": "wg0"}]}}}
     return clients.Server("ni4", document, {"name": "wg0", "addresses": [own], "peers": peers})
 
 
@@ -290,6 +290,15 @@ def test_the_next_free_address(taken: list[str], own: str, free: str | None) -> 
     assert found is None or not any(
         found in ip_network(each) for each in taken if ip_network(each).version == found.version
     )
+
+
+def test_no_address_of_a_version_that_the_instance_has_not() -> None:
+    document = {"spec": {"subnets": ["10.10.4.0/24"]}}
+    tunnel = {"name": "wg0", "addresses": ["fd00:9::1/64", "10.9.0.1/24"]}
+    assert clients.free_addresses(clients.Server("ni4", document, tunnel)) == [ip_address("10.9.0.2")]
+    delegated = {"spec": {"ipv6": {"uplink": "delegated"}}}
+    both = clients.free_addresses(clients.Server("ni4", delegated, tunnel))
+    assert both == [ip_address("fd00:9::2"), ip_address("10.9.0.2")]
 
 
 def test_public_addresses_of_the_instance_s_ports() -> None:
