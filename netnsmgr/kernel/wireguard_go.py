@@ -7,10 +7,10 @@ link: where somebody answers there is, or was, a link.
 from __future__ import annotations
 
 import asyncio
-import ctypes
+import fcntl
 import os
+import signal
 import socket
-import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -23,10 +23,7 @@ READY_SECONDS = 20.0
 """How long one that was started may take: a hundred at once, on a small machine, need some."""
 BOUND_SECONDS = 0.01
 """Between a socket's bind(2), which shows, and its listen(2), which does not."""
-IN_CREATE = 0x100
-EVENT = struct.Struct("iIII")
-
-_libc = ctypes.CDLL(None, use_errno=True)
+APPEARED = signal.SIGRTMIN + 1
 
 
 class KernelWireguardGo:
@@ -102,45 +99,26 @@ class KernelWireguardGo:
 
     @contextmanager
     def _watching(self, name: str, changed: asyncio.Event) -> Iterator[None]:
-        """Have ``changed`` set when the socket appears.  All share one watch: of those a user has 128 on the whole machine
-        (``fs.inotify.max_user_instances``), and each wireguard-go needs one.
+        """Have ``changed`` set when the socket may have appeared.
+
+        By dnotify (fcntl(2), ``F_NOTIFY``), with a signal of its own: each wireguard-go needs an inotify instance, and of
+        those a user has 128 on the whole machine (``fs.inotify.max_user_instances``).
         """
-        loop = asyncio.get_running_loop()
         if not self._awaited:
-            self._watch = _watch(self._directory)
-            loop.add_reader(self._watch, self._made)
+            self._watch = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            asyncio.get_running_loop().add_signal_handler(APPEARED, self._appeared)
+            fcntl.fcntl(self._watch, fcntl.F_SETSIG, APPEARED)
+            fcntl.fcntl(self._watch, fcntl.F_NOTIFY, fcntl.DN_CREATE | fcntl.DN_MULTISHOT)
         self._awaited[name] = changed
         try:
             yield
         finally:
             del self._awaited[name]
             if not self._awaited:
-                loop.remove_reader(self._watch)
+                # The handler stays: without one, a signal that is late would end us.
                 os.close(self._watch)
 
-    def _made(self) -> None:
-        data, offset = os.read(self._watch, 1 << 16), 0
-        while offset < len(data):
-            *_, length = EVENT.unpack_from(data, offset)
-            name = (
-                data[offset + EVENT.size : offset + EVENT.size + length]
-                .rstrip(b"\0")
-                .decode(errors="replace")
-            )
-            offset += EVENT.size + length
-            if (changed := self._awaited.get(name.removesuffix(SUFFIX))) is not None:
+    def _appeared(self) -> None:
+        for entry in os.listdir(self._directory):
+            if (changed := self._awaited.get(entry.removesuffix(SUFFIX))) is not None:
                 changed.set()
-
-
-def _watch(directory: str) -> int:
-    watch: int = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-    if watch < 0:
-        words = os.strerror(ctypes.get_errno())
-        raise KernelError(
-            f"inotify: {words}; raise the machine's limit (sysctl fs.inotify.max_user_instances)"
-        )
-    if _libc.inotify_add_watch(watch, directory.encode(), IN_CREATE) < 0:
-        words = os.strerror(ctypes.get_errno())
-        os.close(watch)
-        raise KernelError(f"{directory}: {words}")
-    return watch

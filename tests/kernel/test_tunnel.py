@@ -240,9 +240,9 @@ async def test_renamed_it_is_another_one() -> None:
 
 @isolated
 async def test_many_at_once() -> None:
-    """All of them are there after one pass, and the agent has waited for all with one inotify watch.
+    """All of them are there after one pass, and the agent has needed no inotify instance to wait for them.
 
-    Not a hundred: each process has a watch, too, and the machine may have 128 of a user's.
+    Not a hundred: each process has one, and of a user there are at most 128 on the whole machine.
     """
     names = [f"n{n}" for n in range(MANY)]
     sh("".join(f"ip netns add {name};" for name in names))
