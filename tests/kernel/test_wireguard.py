@@ -186,6 +186,7 @@ async def test_keys() -> None:
                 ("echo hello >{}", "holds no WireGuard key"),
                 (": >{}", "is empty"),
                 ("wg genkey | tr -d = >{}", "holds no WireGuard key"),
+                ("echo AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB= >{}", "WireGuard key"),
                 ("head -c 5000 /dev/zero >{}", "holds no WireGuard key"),
                 ("chmod 640 {}", r"can be read by its group \(mode 0640\); run: chmod 600"),
                 ("chown 1 {}", "belongs to the user with id 1"),
