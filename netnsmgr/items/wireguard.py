@@ -16,6 +16,7 @@ from netnsmgr.errors import KernelError
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.system import KernelItem, System
 
+PROGRAM = "wg"
 OTHER = "(another)"
 """What stands for the file of a key that is not the file's."""
 
@@ -130,6 +131,7 @@ class Wireguard(KernelItem):
 
     async def create(self, system: System) -> None:
         """Bring what WireGuard has to this, whatever it has."""
+        system.processes.require(PROGRAM)
         door = system.wireguards
         if self.generated:
             await door.generate(self.private_key)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_network
 
 from netnsmgr.errors import KernelError
-from netnsmgr.items.wireguard import PeerChange, PeerSeen, WireguardSeen
+from netnsmgr.items.wireguard import PROGRAM, PeerChange, PeerSeen, WireguardSeen
 from netnsmgr.kernel.key_files import fingerprint_of, generate, read_key
 
-PROGRAM = "wg"
 SECONDS = 5.0
 """How long ``wg`` may take; wireguard-go answers within milliseconds, unless it is stopped."""
 AT_ONCE = 200
@@ -175,8 +173,7 @@ async def _wg(*arguments: str, fds: Sequence[int] = ()) -> str:
             pass_fds=fds,
         )
     except FileNotFoundError as error:
-        assert shutil.which(PROGRAM) is None
-        raise KernelError("wg is not installed (netnsmgr doctor says how to get it)") from error
+        raise KernelError(f"{PROGRAM} is not installed") from error
     try:
         async with asyncio.timeout(SECONDS):
             out, errors = await process.communicate()

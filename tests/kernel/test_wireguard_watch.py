@@ -47,12 +47,18 @@ BIRTH = "nmw-agent.wg0"
 class Looped:
     """An agent's loop, without what it does besides: what is wanted, done, followed, told."""
 
-    def __init__(self, agent: Stage, *tunnels: dict[str, Any], names: dict[str, str]) -> None:
+    def __init__(self, agent: Stage, *tunnels: dict[str, Any], names: dict[str, str], six: bool) -> None:
         self.agent, self.names, self.errors = agent, names, [""]
         self.watch = WireguardWatch()
         self._wake = asyncio.Event()
         self.watch.changed = self._wake.set
-        spec = {"subnets": ["10.1.0.0/24"], "ports": ["eth0"], "vpn": {"wireguard": list(tunnels)}}
+        subnets = ["10.1.0.0/24", *(["fd01::/64"] if six else [])]
+        spec: dict[str, Any] = {
+            "subnets": subnets,
+            "ports": ["eth0"],
+            **({"ipv6": {"uplink": "nat66"}} if six else {}),
+            "vpn": {"wireguard": list(tunnels)},
+        }
         instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
         device = HEAD | {
             "kind": "Device",
@@ -112,9 +118,10 @@ class Looped:
 
 
 @asynccontextmanager
-async def looped(*tunnels: dict[str, Any], **names: str) -> AsyncIterator[Looped]:
+async def looped(*tunnels: dict[str, Any], six: bool = False, **names: str) -> AsyncIterator[Looped]:
     async with stage() as agent:
-        made = Looped(agent, *tunnels, names={k.replace("_", "."): v for k, v in names.items()})
+        made = Looped(agent, *tunnels, names={k.replace("_", "."): v for k, v in names.items()}, six=six)
+        agent.system.rtnl.ipv6 = six
         task = asyncio.create_task(made.run())
         try:
             yield made
@@ -292,3 +299,30 @@ async def test_a_changed_key_file() -> None:
             sh(f"umask 077; echo '{good}' >{psk}")
             await it.until(lambda: it.errors[-1] == "")
             assert Ref("wireguard", "wg0") in await it.agent.observe(*wireguard.items(await it.scope()))
+
+
+@isolated
+async def test_several_tunnels() -> None:
+    """Two tunnels of one instance to peers with keys and ports of their own, IPv4 and IPv6 inside and outside; each has its state."""
+    with wire():
+        one = far("one", "10.9.0.1/24", port=51820, peers=back(key("wg0")))
+        second = f"[Peer]\nPublicKey = {key('wg1')}\nAllowedIPs = fd09::2/128"
+        two = far("two", "fd09::1/64", port=51821, peers=second)
+        born(BIRTH)
+        born("nmw-agent.wg1")
+        wg1 = {
+            "name": "wg1",
+            "addresses": ["fd09::2/64"],
+            "privateKey": {"file": f"{KEYS}/wg1"},
+            "peers": [hub(two, f"[{FAR6}]:51821", allowedIps=["fd09::/64"], keepalive=25)],
+        }
+        async with looped(wg0(hub(one, f"{FAR4}:51820")), wg1, six=True) as it:
+            moved(BIRTH, "wg0")
+            it.wake()
+            await it.until(lambda: it.row["state"] == "up")
+            assert it.watch.reasons() == ["tunnel wg1: its interface is not there"]
+            moved("nmw-agent.wg1", "wg1")
+            it.wake()
+            await it.until(lambda: [row["state"] for row in it.watch.rows()] == ["up", "up"] and it.done)
+            assert [row["mtu"] for row in it.watch.rows()] == [1440, 1420]
+            sh("ping -c 1 -W 6 10.9.0.1; ping -c 1 -W 6 fd09::1")

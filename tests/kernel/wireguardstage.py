@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,15 @@ def born(birth: str, netns: str = "outer") -> None:
         ["ip", "netns", "exec", netns, "wireguard-go", "-f", birth],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "LOG_LEVEL": "silent"},
     )  # fmt: skip
-    until(lambda: Path(f"/run/wireguard/{birth}.sock").exists())
+    until(lambda: _listens(f"/run/wireguard/{birth}.sock"))
+
+
+def _listens(path: str) -> bool:
+    """Not only is there: ``wg`` removes a socket at which nobody listens yet."""
+    with socket.socket(socket.AF_UNIX) as asker, suppress(OSError):
+        asker.connect(path)
+        return True
+    return False
 
 
 def moved(birth: str, name: str, netns: str = "outer") -> str:
