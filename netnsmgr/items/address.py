@@ -58,5 +58,6 @@ class Address(KernelItem):
 
 
 def _stray(address: Address) -> bool:
-    # Each link has a link-local address of IPv6 by itself.
-    return address.link != "lo" and address.address.ip not in LINK_LOCAL
+    # Each link has a link-local address of IPv6 by itself.  On its TUN charon has the virtual ones: taken away before it has
+    # made use of them, they would keep a tunnel from coming up.
+    return address.link not in {"lo", "ipsec0"} and address.address.ip not in LINK_LOCAL

@@ -240,6 +240,7 @@ async def test_given_an_address_and_servers() -> None:
             (net,) = sa["child-sas"].values()
             assert net["local-ts"] == [b"10.99.0.7/32"]
             assert Path(ipsec.dns_file(wanted, "cloud1")).read_text().split() == ["10.20.0.53", "10.20.0.54"]
+            assert await agent.once(*items(wanted)) == []  # before anybody has told of it
             given = replace(wanted, vpn=replace(wanted.vpn, virtual=(ip_address("10.99.0.7"),)))
             await agent.once(*items(given))
             assert await agent.once(*items(given)) == []
