@@ -283,3 +283,21 @@ async def test_default_proposals_are_supported() -> None:
             }  # fmt: skip
             (listed,) = door.session.list_conns()
             assert set(listed["cloud1"]["children"]["net"]["local-ts"]) == {NEAR.encode()}
+
+
+@isolated
+async def test_answers_nobody_who_begins() -> None:
+    """charon's ports are open to applications, but only who was asked is answered: no new connection is begun from there."""
+    wanted = scope()
+    with surroundings(accepts(far_child(), more="remote_addrs = 169.254.100.1")):
+        async with stage() as agent:
+            await bring(agent, wanted)
+            door = Door(wanted)
+            door.load()
+            before = Path(ipsec.log_file(wanted)).read_text()
+            sh("ip -n cloud route add 169.254.100.0/31 via 198.51.100.254")
+            sh(
+                "timeout 20 swanctl --initiate --child net --timeout 2 --uri unix:///run/cloud/charon.vici || true"
+            )
+            assert not door.sas()
+            assert "IKE_SA" not in Path(ipsec.log_file(wanted)).read_text().removeprefix(before)

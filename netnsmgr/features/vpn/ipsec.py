@@ -2,7 +2,7 @@
 
 charon-systemd leaves no process id anywhere, stays in the foreground, and takes all it reads from the one file that
 STRONGSWAN_CONF names: nothing below /etc is looked at, neither strongswan.d nor swanctl.  Connections and secrets are
-told by its socket alone (VICI), so that the file has none.
+told by its socket alone (VICI), so that the file has none.  It answers nobody who begins: applications reach its ports, too.
 
 Packets get to it by the link `ipsec0`, with either backend: an xfrm link, behind which the kernel encrypts, or the TUN of
 charon's plugin kernel-libipsec, which comes and goes with charon.
@@ -128,6 +128,7 @@ def _configuration(scope: InstanceScope) -> str:
     return f"""# {scope.instance.name}
 {PROGRAM} {{
     load = {_PLUGINS.format(backend="" if kernel else "kernel-libipsec ")}
+    initiator_only = yes
     install_routes = no
     install_virtual_ip = {virtual}
     routing_table = {table}
