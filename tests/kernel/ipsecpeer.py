@@ -119,9 +119,10 @@ class Peer:
         text = SWANCTL.replace("@local@", local).replace("@remote@", remote).replace("@more@", more)
         text = text.replace("@children@", children).replace("@child@", child)
         secret = f'ike-device {{ secret = "{psk}"\n }}' if psk else ""
-        Path("/run/peer.swanctl").write_text(text.replace("@secrets@", secret))
+        Path("/run/swanctl").mkdir(exist_ok=True)
+        Path("/run/swanctl/swanctl.conf").write_text(text.replace("@secrets@", secret))
         # Not in this thread: the instance goes on meanwhile.
-        await asyncio.to_thread(swanctl, "--load-all", "--clear", "--file", "/run/peer.swanctl")
+        await asyncio.to_thread(swanctl, "--load-all", "--clear", "--file", "/run/swanctl/swanctl.conf")
 
     def log(self) -> str:
         return Path("/run/peer.log").read_text()
@@ -137,11 +138,13 @@ def swanctl(*arguments: str, check: bool = True) -> int:
     return done.returncode
 
 
-async def until(what: Callable[[], Any], words: str, timeout: float = 15.0) -> None:
+async def until(what: Callable[[], Any], words: str | Callable[[], str], timeout: float = 15.0) -> None:
     """Wait for it; the state of others has no event."""
     end = time.monotonic() + patient(timeout)
     while not what():
-        assert time.monotonic() < end, f"not within {timeout:g} s: {words}"
+        assert time.monotonic() < end, (
+            f"not within {timeout:g} s: {words if isinstance(words, str) else words()}"
+        )
         await asyncio.sleep(0.02)
 
 
@@ -204,13 +207,12 @@ class Instance:
     async def charon(self) -> None:
         """Start it unless it runs."""
         assert self._scope is not None
-        for wanted in ipsec.items(self._scope):
-            item = wanted
-            if isinstance(item, File):  # a minute of tests is long
-                item = replace(
-                    item, text=item.text.replace("retransmit_timeout = 2.0", "retransmit_timeout = 0.3")
-                )
-            if isinstance(item, Directory | File | Process):
+        for item in ipsec.items(self._scope):
+            if isinstance(item, File):
+                # A minute of tests is long.
+                text = item.text.replace("retransmit_timeout = 2.0", "retransmit_timeout = 0.3")
+                await replace(item, text=text).create(self._agent.system)
+            elif isinstance(item, Directory | Process):
                 await item.create(self._agent.system)
 
     def pid(self) -> int:
@@ -228,14 +230,16 @@ class Instance:
         return found
 
     async def up(self, name: str = "cloud1", timeout: float = 15.0) -> Document:
-        await until(lambda: self.row(name)["state"] == "up", f"{name} is up: {self.watch.reasons()}", timeout)
+        await until(
+            lambda: self.row(name)["state"] == "up", lambda: f"{name} is up: {self.watch.reasons()}", timeout
+        )
         sh("ip link set ipsec0 up; ip route replace 10.20.0.0/16 dev ipsec0 src 10.11.12.1")
         return self.row(name)
 
     async def says(self, words: str, timeout: float = 15.0) -> str:
         await until(
             lambda: any(words in reason for reason in self.watch.reasons()),
-            f"{words!r} in {self.watch.reasons()}",
+            lambda: f"{words!r} in {self.watch.reasons()}",
             timeout,
         )
         return next(reason for reason in self.watch.reasons() if words in reason)

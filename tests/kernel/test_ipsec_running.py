@@ -61,7 +61,7 @@ async def test_wrong_secret_then_the_right_one() -> None:
         said = await instance.says("authentication failed")
         assert said.startswith("tunnel cloud1: authentication failed: the other end does not accept us")
         assert "s3cret" not in said
-        assert instance.row()["state"] == "down"
+        await until(lambda: instance.row()["state"] == "down", "its attempt has ended")
         await asyncio.sleep(4)  # its pauses have grown
         secret("another")
         await instance.up(timeout=2)
@@ -130,6 +130,40 @@ async def test_silent_peer() -> None:
         await instance.says("other end does not answer", timeout=30)
         assert instance.row()["state"] == "connecting"
         sh("ip -n peer link set eth0 up")
+        await instance.up(timeout=20)
+
+
+@in_time
+async def test_other_address() -> None:
+    """The other end's name leads elsewhere: what waits for answers is begun anew, what is up stays as it is."""
+    async with ipsec_stage() as (instance, peer):
+        await peer.load()
+        nobody, right = (ip_address("192.0.2.99"),), (ip_address(PEER),)
+        wanted = scope(connection(remote="vpn.example.com", remoteAuth={"id": "cloud", "psk": {"file": PSK}}))
+        first, second = (
+            replace(wanted, vpn=replace(wanted.vpn, endpoints={"vpn.example.com": each}))
+            for each in (nobody, right)
+        )
+        await instance.follow(first)
+        await until(lambda: instance.row()["state"] == "connecting", "it is tried")
+        assert instance.row()["remoteAddress"] == "192.0.2.99"
+        await instance.follow(second)
+        await instance.up(timeout=3)
+        before = spis()
+        await instance.follow(first)
+        await asyncio.sleep(0.5)
+        assert spis() == before
+        assert instance.row()["remoteAddress"] == PEER
+
+
+@in_time
+async def test_several_addresses() -> None:
+    """Of a name with several addresses the next one is asked when one is silent."""
+    async with ipsec_stage() as (instance, peer):
+        await peer.load()
+        wanted = scope(connection(remote="vpn.example.com"))
+        both = (ip_address("192.0.2.99"), ip_address(PEER))
+        await instance.follow(replace(wanted, vpn=replace(wanted.vpn, endpoints={"vpn.example.com": both})))
         await instance.up(timeout=20)
 
 

@@ -87,7 +87,7 @@ _LINES: tuple[tuple[re.Pattern[str], int, str], ...] = tuple(
         (
             r"received AUTHENTICATION_FAILED notify",
             _PLAIN,
-            f"{_AUTH}: the other end does not accept us; check the secret or certificate and localAuth.id there and here",
+            f"{_AUTH}: the other end does not accept us; compare secret or certificates, and both ids (its log may say more)",
         ),
         # What both can.
         (
