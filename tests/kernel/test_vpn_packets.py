@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 
@@ -59,7 +58,7 @@ async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the
                 forged("cloud", "far", source, APP)
             forged("cloud", "far", "10.20.0.5", INNER)
             forged("cloud", "far", "10.20.0.7", APP)
-            await asyncio.sleep(0.1)
+            await heard.until(lambda each: each.src == "10.20.0.7")
             came = {each.src for each in heard.end() if each.way == "in" and each.secret}
             assert came == {"10.20.0.7"}
 
@@ -82,7 +81,8 @@ async def test_errors_go_where_they_belong() -> None:
                 stderr=-3,
             )
             by("app1", "sh -c 'ping -c 1 -W 1 -t 1 10.20.0.5 || :'")
-            await asyncio.sleep(0.1)
+            await outside.until(lambda each: each.protocol == 1)
+            await inside.until(lambda each: (each.protocol, each.src) == (1, GATEWAY))
             errors = [(each.dst, each.src) for each in outside.end() if each.protocol == 1]
             assert errors == [(NEIGHBOUR, INNER)]
             assert (APP, GATEWAY) in [(each.dst, each.src) for each in inside.end() if each.protocol == 1]
@@ -122,7 +122,11 @@ async def test_an_application_reaches_a_port_map_of_its_own_and_its_metadata() -
             settle()
             assert gets("app1", "http://203.0.113.1:8080/") == f"I am app, you are {OUTER}"
             assert gets("app1", f"http://{SERVER}/") == "I am server, you are 203.0.113.1"
-            told = gets("app1", "http://169.254.169.254/eve/v1/network.json", seconds=5)
+            url = "http://169.254.169.254/eve/v1/network.json"
+            # The service is a process that may still be starting.
+            told = by(
+                "app1", f"timeout 20 sh -c 'until curl -fsS -m 5 {url} 2>/dev/null; do sleep 0.05; done'"
+            )
             assert json.loads(told)["hostname"] == "app1"
 
 

@@ -6,10 +6,11 @@ The cloud and the site's neighbour have the same address (collision 3).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_interface
 from pathlib import Path
@@ -238,6 +239,8 @@ while True:
         continue
     dport = int.from_bytes(rest[2:4], "big") if proto in (6, 17) else rest[0] if proto in (1, 58) and rest else 0
     key = f"{direction} {src} {dst} {proto} {dport} {'SECRET' if b'SECRET' in data else ''}"
+    if key not in found:
+        print(key, flush=True)
     found[key] = found.get(key, 0) + 1
 packets, drops = __import__("struct").unpack("II", s.getsockopt(263, 6, 8))
 print(json.dumps({"found": found, "drops": drops}), flush=True)
@@ -249,7 +252,7 @@ class Seen:
 
     def __init__(self, key: str, count: int) -> None:
         self.way: Literal["in", "out"]
-        way, self.src, self.dst, proto, port, self.secret = key.split(" ")
+        way, self.src, self.dst, proto, port, self.secret = key.rstrip("\n").split(" ")
         self.way = "in" if way == "in" else "out"
         self.protocol, self.port, self.count = int(proto), int(port), count
 
@@ -262,11 +265,21 @@ class Capture:
 
     def __init__(self, netns: str = "device", link: str = "nm-agent") -> None:
         self._process = program(netns, sys.executable, "-IS", "-c", LISTEN, link, says="listening")
+        assert self._process.stdout is not None
+        self._lines = self._process.stdout
+        self._new: list[Seen] = []
+
+    async def until(self, wanted: Callable[[Seen], bool], seconds: float = 10.0) -> None:
+        """Wait for a packet that is ``wanted``, also one that came by already."""
+        async with asyncio.timeout(seconds):
+            while not any(map(wanted, self._new)):
+                self._new.append(Seen(await asyncio.to_thread(self._lines.readline), 1))
 
     def end(self) -> list[Seen]:
         """What came by; ``in``: from the instance."""
         self._process.terminate()
-        said, _ = self._process.communicate(timeout=10)
+        said = self._lines.read().splitlines()[-1]
+        self._process.wait()
         told_ = json.loads(said)
         assert told_["drops"] == 0
         return [Seen(key, count) for key, count in told_["found"].items()]

@@ -17,26 +17,25 @@ from a tunnel is neither.  What comes out of a tunnel has no address of the inst
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Network
 
-from netnsmgr.core.ip import VERSIONS, IPNetwork
+from netnsmgr.core.ip import LINK_LOCAL, VERSIONS, IPNetwork, Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.link import UPLINK, VPN
 from netnsmgr.features.nets import LinkEnds
+from netnsmgr.features.portmap import IP
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn.lanes import apart, links, of_version
 from netnsmgr.features.vpn.marks import IKE_MARK, OUTSIDE, OUTSIDE_MARK
 from netnsmgr.items.nft import NftTable
 
-IP = {4: "ip", 6: "ip6"}
 SENDER_MASK = 0x0000FFFF
 """Of a packet's mark: the interface that it came from (`features/acl/table`)."""
 ON_LINK = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, mld-listener-done, mld2-listener-report"
-NOBODYS = {
-    4: "127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3",
-    6: "::1, fe80::/10, ff00::/8",
-}
-"""What nobody beyond a tunnel has as its address."""
+NOBODYS: dict[Version, IPNetwork] = {4: IPv4Network("169.254.0.0/16"), 6: LINK_LOCAL}
+"""What nobody beyond a tunnel has as its address, or knows; loopback and multicast as a sender the kernel drops itself."""
+NEXT = "\n    "
 STOP = "counter name stopped drop"
 
 
@@ -46,30 +45,22 @@ def items(scope: InstanceScope) -> list[Item]:
     if vpn is None:
         return []
     tunnels = links(scope)
-    verdicts = {f'"{UPLINK}"': "goto from_outside"} | {f'"{each}"': "goto from_tunnel" for each in tunnels}
-    pairs = {
-        f'"{BRIDGE}" . "{BRIDGE}"': "accept",
-        f'"{BRIDGE}" . "{UPLINK}"': "goto leaving",
-        f'"{UPLINK}" . "{BRIDGE}"': "goto entering",
-    }
-    for each in tunnels:
-        pairs |= {f'"{BRIDGE}" . "{each}"': "accept", f'"{each}" . "{BRIDGE}"': "accept"}
     direct = vpn.rest == "direct"
     body = f"""
 counter stopped {{ }}
 chain arriving {{
-    type filter hook prerouting priority raw; policy accept;
-    iifname vmap {{ {_vmap(verdicts)} }}
+    type filter hook prerouting priority mangle; policy accept;
+    iifname "{BRIDGE}" goto from_apps{"".join(f'{NEXT}iifname "{each}" goto from_tunnel' for each in tunnels)}
+    iifname "{UPLINK}" goto from_outside
+}}
+chain from_apps {{
+    ct direction reply goto answers
 }}
 chain from_outside {{{_from_outside(scope.links)}
     icmpv6 type {{ {ON_LINK}, nd-router-advert, mld-listener-query }} accept
     {STOP}
 }}
 chain from_tunnel {{{_from_tunnel(scope)}
-}}
-chain marking {{
-    type filter hook prerouting priority mangle; policy accept;
-    iifname "{BRIDGE}" ct direction reply goto answers
 }}
 chain answers {{{_answers(scope.links, f"meta mark set meta mark and {SENDER_MASK:#010x} or {OUTSIDE:#010x} accept")}
 }}
@@ -81,10 +72,14 @@ chain own {{{_answers(scope.links, f"meta mark set {OUTSIDE_MARK:#010x} accept")
 }}
 chain forward {{
     type filter hook forward priority mangle - 10; policy accept;
-    iifname . oifname vmap {{ {_vmap(pairs)} }}
+    oifname "{UPLINK}" goto leaving
+    iifname "{UPLINK}" goto entering
+    oifname "{BRIDGE}" accept
+    iifname != "{BRIDGE}" {STOP}{"".join(f'{NEXT}oifname "{each}" accept' for each in tunnels)}
     {STOP}
 }}
 chain leaving {{
+    iifname != "{BRIDGE}" {STOP}
     ct direction reply goto answering{_seen_otherwise(scope.links) + _rest("daddr", vpn.networks) if direct else ""}
     {STOP}
 }}
@@ -95,6 +90,7 @@ chain back {{
     meta mark set meta mark and {SENDER_MASK:#010x} accept
 }}
 chain entering {{
+    oifname != "{BRIDGE}" {STOP}
     ct direction original accept{_rest("daddr", vpn.networks, "ct original ") if direct else ""}
     {STOP}
 }}
@@ -118,10 +114,6 @@ def frames(scope: InstanceScope) -> list[Item]:
     return items(scope)
 
 
-def _vmap(entries: dict[str, str]) -> str:
-    return ", ".join(f"{key} : {verdict}" for key, verdict in entries.items())
-
-
 def _from_outside(ends: Iterable[LinkEnds]) -> str:
     return "".join(
         f"\n    {IP[each.version]} saddr {each.outer} accept\n    {IP[each.version]} daddr {each.inner} accept"
@@ -132,17 +124,17 @@ def _from_outside(ends: Iterable[LinkEnds]) -> str:
 def _from_tunnel(scope: InstanceScope) -> str:
     text = ""
     for version in VERSIONS:
-        ends = [
-            str(end) for each in scope.links if each.version == version for end in (each.outer, each.inner)
-        ]
-        own = [str(net.subnet) for net in scope.nets if net.version == version]
-        # Of what overlaps nft makes one by itself only where it is told to.
-        text += f"\n    {IP[version]} saddr {{ {NOBODYS[version]} }} {STOP}"
-        if own:
-            text += f"\n    {IP[version]} saddr {{ {', '.join(own)} }} {STOP}"
-        if ends:
-            text += f"\n    {IP[version]} saddr {{ {', '.join(ends)} }} {STOP}"
-            text += f"\n    {IP[version]} daddr {{ {', '.join(ends)} }} {STOP}"
+        ip = IP[version]
+        ends = apart(
+            [
+                NOBODYS[version],
+                *(each.iface(each.inner).network for each in scope.links if each.version == version),
+            ]
+        )
+        subnets = apart([*ends, *(net.subnet for net in scope.nets if net.version == version)])
+        # One by one: they are few, and a lookup in a set of intervals costs more than three comparisons.
+        text += "".join(f"{NEXT}{ip} saddr {each} {STOP}" for each in subnets)
+        text += "".join(f"{NEXT}{ip} daddr {each} {STOP}" for each in ends)
     return text
 
 
