@@ -40,7 +40,7 @@ from tests.kernel.vpnstage import (
 )
 from tests.lab import isolated
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
 
 
 @isolated
@@ -131,7 +131,7 @@ async def test_nothing_leaves_in_clear_in_a_whole_life(rest: str) -> None:
             await asyncio.sleep(0.1)
             await agent.once()
             await asyncio.sleep(0.1)
-        assert sender.end() > 300
+        assert sender.end() > 30
         found = capture.end()
         left = [each for each in found if each.way == "in" and each.secret]
         if rest == "block":
@@ -202,7 +202,7 @@ async def test_a_way_out_made_by_somebody_else_leads_nowhere() -> None:
             sh(
                 f"dig +tries=1 +time=1 @{SERVER} one.example || :; dig +tries=1 +time=1 -b {INNER} @{SERVER} one.example || :"
             )
-            assert sender.end() > 100
+            assert sender.end() > 10
         left = [each for each in capture.end() if each.way == "in"]
         # Neighbour discovery, and reports of multicast listeners.
         assert {each.protocol for each in left} <= {0, 58}, left
