@@ -96,10 +96,6 @@ if [ -n "$ours" ] && command -v systemctl >/dev/null; then
     # unmasks them.
     systemctl mask $ours
 fi
-case "$missing " in *" charon-systemd "*)
-    # The same at its ports 500 and 4500: each instance has a charon of its own.
-    ! command -v systemctl >/dev/null || systemctl mask strongswan.service ;;
-esac
 apt-get install -y -q --no-install-recommends $missing </dev/null
 # Debian's profiles let them read nothing outside of /etc/unbound, /etc/strongswan.d and their like.
 allow() {
