@@ -12,7 +12,7 @@ from netnsmgr.items.wireguard import Peer, PeerSeen
 
 REJECT_AFTER = 180.0
 """Seconds for which a handshake is good (REJECT_AFTER_TIME)."""
-PATIENCE, LAST_PATIENCE = 15.0, 300.0
+PATIENCE, LAST_PATIENCE = 15.0, 120.0
 """Seconds until a peer that does not answer is looked for at its next address, or called again: three tries of WireGuard's
 at first (REKEY_TIMEOUT is 5 s), then more and more."""
 
