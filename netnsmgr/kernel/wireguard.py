@@ -148,7 +148,8 @@ def _words(peer: PeerChange, secret: int | None) -> list[str]:
 
 
 def _path(fd: int) -> str:
-    return f"/dev/fd/{fd}"
+    # /dev/fd is udev's, and a small /dev has none.
+    return f"/proc/self/fd/{fd}"
 
 
 @contextmanager
