@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -23,6 +23,8 @@ from netnsmgr.features.vpn import ipsec
 from netnsmgr.features.vpn.facts import VpnFacts
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.process import Process
+from netnsmgr.items.xfrm import XfrmLink
+from netnsmgr.kernel.backends import probe
 from tests.kernel.stage import Stage, sh, stage
 from tests.kernel.told import told
 from tests.lab.patience import patient
@@ -171,19 +173,17 @@ def secret(text: str, path: str = PSK) -> None:
     Path(f"{path}.new").rename(path)
 
 
-def scope(
-    *connections: Document, address: str = PEER, hosts: Sequence[str] = (), **spec: Any
-) -> InstanceScope:
+def scope(*connections: Document) -> InstanceScope:
     """What an instance with these connections is told."""
-    vpn = {"ipsec": list(connections)} | spec
+    vpn = {"ipsec": list(connections)}
     wanted = {"subnets": ["10.11.12.0/24"], "dhcp": {}, "ports": ["eth0"], "vpn": vpn}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": wanted}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
     link = LinkFacts(state="ready")
     made = told(device, instance, link=link)
     ends = (LinkEnds(ip_address(PEER), ip_address(OWN)),)
-    names = dict.fromkeys((each["remote"] for each in connections), (ip_address(address),))
-    return replace(made, links=ends, vpn=VpnFacts(esp="libipsec", endpoints=names))
+    names = dict.fromkeys((each["remote"] for each in connections), (ip_address(PEER),))
+    return replace(made, links=ends, vpn=VpnFacts(esp=probe()["esp"], endpoints=names))
 
 
 class Instance:
@@ -194,6 +194,7 @@ class Instance:
         self.watch = watch
         self.changes = 0
         self._scope: InstanceScope | None = None
+        self._linked = False
         watch.changed = self._count
 
     def _count(self) -> None:
@@ -212,7 +213,8 @@ class Instance:
                 # A minute of tests is long.
                 text = item.text.replace("retransmit_timeout = 2.0", "retransmit_timeout = 0.3")
                 await replace(item, text=text).create(self._agent.system)
-            elif isinstance(item, Directory | Process):
+            elif isinstance(item, Directory | Process) or (isinstance(item, XfrmLink) and not self._linked):
+                self._linked |= isinstance(item, XfrmLink)
                 await item.create(self._agent.system)
 
     def pid(self) -> int:

@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.root]
 in_time = partial(isolated, timeout=60.0)
 
 
+@pytest.mark.bothkernels
 @in_time
 async def test_established() -> None:
     """By PSK: the row tells what was agreed, and packets pass."""
@@ -50,6 +51,27 @@ async def test_established() -> None:
         assert row["established"] is not None
         assert "AES" in row["ike"]
         assert "AES" in child["esp"]
+
+
+@pytest.mark.bothkernels
+@in_time
+async def test_on_traffic() -> None:
+    """A child that begins with its first packet waits for it where the backend can, and else says that it does not."""
+    async with ipsec_stage() as (instance, peer):
+        await peer.load()
+        wanted = scope(connection(children=[child(start="traffic")]))
+        await instance.follow(wanted)
+        if wanted.vpn.esp == "libipsec":
+            row = await instance.up()
+            assert row["children"][0]["remark"] == "is up without traffic, too: libipsec cannot wait for it"
+            return
+        await until(lambda: instance.row()["state"] == "waiting", "it waits")
+        assert instance.watch.reasons() == []
+        sh("ip link set ipsec0 up; ip route replace 10.20.0.0/16 dev ipsec0 src 10.11.12.1")
+        ping()
+        row = await instance.up()
+        assert "remark" not in row["children"][0]
+        assert " 0% packet loss" in ping(5)
 
 
 @in_time
