@@ -93,7 +93,6 @@ async def test_errors_go_where_they_belong() -> None:
             ]
 
 
-@pytest.mark.bothkernels
 @isolated
 async def test_packets_of_exactly_the_size_pass_and_of_one_byte_more_are_told() -> None:
     """That may not be fragmented, there and back; TCP does not even try, in either direction."""
