@@ -12,7 +12,7 @@ from tests.scenarios.documents import app, device, instance, port
 from tests.scenarios.vpn import SUBNET, WIREGUARD, gateway, hub, ipsec, nothing_in_clear
 from tests.scenarios.world import World
 
-pytestmark = [pytest.mark.root, pytest.mark.bothkernels]
+pytestmark = pytest.mark.root
 
 FILE = """\
 # as wg-quick has it
