@@ -156,7 +156,7 @@ class WireguardWatch:
 
     async def _look(self) -> bool:
         """Look once; true if a tunnel is not as it was."""
-        scope = self._scope
+        scope, followed = self._scope, self._followed
         assert scope is not None
         there = dict(scope.vpn.links)
         now, wall = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
@@ -177,7 +177,7 @@ class WireguardWatch:
                 watch.look(peer, at, called=peer.public_key in called, now=now, wall=wall)
                 if watch.knock:
                     await self._wg.knock(want.door, peer.public_key, peer.keepalive)
-        if scope is not self._scope:
+        if followed is not self._followed:
             return True
         self._seen, self._watches = seen, watches
         return self._tell(now)
