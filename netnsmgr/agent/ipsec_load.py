@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 from netnsmgr.config.ipsec import IpsecConnection
@@ -41,6 +43,16 @@ def files(connection: IpsecConnection) -> tuple[str, ...]:
     auths = (connection.local_auth, connection.remote_auth)
     secrets = (secret.file for auth in auths for secret in (auth.psk, auth.private_key) if secret)
     return tuple(dict.fromkeys((*connections.certificates(connection), *secrets)))
+
+
+def addresses_in(path: str) -> tuple[str, ...]:
+    """Return the addresses that a file holds; what is none is left out, and so is all of a file that is not there."""
+    found = []
+    with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+        for word in file.read(4096).split():
+            with suppress(ValueError):
+                found.append(str(ip_address(word)))
+    return tuple(dict.fromkeys(found))
 
 
 def name_of(key: str) -> str:
@@ -129,7 +141,7 @@ async def _remove(vici: Vici, there: Iterable[str], keep: set[str], troubled: It
     kept = set(troubled)
     gone = [key for key in there if key not in keep and name_of(key) not in kept]
     for key in gone:
-        await vici.request("unload-conn", {"name": key})
+        await _forget(vici, "unload-conn", {"name": key})
     left = {key for said in await vici.listed("list-sas", "list-sa", {"noblock": "yes"}) for key in said}
     for key in left:
         if key not in keep and name_of(key) not in kept:
@@ -142,6 +154,11 @@ async def terminate(vici: Vici, key: str) -> None:
         await vici.request("terminate", {"ike": key, "force": "yes", "timeout": str(TERMINATE_MS)})
     except ViciError:
         return  # it has ended by itself
+
+
+async def _forget(vici: Vici, command: str, message: Mapping[str, str]) -> None:
+    with suppress(ViciError):  # somebody else was faster
+        await vici.request(command, message)
 
 
 async def _secrets(vici: Vici, ready: Iterable[Loadable], troubles: dict[str, str]) -> None:
@@ -166,7 +183,7 @@ async def _secrets(vici: Vici, ready: Iterable[Loadable], troubles: dict[str, st
             troubles[each.name] = str(error)
     for name in there - wanted:
         if name_of(name) not in troubles:
-            await vici.request("unload-shared", {"id": name})
+            await _forget(vici, "unload-shared", {"id": name})
     if not any(each.private_key and each.name in troubles for each in ready):
         for name in set((await vici.request("get-keys")).get("keys", ())) - keys:
-            await vici.request("unload-key", {"id": name})
+            await _forget(vici, "unload-key", {"id": name})

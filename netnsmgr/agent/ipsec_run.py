@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Any
 
 import structlog
 
-from netnsmgr.agent.ipsec_load import Loadable, load, loadable, name_of, terminate
+from netnsmgr.agent.ipsec_load import Loadable, addresses_in, load, loadable, name_of, terminate
 from netnsmgr.config.ipsec import IpsecConnection
 from netnsmgr.errors import KernelError
 from netnsmgr.features.scope import InstanceScope
@@ -35,6 +34,8 @@ STABLE_SECONDS = 10.0
 """After which a connection that was up is begun again without a pause."""
 KNOCK_FIRST, KNOCK_LAST = 0.05, 1.0
 """Seconds between attempts to reach charon, which says nothing when it begins to listen."""
+ODD_SECONDS = 10.0
+"""The same, after charon has said what nobody expects."""
 BYTES_SECONDS = 30.0
 """How old the counters may be that are shown: nothing else is asked for without an event."""
 BUSY_SECONDS = 5.0
@@ -156,7 +157,7 @@ class IpsecRun:
             except Exception as error:
                 # What another version of charon says is not ours to choose, and the instance goes on.
                 log.warning("IPsec", error=str(error), exc_info=not isinstance(error, KernelError))
-                pause = KNOCK_LAST
+                pause = ODD_SECONDS
             finally:
                 await vici.close()
             self._wake.clear()
@@ -195,14 +196,11 @@ class IpsecRun:
                     self._wake.set()
 
     def _note(self, course: Course, found: Trouble, attempt: str) -> None:
-        if (
-            course.trouble is not None
-            and attempt in ("", course.attempt)
-            and found.rank < course.trouble.rank
-        ):
+        before = course.trouble
+        if before is not None and attempt in ("", course.attempt) and found.rank < before.rank:
             return
         course.attempt = attempt or course.attempt
-        if course.trouble != found:
+        if before != found:
             course.trouble = found
             self._changed()
 
@@ -263,16 +261,8 @@ class IpsecRun:
     def _told(self, name: str) -> tuple[str, ...]:
         """Return the DNS servers that the other end has told; a file that is left of an earlier time says nothing."""
         assert self.scope is not None
-        if not any(
-            sa.alive and sa.virtual and any(child.up for child in sa.children) for sa in self.of(name)
-        ):
-            return ()
-        found = []
-        with suppress(OSError), open(dns_file(self.scope, name), encoding="ascii", errors="replace") as file:
-            for word in file.read(4096).split():
-                with suppress(ValueError):
-                    found.append(str(ip_address(word)))
-        return tuple(dict.fromkeys(found))
+        up = any(sa.alive and sa.virtual and any(each.up for each in sa.children) for sa in self.of(name))
+        return addresses_in(dns_file(self.scope, name)) if up else ()
 
     async def _tend(self, vici: Vici, each: IpsecConnection, ready: Loadable, now: float) -> float:
         """Begin what is not up and shall be; return when to look at it again."""
