@@ -41,7 +41,6 @@ from tests.lab import isolated
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.bothkernels,
     pytest.mark.skipif(shutil.which("charon-systemd") is None, reason="charon-systemd is not installed"),
 ]
 
@@ -56,6 +55,7 @@ def reached(address: str = BEHIND, size: int = 56) -> bool:
     return "1 received" in sh(f"ping -c 1 -W 5 -s {size} -I {GATEWAY} {address} || true")
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_carries_packets() -> None:
     """Two children of one connection carry packets; the second plan is empty, and nothing of it goes in clear."""
@@ -249,6 +249,7 @@ async def test_given_an_address_and_servers() -> None:
             assert "1 received" in sh(f"ping -c 1 -W 5 -I 10.99.0.7 {BEHIND}")
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_begins_with_traffic() -> None:
     """With the kernel's ESP a child with `start: traffic` begins with the first packet; libipsec says that it cannot."""

@@ -16,7 +16,6 @@ from tests.lab import isolated
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.bothkernels,
     pytest.mark.skipif(shutil.which("charon-systemd") is None, reason="charon-systemd is not installed"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
 ]

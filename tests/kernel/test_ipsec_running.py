@@ -53,7 +53,6 @@ async def test_established() -> None:
         assert "AES" in child["esp"]
 
 
-@pytest.mark.bothkernels
 @in_time
 async def test_on_traffic() -> None:
     """A child that begins with its first packet waits for it where the backend can, and else says that it does not."""

@@ -33,7 +33,6 @@ from tests.lab import isolated
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.bothkernels,
     pytest.mark.skipif(shutil.which("charon-systemd") is None, reason="charon-systemd is not installed"),
 ]
 SUITES = (
@@ -80,6 +79,7 @@ async def test_sizes_of_each_suite(remote: str) -> None:
             assert found == dict.fromkeys(SUITES, True)
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_the_links_mtu() -> None:
     """Over ports of 1380 bytes `ipsec0` takes what just fits in one packet outside, and refuses one more byte."""

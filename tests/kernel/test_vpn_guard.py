@@ -43,7 +43,6 @@ from tests.lab import isolated
 pytestmark = pytest.mark.root
 
 
-@pytest.mark.bothkernels
 @isolated
 async def test_an_application_reaches_the_tunnel_and_the_outside_reaches_the_application() -> None:
     """The same address is another host by the tunnel and by the device's port: each gets its own answers."""

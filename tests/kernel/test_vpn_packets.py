@@ -39,7 +39,6 @@ from tests.lab import isolated
 pytestmark = pytest.mark.root
 
 
-@pytest.mark.bothkernels
 @isolated
 async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the_device() -> None:
     """Packets with forged senders come to no application: by the device's link with an address of the tunnel's network,
@@ -64,7 +63,6 @@ async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the
             assert came == {"10.20.0.7"}
 
 
-@pytest.mark.bothkernels
 @isolated
 async def test_errors_go_where_they_belong() -> None:
     """What the instance itself has to say of a flow from outside leaves by the device's link, of one into the tunnel comes

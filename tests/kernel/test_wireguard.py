@@ -32,13 +32,14 @@ from tests.kernel.wireguardstage import (
 )
 from tests.lab import isolated
 
-pytestmark = [*needed, pytest.mark.bothkernels]
+pytestmark = needed
 
 
 def ping(address: str, *options: str) -> None:
     sh(f"ping -c 1 -W 6 {' '.join(options)} {address}")
 
 
+@pytest.mark.bothkernels
 @isolated
 async def test_reaches_a_plain_peer() -> None:
     """A handshake with a preshared key, IPv4 and IPv6 inside; the second plan is empty, also a restarted agent's."""

@@ -12,8 +12,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from netnsmgr.agent.wireguard import WireguardWatch
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.errors import KernelError
@@ -40,7 +38,7 @@ from tests.kernel.wireguardstage import (
 from tests.lab import isolated
 from tests.lab.patience import patient
 
-pytestmark = [*needed, pytest.mark.bothkernels]
+pytestmark = needed
 BIRTH = "nmw-agent.wg0"
 
 
