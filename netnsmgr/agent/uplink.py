@@ -14,6 +14,7 @@ from netnsmgr.agent.port_facts import PortWatch
 from netnsmgr.agent.port_rows import let_go, port_names, port_row
 from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
+from netnsmgr.agent.sources import Sources
 from netnsmgr.agent.status import complete, items_of, reasons
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS
@@ -45,6 +46,7 @@ class UplinkRole:
         self._ports = PortWatch(self.lease_dir, f"{run_dir}/instances/uplink")
         self._prefixes = PrefixMemory(f"{state_dir}/leases/uplink", f"{run_dir}/instances/uplink")
         self._far = far
+        self._sources = Sources()
         self._endpoints = Endpoints(f"{run_dir}/instances/uplink")
         self._forwarding = ForwardingMemory(f"{run_dir}/instances/uplink")
         self._waits: dict[str, str] = {}
@@ -99,6 +101,7 @@ class UplinkRole:
         awaited = frozenset(row.get("awaited", ()))
         self._scope = self._with_prefixes(replace(scope, awaited=awaited) if awaited else scope)
         self._endpoints.follow(self._scope)
+        self._sources.follow(self._scope)
         if self._far is not None:
             self._far.follow(tunnel_names(self._scope), self._endpoints.changed)
         self._intent = intent(self._scope)
@@ -157,6 +160,8 @@ class UplinkRole:
     def report(self, row: dict[str, Any], outcome: Outcome, *, busy: bool) -> list[tuple[str, str, Any]]:
         if self._scope is None:
             return []
+        if not busy:
+            self._sources.settled()
         scope = self._scope
         rows: list[tuple[str, str, Any]] = []
         if scope.device is not None:

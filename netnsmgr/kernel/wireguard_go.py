@@ -23,6 +23,7 @@ READY_SECONDS = 20.0
 """How long one that was started may take: a hundred at once, on a small machine, need some."""
 BOUND_SECONDS = 0.01
 """Between a socket's bind(2), which shows, and its listen(2), which does not."""
+ASKED_SECONDS = 2.0
 APPEARED = signal.SIGRTMIN + 1
 
 
@@ -122,3 +123,28 @@ class KernelWireguardGo:
         for entry in os.listdir(self._directory):
             if (changed := self._awaited.get(entry.removesuffix(SUFFIX))) is not None:
                 changed.set()
+
+
+async def forget_sources(name: str, peers: Collection[str]) -> None:
+    """Have the interface choose anew from where it sends to these peers (public keys in hexadecimal digits).
+
+    Their endpoints are set to what they are: with that it forgets what it has learnt of the way (wireguard-go's ``IpcSet``).
+    Raises ``OSError`` or ``EOFError`` where nobody answers.
+    """
+    async with asyncio.timeout(ASKED_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(f"{DIRECTORY}/{name}{SUFFIX}")
+        try:
+            writer.write(b"get=1\n\n")
+            said = (await reader.readuntil(b"\n\n")).decode()
+            peer, wanted = "", []
+            for line in said.splitlines():
+                word, _, value = line.partition("=")
+                if word == "public_key":
+                    peer = value
+                elif word == "endpoint" and peer in peers:
+                    wanted.append(f"public_key={peer}\nupdate_only=true\nendpoint={value}\n")
+            if wanted:
+                writer.write(f"set=1\n{''.join(wanted)}\n".encode())
+                await reader.readuntil(b"\n\n")
+        finally:
+            writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from typing import Any
 
@@ -120,3 +121,32 @@ def test_who_calls_is_answered_by_the_port_that_he_called() -> None:
             host.dhcp("eth0")
             assert host.http("http://192.168.0.1") == "I am cloud1, you are 10.9.0.2\n"
         assert elsewhere.stop() == []
+
+
+def test_the_cheapest_port_goes() -> None:
+    """What the tunnel sends takes the next port, and the first one again when it is back, as all of the instance does."""
+    with World(PORTS) as w:
+        cloud = Cloud(w.lab.holder, w.lab.gw, "cloud1")
+        (theirs, public), (ours, our_public) = keys(cloud), keys(cloud)
+        conf = f"[Interface]\nPrivateKey = {theirs}\nListenPort = 51820\n"
+        cloud.wireguard("wgp-hub", conf + OUR_PEER.format(public=our_public), ["10.9.0.1/24"])
+        wg0 = tunnel(w, ours, public, {"endpoint": f"{cloud.address}:51820", "keepalive": 1})
+        host = w.lab.app("app4")
+        w.apply(
+            device(port(0), port(1, cost=1), port(2, cost=20)),
+            instance("ni4", SUBNET, ports=["eth1", "eth2"], vpn={"wireguard": [wg0]}),
+            app("app4", "ni4"),
+        )
+        w.ready("ni4")
+        host.dhcp("eth0")
+
+        def passes(name: str) -> bool:
+            with w.lab.gw.capture(name, "udp port 51820") as capture:
+                reached = host.ping("192.168.0.1")
+            return reached and bool(capture.stop())
+
+        assert passes("eth1")
+        assert not passes("eth2")
+        for old, new, used in (("eth1", "away", "eth2"), ("away", "eth1", "eth1")):
+            w.lab.device.run(["sh", "-c", f"ip link set {old} down; ip link set {old} name {new}"])
+            w.eventually(functools.partial(passes, used), f"the tunnel goes by {used}", timeout=15)
