@@ -31,6 +31,7 @@ from netnsmgr.kernel.backends import probe
 from netnsmgr.kernel.namespace import enter
 from tests.kernel.stage import DIRECTORY, Stage, sh
 from tests.kernel.told import told
+from tests.lab.patience import patient
 
 HEAD = {"apiVersion": "netnsmgr/v1alpha1"}
 CLOUD, CLOUD6 = "198.51.100.1", "2001:db8::1"
@@ -238,7 +239,9 @@ class Door:
         try:
             said.extend(
                 each["msg"].decode()
-                for each in self.session.initiate({"child": child, "ike": ike, "timeout": "10000"})
+                for each in self.session.initiate(
+                    {"child": child, "ike": ike, "timeout": f"{patient(10.0) * 1000:.0f}"}
+                )
             )
         except Exception as error:
             error.add_note("\n".join(said))
@@ -250,7 +253,7 @@ class Door:
 
 def until(true: Any, seconds: float = 20.0) -> None:
     """Wait for something of which nobody tells."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)

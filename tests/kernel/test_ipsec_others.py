@@ -11,7 +11,7 @@ from vici.exception import CommandException
 
 from tests.kernel.ipsecstage import FAR, GATEWAY, Door, accepts, bring, far_child, scope, surroundings, tunnel
 from tests.kernel.stage import sh, stage
-from tests.kernel.test_ipsec import reached
+from tests.kernel.test_ipsec import lost, reached
 from tests.lab import isolated
 
 pytestmark = [
@@ -80,7 +80,7 @@ async def test_who_the_other_end_is(remote: dict[str, str], fault: str) -> None:
                 with pytest.raises(CommandException) as raised:
                     door.initiate()
                 assert fault in raised.value.__notes__[0], raised.value.__notes__[0]
-                assert not reached()
+                assert lost()
             else:
                 door.initiate()
                 assert reached()
