@@ -30,6 +30,7 @@ from tests.kernel.vpnstage import (
     app,
     document,
     gets,
+    isolated_long,
     items,
     program,
     put_tunnel,
@@ -38,12 +39,11 @@ from tests.kernel.vpnstage import (
     surroundings,
     take_tunnel,
 )
-from tests.lab import isolated
 
 pytestmark = pytest.mark.root
 
 
-@isolated
+@isolated_long
 async def test_an_application_reaches_the_tunnel_and_the_outside_reaches_the_application() -> None:
     """The same address is another host by the tunnel and by the device's port: each gets its own answers."""
     with surroundings():
@@ -65,7 +65,7 @@ async def test_an_application_reaches_the_tunnel_and_the_outside_reaches_the_app
 def moving_in(*, ipv6: bool = False) -> None:
     """Have the application take its addresses as soon as its interface is there, and send."""
     more = (
-        f"ip -6 address replace {APP6}/64 dev eth0; ip -6 route replace default via {GATEWAY6}"
+        f"ip -6 address replace {APP6}/64 dev eth0 nodad; ip -6 route replace default via {GATEWAY6}"
         if ipv6
         else ":"
     )
@@ -100,7 +100,7 @@ TARGETS = (
 
 
 @pytest.mark.parametrize("rest", ["block", "direct"])
-@isolated
+@isolated_long
 async def test_nothing_leaves_in_clear_in_a_whole_life(rest: str) -> None:
     """Made, without its tunnel, with other networks, by an agent that begins anew, and deleted, while the application
     sends; of an instance that has IPv6, too, though no tunnel is for it."""
@@ -142,7 +142,7 @@ async def test_nothing_leaves_in_clear_in_a_whole_life(rest: str) -> None:
         assert not [each for each in found if each.way == "in" and each.dst.startswith("10.20.")]
 
 
-@isolated
+@isolated_long
 async def test_what_began_in_clear_does_not_go_on() -> None:
     """An instance gets its VPN while flows of its application go by the device's port; then it loses it again."""
     apps = [app()]
@@ -182,7 +182,7 @@ async def test_what_began_in_clear_does_not_go_on() -> None:
         sender.end()
 
 
-@isolated
+@isolated_long
 async def test_a_way_out_made_by_somebody_else_leads_nowhere() -> None:
     """Routes that an operator, or a program in the namespace, adds: neither the application's packets nor the instance's
     own leave by them; of the instance's own not even those of sockets that are bound to the device's link."""

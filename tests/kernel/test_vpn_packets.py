@@ -26,6 +26,7 @@ from tests.kernel.vpnstage import (
     document,
     forged,
     gets,
+    isolated_long,
     items,
     names,
     put_tunnel,
@@ -34,12 +35,11 @@ from tests.kernel.vpnstage import (
     surroundings,
     take_tunnel,
 )
-from tests.lab import isolated
 
 pytestmark = pytest.mark.root
 
 
-@isolated
+@isolated_long
 async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the_device() -> None:
     """Packets with forged senders come to no application: by the device's link with an address of the tunnel's network,
     from the tunnel with one of the device, of the instance or of an application, also where a flow waits for an answer."""
@@ -63,7 +63,7 @@ async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the
             assert came == {"10.20.0.7"}
 
 
-@isolated
+@isolated_long
 async def test_errors_go_where_they_belong() -> None:
     """What the instance itself has to say of a flow from outside leaves by the device's link, of one into the tunnel comes
     to the application; both with the other end in the tunnel's network, also where marks are reflected."""
@@ -91,7 +91,7 @@ async def test_errors_go_where_they_belong() -> None:
             ]
 
 
-@isolated
+@isolated_long
 async def test_packets_of_exactly_the_size_pass_and_of_one_byte_more_are_told() -> None:
     """That may not be fragmented, there and back; TCP does not even try, in either direction."""
     with surroundings():
@@ -112,7 +112,7 @@ async def test_packets_of_exactly_the_size_pass_and_of_one_byte_more_are_told() 
             assert int(sizes) in {MTU - 40, MTU - 52}
 
 
-@isolated
+@isolated_long
 async def test_an_application_reaches_a_port_map_of_its_own_and_its_metadata() -> None:
     """Around the tunnel where `rest` lets it; marks of metadata's connections are no ways."""
     with surroundings():
@@ -130,7 +130,7 @@ async def test_an_application_reaches_a_port_map_of_its_own_and_its_metadata() -
             assert json.loads(told)["hostname"] == "app1"
 
 
-@isolated
+@isolated_long
 async def test_names_are_asked_for_through_the_tunnel_or_not_at_all() -> None:
     """The servers of the device's ports are not asked, nor is one by another way while the tunnel is away."""
     servers = ("10.20.0.53",)
@@ -179,7 +179,7 @@ async def test_names_are_asked_for_through_the_tunnel_or_not_at_all() -> None:
             each.kill()
 
 
-@isolated
+@isolated_long
 async def test_a_tunnel_s_other_end_finds_applications_and_the_instance() -> None:
     """It may ask whether the instance is there, and what the application's list lets in; nothing else."""
     with surroundings():

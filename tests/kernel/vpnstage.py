@@ -7,6 +7,7 @@ The cloud and the site's neighbour have the same address (collision 3).
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from netnsmgr.items.link import ExternalLink, LinkUp
 from netnsmgr.items.sysctl import Sysctl
 from tests.kernel.stage import DIRECTORY, sh
 from tests.kernel.told import told
+from tests.lab import isolated
 from tests.lab.site import WEB
 
 Document = dict[str, Any]
@@ -42,6 +44,8 @@ SERVER6, CLOUD6 = "2001:db8:1::80", "fd00:20::5"
 OURS = "10.9.0.2"
 GATEWAY, APP, GATEWAY6, APP6 = "10.11.12.1", "10.11.12.10", "fd00:11:12::1", "fd00:11:12::10"
 MTU = 1420
+isolated_long = functools.partial(isolated, timeout=120.0)
+"""For many passes of an agent, on a machine that others use, too."""
 
 
 def document(
@@ -143,15 +147,15 @@ def surroundings() -> Iterator[None]:
     done
     ip -n device link add nm-agent type veth peer name uplink netns $$
     ip -n device link add eth0 type veth peer name eth0 netns site
-    ip -n device address add {OUTER}/31 dev nm-agent; ip -n device address add {OUTER6}/127 dev nm-agent
+    ip -n device address add {OUTER}/31 dev nm-agent; ip -n device address add {OUTER6}/127 dev nm-agent nodad
     ip -n device link set nm-agent up
-    ip -n device address add {DEVICE}/24 dev eth0; ip -n device address add 2001:db8:1::1/64 dev eth0
+    ip -n device address add {DEVICE}/24 dev eth0; ip -n device address add 2001:db8:1::1/64 dev eth0 nodad
     ip -n device link set eth0 up
     ip -n device route add 10.11.12.0/24 via {INNER} src {OUTER}
     ip -n device -6 route add fd00:11:12::/64 via {INNER6} src {OUTER6}
     ip netns exec device sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
     ip -n site address add {NEIGHBOUR}/24 dev eth0; ip -n site address add {SERVER}/24 dev eth0
-    ip -n site address add {SERVER6}/64 dev eth0; ip -n site link set eth0 up
+    ip -n site address add {SERVER6}/64 dev eth0 nodad; ip -n site link set eth0 up
     ip -n device address add 203.0.113.1/24 dev eth0
     ip -n site route add default via {DEVICE}; ip -n site -6 route add default via 2001:db8:1::1
     ip -n cloud address add 10.20.0.5/32 dev lo; ip -n cloud address add {CLOUD6}/128 dev lo
@@ -199,7 +203,7 @@ def settle(*, ipv6: bool = False) -> None:
     ip -n app1 route replace default via {GATEWAY}""")
     if ipv6:
         sh(
-            f"ip -n app1 -6 address replace {APP6}/64 dev eth0; ip -n app1 -6 route replace default via {GATEWAY6}"
+            f"ip -n app1 -6 address replace {APP6}/64 dev eth0 nodad; ip -n app1 -6 route replace default via {GATEWAY6}"
         )
 
 

@@ -46,6 +46,12 @@ def items(scope: InstanceScope) -> list[Item]:
         return []
     tunnels = links(scope)
     direct = vpn.rest == "direct"
+    # First, as they have the most packets, and each comparison of a link's name counts.
+    carried = [
+        f'iifname "{one}" oifname "{other}" accept'
+        for each in tunnels
+        for one, other in ((each, BRIDGE), (BRIDGE, each))
+    ]
     body = f"""
 counter stopped {{ }}
 chain arriving {{
@@ -72,14 +78,13 @@ chain own {{{_answers(scope.links, f"meta mark set {OUTSIDE_MARK:#010x} accept")
 }}
 chain forward {{
     type filter hook forward priority mangle - 10; policy accept;
-    oifname "{UPLINK}" goto leaving
-    iifname "{UPLINK}" goto entering
-    oifname "{BRIDGE}" accept
-    iifname != "{BRIDGE}" {STOP}{"".join(f'{NEXT}oifname "{each}" accept' for each in tunnels)}
+    {NEXT.join(carried)}
+    iifname "{BRIDGE}" oifname "{UPLINK}" goto leaving
+    iifname "{UPLINK}" oifname "{BRIDGE}" goto entering
+    iifname "{BRIDGE}" oifname "{BRIDGE}" accept
     {STOP}
 }}
 chain leaving {{
-    iifname != "{BRIDGE}" {STOP}
     ct direction reply goto answering{_seen_otherwise(scope.links) + _rest("daddr", vpn.networks) if direct else ""}
     {STOP}
 }}
@@ -90,7 +95,6 @@ chain back {{
     meta mark set meta mark and {SENDER_MASK:#010x} accept
 }}
 chain entering {{
-    oifname != "{BRIDGE}" {STOP}
     ct direction original accept{_rest("daddr", vpn.networks, "ct original ") if direct else ""}
     {STOP}
 }}
@@ -131,6 +135,8 @@ def _from_tunnel(scope: InstanceScope) -> str:
                 *(each.iface(each.inner).network for each in scope.links if each.version == version),
             ]
         )
+        if version == 6:
+            text += f"{NEXT}meta nfproto ipv4 accept"
         subnets = apart([*ends, *(net.subnet for net in scope.nets if net.version == version)])
         # One by one: they are few, and a lookup in a set of intervals costs more than three comparisons.
         text += "".join(f"{NEXT}{ip} saddr {each} {STOP}" for each in subnets)
