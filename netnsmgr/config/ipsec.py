@@ -61,7 +61,8 @@ class IpsecChild(Model):
     remote: Annotated[tuple[Network, ...], Field(min_length=1)] = Field(
         examples=[["10.20.0.0/24"], ["0.0.0.0/0"]]
     )
-    """Networks of the other end (traffic selectors). What goes there is encrypted or does not leave."""
+    """Networks of the other end (traffic selectors). What goes there, or to `routes` where they are narrower, is encrypted or
+    does not leave."""
 
     routes: tuple[Network, ...] | None = Field(default=None, examples=[["10.20.0.0/24"]])
     """With wide selectors, which networks are led into the tunnel ("route-based"). Default: `remote`."""
