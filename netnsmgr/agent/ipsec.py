@@ -75,7 +75,7 @@ class IpsecWatch:
         return [
             f"tunnel {each.name}: {run.words(each.name) if run.known else 'charon does not answer yet'}"
             for each in run.wanted
-            if missing(run.begun(each), run.of(each.name))
+            if missing(run.begun(each), run.of(each.name)) or not run.loaded(each.name)
         ]
 
     def close(self) -> None:

@@ -93,6 +93,11 @@ class IpsecRun:
         assert self.scope is not None
         return [child.name for child in connection.children if not on_traffic(self.scope, child)]
 
+    def loaded(self, name: str) -> bool:
+        """Say whether charon knows a connection, and so begins what begins with traffic."""
+        ready = self._ready.get(name)
+        return self.known and ready is not None and not ready.trouble
+
     def words(self, name: str) -> str:
         """Say why a connection is not up."""
         course = self._courses.get(name)
@@ -125,13 +130,14 @@ class IpsecRun:
 
     def _row(self, connection: IpsecConnection) -> dict[str, Any]:
         assert self.scope is not None
-        name, begun = connection.name, self.begun(connection)
+        name = connection.name
+        waiting = {child.name for child in connection.children} - set(self.begun(connection))
         course, ready = self._courses.get(name), self._ready.get(name)
         return row(
             connection,
             self.of(name),
             backend=self.scope.vpn.esp,
-            waiting=frozenset(child.name for child in connection.children if child.name not in begun),
+            waiting=frozenset(waiting if self.loaded(name) else ()),
             trouble=course.trouble.words if course is not None and course.trouble else "",
             address=ready.remote if ready is not None else "",
             dns=self.dns.get(name, ()),
@@ -183,12 +189,10 @@ class IpsecRun:
             self._dirty = True
             self._wake.set()
         found = ipsec_errors.read(line)
-        if found is None:
-            return
-        for name, course in self._courses.items():
+        for name, course in self._courses.items() if found is not None else ():
             ready = self._ready.get(name)
             # The socket's errors are told without saying whose packet it was.
-            if course.up is None and ready is not None and key in ("", ready.key):
+            if found and course.up is None and ready is not None and key in ("", ready.key):
                 self._note(course, found, said.get("ikesa-uniqueid", ""))
                 if key and ipsec_errors.silent(line):
                     course.attempt, course.turn = "", course.turn + 1
@@ -242,7 +246,7 @@ class IpsecRun:
         for name, course in self._courses.items():
             if name in troubles:
                 course.trouble = Trouble(troubles[name], ipsec_errors.HIGHEST)
-            elif course.trouble is not None and course.trouble.rank == ipsec_errors.HIGHEST:
+            elif course.trouble and course.trouble.rank == ipsec_errors.HIGHEST:
                 course.trouble = None
         self._dirty = True
         self._changed()

@@ -67,7 +67,7 @@ async def test_on_traffic() -> None:
         await until(lambda: instance.row()["state"] == "waiting", "it waits")
         assert instance.watch.reasons() == []
         sh("ip link set ipsec0 up; ip route replace 10.20.0.0/16 dev ipsec0 src 10.11.12.1")
-        ping()
+        await asyncio.to_thread(ping)
         row = await instance.up()
         assert "remark" not in row["children"][0]
         assert " 0% packet loss" in ping(5)

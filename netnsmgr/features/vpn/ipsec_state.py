@@ -186,7 +186,7 @@ def _child_row(
         state = "waiting" if child.name in waiting else "down"
     remark = (
         "is up without traffic, too: libipsec cannot wait for it"
-        if child.start == "traffic" and not waiting
+        if child.start == "traffic" and backend == "libipsec"
         else ""
     )
     return {
