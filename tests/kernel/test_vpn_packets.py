@@ -64,6 +64,28 @@ async def test_nobody_outside_answers_for_the_tunnel_and_nobody_beyond_it_is_the
 
 
 @isolated_long
+async def test_an_application_that_poses_as_others_has_nobody_answer_outside() -> None:
+    """Without anti-spoofing it may say that it is somebody in the tunnel's network, or the device: neither the instance nor
+    another application answers that by the device's link, also where a port map would."""
+    with surroundings():
+        capture = Capture()
+        async with stage() as agent:
+            put_tunnel()
+            posing = app(PORT_MAP)
+            posing["spec"]["interfaces"][0]["antiSpoofing"] = False
+            await agent.bring(*items(scope(document(), [posing])))
+            settle()
+            by("app1", "ip address add 10.20.0.9/32 dev lo")
+            by("app1", f"ip address add {OUTER}/32 dev lo")
+            for source in ("10.20.0.9", OUTER):
+                for target in (INNER, GATEWAY):
+                    by("app1", f"sh -c 'ping -c 1 -W 1 -I {source} {target} || :'")
+            by("app1", f"ping -c 1 -W 5 {GATEWAY}")
+            assert gets("app1", "http://10.20.0.5/") == "I am cloud, you are 10.9.0.2"
+        assert not [each for each in capture.end() if each.way == "in" and each.protocol == 1]
+
+
+@isolated_long
 async def test_errors_go_where_they_belong() -> None:
     """What the instance itself has to say of a flow from outside leaves by the device's link, of one into the tunnel comes
     to the application; both with the other end in the tunnel's network, also where marks are reflected."""

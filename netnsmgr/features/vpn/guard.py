@@ -11,7 +11,8 @@ and it is there before any way out and after the last.  Two hooks decide, and al
   marked or translated, and so led elsewhere.
 
 What comes in by `uplink` is for the instance's own end of the link or comes from the device: what pretends to be an answer
-from a tunnel is neither.  What comes out of a tunnel has no address of the instance as its sender.
+from a tunnel is neither.  What comes out of a tunnel has no address of the instance as its sender.  No application begins a
+flow that looks as one from `uplink`: the answer to it would leave there, for whomever the application says that it is.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ chain arriving {{
     iifname "{UPLINK}" goto from_outside
 }}
 chain from_apps {{
-    ct direction reply goto answers
+    ct direction reply goto answers{_posing(scope.links)}
 }}
 chain from_outside {{{_from_outside(scope.links)}
     icmpv6 type {{ {ON_LINK}, nd-router-advert, mld-listener-query }} accept
@@ -121,6 +122,13 @@ def frames(scope: InstanceScope) -> list[Item]:
 def _from_outside(ends: Iterable[LinkEnds]) -> str:
     return "".join(
         f"\n    {IP[each.version]} saddr {each.outer} accept\n    {IP[each.version]} daddr {each.inner} accept"
+        for each in ends
+    )
+
+
+def _posing(ends: Iterable[LinkEnds]) -> str:
+    return "".join(
+        f"{NEXT}{IP[each.version]} daddr {each.inner} {STOP}{NEXT}{IP[each.version]} saddr {each.outer} {STOP}"
         for each in ends
     )
 
