@@ -34,6 +34,12 @@ class Vpn(Model):
         return tuple(dict.fromkeys(found))
 
     @property
+    def kept(self) -> tuple[IPNetwork, ...]:
+        """What never leaves in clear: what is led into tunnels, and the networks that tunnels themselves are in."""
+        own = [address.network for tunnel in self.wireguard for address in tunnel.addresses]
+        return tuple(dict.fromkeys([*self.networks, *own]))
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """The other ends' names or addresses, as written, each once."""
         found = [peer.endpoint.host for tunnel in self.wireguard for peer in tunnel.peers if peer.endpoint]

@@ -22,6 +22,10 @@ def leave(site: Site, answer: Answer, scope: InstanceScope, own: IPAddress | Non
     if vpn is None:
         return False
     found = tunnels.into(scope, to)
+    if found is None and any(to in each for each in vpn.kept):
+        answer.reason = f"{to} is in the network of a tunnel of {network}, and no peer's: it is dropped"
+        answer.go(Hop(f"instance {network}", answer.reason))
+        return True
     if found is None and vpn.rest == "direct":
         answer.notes.append(f"{to} is for no tunnel of {network}, and leaves in clear (vpn.rest: direct)")
         return False

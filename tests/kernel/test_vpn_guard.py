@@ -143,6 +143,21 @@ async def test_nothing_leaves_in_clear_in_a_whole_life(rest: str) -> None:
 
 
 @isolated_long
+async def test_the_tunnel_s_own_network_does_not_leave_without_its_link() -> None:
+    """With `rest: direct`, too, and where no peer has an address asked for: the link leads there while it is there."""
+    with surroundings():
+        capture = Capture()
+        async with stage() as agent:
+            await agent.once(*items(scope(document(rest="direct"), [app()])))
+            settle()
+            sender = Sender("10.9.0.7#9", f"{SERVER}#9")
+            await capture.until(lambda each: each.way == "in" and each.dst == SERVER)
+            await asyncio.sleep(0.2)
+            assert sender.end() > 1
+        assert not [each for each in capture.end() if each.dst.startswith("10.9.0.")]
+
+
+@isolated_long
 async def test_what_began_in_clear_does_not_go_on() -> None:
     """An instance gets its VPN while flows of its application go by the device's port; then it loses it again."""
     apps = [app()]

@@ -86,7 +86,7 @@ chain forward {{
     {STOP}
 }}
 chain leaving {{
-    ct direction reply goto answering{_seen_otherwise(scope.links) + _rest("daddr", vpn.networks) if direct else ""}
+    ct direction reply goto answering{_seen_otherwise(scope.links) + _rest("daddr", vpn.kept) if direct else ""}
     {STOP}
 }}
 chain answering {{{_answers(scope.links, "goto back")}
@@ -96,7 +96,7 @@ chain back {{
     meta mark set meta mark and {SENDER_MASK:#010x} accept
 }}
 chain entering {{
-    ct direction original accept{_rest("daddr", vpn.networks, "ct original ") if direct else ""}
+    ct direction original accept{_rest("daddr", vpn.kept, "ct original ") if direct else ""}
     {STOP}
 }}
 chain last {{

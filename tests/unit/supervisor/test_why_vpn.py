@@ -133,6 +133,13 @@ def test_for_no_tunnel() -> None:
     assert found["notes"] == ["8.8.8.8 is for no tunnel of ni4, and leaves in clear (vpn.rest: direct)"]
 
 
+def test_in_the_tunnel_s_own_network_there_is_nobody() -> None:
+    """It goes into the link, which has no peer for it, and does not leave in clear while there is none."""
+    told = ask(site({"wireguard": [WG0], "rest": "direct"}), "10.9.0.7")
+    assert not told["allowed"]
+    assert told["reason"] == "10.9.0.7 is in the network of a tunnel of ni4, and no peer's: it is dropped"
+
+
 def test_the_list_comes_first() -> None:
     """Row 18: what the list drops goes nowhere."""
     found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [UP]}), "192.168.0.1", 22)
