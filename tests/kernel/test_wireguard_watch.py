@@ -170,9 +170,9 @@ async def test_up_without_traffic() -> None:
                 f"{FAR4}:51820",
                 True,
             )
-            assert (it.row["mtu"], it.row["publicKey"]) == (1440, sh(f"wg pubkey <{KEYS}/wg0"))
+            assert (it.row["mtu"], it.row["publicKey"]) == (1436, sh(f"wg pubkey <{KEYS}/wg0"))
             assert it.watch.reasons() == []
-            assert Path("/sys/class/net/wg0/mtu").read_text() == "1440\n"
+            assert Path("/sys/class/net/wg0/mtu").read_text() == "1436\n"
             passes = it.passes
             await asyncio.sleep(3)
             assert it.passes - passes <= 1
@@ -322,5 +322,5 @@ async def test_several_tunnels() -> None:
             moved("nmw-agent.wg1", "wg1")
             it.wake()
             await it.until(lambda: [row["state"] for row in it.watch.rows()] == ["up", "up"] and it.done)
-            assert [row["mtu"] for row in it.watch.rows()] == [1440, 1420]
+            assert [row["mtu"] for row in it.watch.rows()] == [1436, 1420]
             sh("ping -c 1 -W 6 10.9.0.1; ping -c 1 -W 6 fd09::1")

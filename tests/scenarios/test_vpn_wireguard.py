@@ -58,3 +58,22 @@ def test_killed() -> None:
             w.command("delete", "app", "app4")
             w.command("delete", "ni", "ni4")
             pings.stop()
+
+
+@pytest.mark.bothkernels
+def test_the_largest_packets_leave_whole() -> None:
+    """What fills the tunnel's MTU is one packet outside, with whatever is added to it; one byte more is told."""
+    with World(PORTS) as w:
+        cloud, public, own = hub(w)
+        host = w.lab.app("app4")
+        w.apply(device(port(0), port(1)), wireguard(w, "ni4", "eth1", cloud, public, own), app("app4", "ni4"))
+        w.ready("ni4")
+        host.dhcp("eth0")
+        mtu = w.instance("ni4")["vpn"]["wireguard"][0]["mtu"]
+        cloud.run(["ip", "link", "set", "wgp-hub", "mtu", str(mtu)])
+        with w.lab.gw.capture("eth1", "src host 192.168.1.2 and ip[6:2] & 0x3fff != 0") as fragments:
+            ping = ["ping", "-n", "-c", "1", "-W", "5", "-M", "do", "192.168.0.1", "-s"]
+            for size in range(mtu - 32, mtu + 1):
+                host.run([*ping, str(size - 28)])
+            assert host.run([*ping, str(mtu - 27)], check=False).returncode
+        assert fragments.stop() == []

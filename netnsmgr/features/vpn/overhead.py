@@ -13,6 +13,8 @@ IP_HEADER: dict[Version, int] = {4: 20, 6: 40}
 UDP_HEADER = 8
 WIREGUARD = 32
 """Header of a data message (type, receiver, counter: 16 bytes) and its authentication (16)."""
+WIREGUARD_PADDING, WIREGUARD_GO_BIRTH = 16, 1420
+"""What data messages are padded to, and the MTU of each TUN that wireguard-go makes (``DefaultMTU``)."""
 ESP_HEADER = 8
 """SPI and sequence number (RFC 4303, 2)."""
 ESP_TRAILER = 2
@@ -52,6 +54,16 @@ def wireguard_mtu(outer: int, endpoints: Iterable[IPAddress]) -> int:
     versions = {endpoint.version for endpoint in endpoints}
     header = IP_HEADER[4] if versions == {4} else IP_HEADER[6]
     return outer - header - UDP_HEADER - WIREGUARD
+
+
+def wireguard_go_mtu(most: int) -> int:
+    """Return the MTU with which wireguard-go sends nothing larger than with ``most`` it should, in bytes.
+
+    It pads as if its link still had the MTU of its birth, as nobody tells it of changes in another namespace: what is
+    longer by as many 16 bytes as begin after each of those (``calculatePaddingSize``, device/send.go).
+    """
+    units, rest = divmod(most, WIREGUARD_GO_BIRTH)
+    return units * WIREGUARD_GO_BIRTH + rest - rest % WIREGUARD_PADDING
 
 
 def esp_mtu(outer: int, proposals: Iterable[str], version: Version) -> int:

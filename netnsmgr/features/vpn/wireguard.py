@@ -11,11 +11,12 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.core.linkname import birth_name
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn.marks import WIREGUARD_MARK_BASE
-from netnsmgr.features.vpn.overhead import wireguard_mtu
+from netnsmgr.features.vpn.overhead import wireguard_go_mtu, wireguard_mtu
 from netnsmgr.items.address import Address
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import ExternalLink, LinkUp
 from netnsmgr.items.sysctl import Sysctl
+from netnsmgr.items.tunnel import GO
 from netnsmgr.items.wireguard import Peer, Wireguard
 
 KERNEL = "kernel"
@@ -110,4 +111,5 @@ def mtu(scope: InstanceScope, tunnel: WireguardTunnel) -> int:
     if tunnel.mtu is not None:
         return tunnel.mtu
     known = [addresses_of(scope, peer) for peer in tunnel.peers]
-    return wireguard_mtu(scope.link.mtu, [each for found in known for each in found] if all(known) else ())
+    most = wireguard_mtu(scope.link.mtu, [each for found in known for each in found] if all(known) else ())
+    return wireguard_go_mtu(most) if scope.vpn.wireguard == GO else most

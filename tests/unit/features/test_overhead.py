@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from netnsmgr.config.ipsec import ESP_PROPOSALS
-from netnsmgr.features.vpn.overhead import esp_mtu, wireguard_mtu
+from netnsmgr.features.vpn.overhead import esp_mtu, wireguard_go_mtu, wireguard_mtu
 
 V4, V6 = ip_address("198.51.100.1"), ip_address("2001:db8::1")
 
@@ -18,6 +18,22 @@ V4, V6 = ip_address("198.51.100.1"), ip_address("2001:db8::1")
 def test_wireguard(endpoints: list[object], mtu: int) -> None:
     """The larger of both headers counts, and where nothing is known."""
     assert wireguard_mtu(1500, endpoints) == mtu  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("most", "mtu"), [(1440, 1436), (1420, 1420), (1432, 1420), (1412, 1408), (1340, 1328), (8940, 8936)]
+)
+def test_wireguard_go(most: int, mtu: int) -> None:
+    """No packet that fits is padded beyond what the kernel's largest one takes, and the next larger one would be."""
+
+    def padded(size: int) -> int:
+        # As calculatePaddingSize of wireguard-go has it, with the MTU of its link's birth.
+        last = size % 1420 if size > 1420 else size
+        return size - last + min(-(-last // 16) * 16, 1420)
+
+    assert wireguard_go_mtu(most) == mtu
+    assert max(padded(size) for size in range(1, mtu + 1)) <= most
+    assert mtu == most or padded(mtu + 1) > most
 
 
 @pytest.mark.parametrize(
