@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import vpn_facts
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.vpn.facts import VpnFacts
+from netnsmgr.features.vpn.facts import COSTS, VpnFacts
 from netnsmgr.items.system import LinkInfo
 
 
@@ -71,9 +71,12 @@ class VpnWatch:
 
     def row(self, scope: InstanceScope) -> dict[str, Any]:
         """Return what is told of the tunnels; nothing of an instance without."""
-        if scope.instance.spec.vpn is None:
+        vpn = scope.instance.spec.vpn
+        if vpn is None:
             return {}
-        return {"vpn": {name: each.rows() for name, each in self._kinds.items()}}
+        cost = COSTS.get(scope.vpn.esp if vpn.ipsec else scope.vpn.wireguard)
+        rows = {name: each.rows() for name, each in self._kinds.items()}
+        return {"vpn": rows | ({"cost": cost} if cost else {})}
 
     def reasons(self, scope: InstanceScope) -> list[str]:
         """Say what is the matter with tunnels that shall be up."""

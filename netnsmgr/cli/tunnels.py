@@ -34,6 +34,8 @@ def described(row: Row) -> Iterator[str]:
         yield from _wireguard(each)
     for each in vpn.get("ipsec") or ():
         yield from _ipsec(each)
+    if vpn.get("cost"):
+        yield f"cost: {vpn['cost']}"
 
 
 def _wireguard(tunnel: Row) -> Iterator[str]:

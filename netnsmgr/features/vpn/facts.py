@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 from netnsmgr.core.ip import IPAddress
 
+COSTS = {
+    "wireguard-go": "packets are encrypted outside of the kernel: more processor time for each, and some 4 MiB for each tunnel",
+    "libipsec": "packets are encrypted outside of the kernel: more processor time for each, none larger than 1400 bytes",
+}
+"""What a backend costs that stands in for the kernel's own."""
+
 
 @dataclass(frozen=True)
 class VpnFacts:
