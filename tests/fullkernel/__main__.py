@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "fullkernel"
 NOTHING_CHOSEN = 5
 #: Longer than the commands of tests may take in there; a test that hangs is ended with all.
-TIMEOUT = 600.0
+TIMEOUT = 1500.0
 #: How much longer the tests' own limits are in there.
 SLOWNESS = 10
 #: Options of pytest that mean the same once the tests are chosen.

@@ -11,7 +11,6 @@ from tests.scenarios.world import World
 pytestmark = pytest.mark.root
 
 
-@pytest.mark.bothkernels
 def test_two_instances_with_one_network() -> None:
     """Equal subnets, equal addresses in the tunnel, equal networks behind: each application reaches its own cloud."""
     with World(PORTS) as w:
@@ -60,7 +59,6 @@ def test_killed() -> None:
             pings.stop()
 
 
-@pytest.mark.bothkernels
 def test_the_largest_packets_leave_whole() -> None:
     """What fills the tunnel's MTU is one packet outside, with whatever is added to it; one byte more is told."""
     with World(PORTS) as w:
