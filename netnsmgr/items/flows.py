@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item, Ref
@@ -78,6 +78,14 @@ def fate(flow: Flow, before: Iterable[Mapped], now: Iterable[Mapped]) -> Fate:
         # Not forgotten: the application's packet could be the first then, and the flow would be none of the map's.
         return Fate.RESUME if flow.ended else Fate.KEEP
     return Fate.END if way in known else Fate.KEEP
+
+
+class Conntrack(Protocol):
+    """Connection tracking of this namespace, as far as port maps go."""
+
+    def followed(self) -> frozenset[Mapped] | None: ...
+    async def follow(self, maps: frozenset[Mapped], end_mark: int) -> None: ...
+    def forget(self) -> None: ...
 
 
 @dataclass(frozen=True)

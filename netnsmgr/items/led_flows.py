@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.item import Item, Ref
@@ -41,6 +41,14 @@ class Ways(NamedTuple):
             return seen_as in self.outside
         way = max(fitting, key=lambda each: each.network.prefixlen)
         return seen_as == (sender if way.source is None else way.source)
+
+
+class LedConntrack(Protocol):
+    """Connection tracking of this namespace, as far as ways into tunnels go."""
+
+    def followed(self) -> Ways | None: ...
+    async def follow(self, ways: Ways) -> None: ...
+    async def end(self) -> None: ...
 
 
 @dataclass(frozen=True)

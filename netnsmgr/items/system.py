@@ -14,9 +14,9 @@ from netnsmgr.core.item import Item
 if TYPE_CHECKING:
     from netnsmgr.items.address import Address
     from netnsmgr.items.bridges import Bridges
-    from netnsmgr.items.flows import Mapped
+    from netnsmgr.items.flows import Conntrack
     from netnsmgr.items.lease import Lease
-    from netnsmgr.items.led_flows import Ways
+    from netnsmgr.items.led_flows import LedConntrack
     from netnsmgr.items.link import Bridge, Tap, Tun, Veth
     from netnsmgr.items.ndp_proxy import NdpProxy
     from netnsmgr.items.nft import NftTable
@@ -173,22 +173,6 @@ class Nft(Protocol):
     async def delete_part(self, family: str, table: str, name: str) -> None: ...
 
 
-class Conntrack(Protocol):
-    """Connection tracking of this namespace, as far as port maps go."""
-
-    def followed(self) -> frozenset[Mapped] | None: ...
-    async def follow(self, maps: frozenset[Mapped], end_mark: int) -> None: ...
-    def forget(self) -> None: ...
-
-
-class LedFlows(Protocol):
-    """Connection tracking of this namespace, as far as ways into tunnels go."""
-
-    def followed(self) -> Ways | None: ...
-    async def follow(self, ways: Ways) -> None: ...
-    async def end(self) -> None: ...
-
-
 class Files(Protocol):
     """Small text files: the configuration of our helpers below ``etc``, and ``/proc/sys``."""
 
@@ -243,7 +227,7 @@ class System(Protocol):
     @property
     def conntrack(self) -> Conntrack: ...
     @property
-    def led_flows(self) -> LedFlows: ...
+    def led_flows(self) -> LedConntrack: ...
     @property
     def files(self) -> Files: ...
     @property

@@ -21,7 +21,7 @@ TUPLE_ORIG = 1
 
 
 class KernelLedFlows:
-    """See ``items.system.LedFlows``; ``memory`` is the file of the ways that conntrack has been made to follow."""
+    """See ``items.led_flows.LedConntrack``; ``memory`` is the file of the ways that conntrack has been made to follow."""
 
     def __init__(self, memory: str) -> None:
         self._memory = memory

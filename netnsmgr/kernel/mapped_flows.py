@@ -37,7 +37,7 @@ Key = tuple[IPAddress, str, int]
 
 
 class KernelConntrack:
-    """See ``items.system.Conntrack``; ``memory`` is the file of the maps that conntrack has been made to follow."""
+    """See ``items.flows.Conntrack``; ``memory`` is the file of the maps that conntrack has been made to follow."""
 
     def __init__(self, memory: str) -> None:
         self._memory = memory
