@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from contextlib import suppress
 
-from netnsmgr.kernel.secrets import read_secret
+from netnsmgr.kernel.secrets import make_once, read_secret
 
 KEY_BYTES = 32
 _salt = os.urandom(16)
@@ -32,22 +31,5 @@ def _clamped(key: bytes) -> bytes:
 
 def generate(path: str) -> None:
     """Make a private key in a directory that only root can enter; complete or not at all, also if the machine stops."""
-    directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.new"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(base64.b64encode(_clamped(os.urandom(KEY_BYTES))) + b"\n")
-            file.flush()
-            os.fsync(fd)
-        # Not over one that is there: somebody else may have made it in between.
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
-    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_once(path, base64.b64encode(_clamped(os.urandom(KEY_BYTES))) + b"\n")

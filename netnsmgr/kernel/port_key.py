@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from netnsmgr.errors import KernelError
+from netnsmgr.kernel.secrets import make_once
 
 FILE = "ports.key"
 DIGITS = 64
 
 
 def port_key(state_dir: str) -> bytes:
-    """Return the secret kept in ``state_dir``; made now if there is none.
-
-    Whoever comes first makes it, once and for all: it is whole from the moment it has its name, also if power fails,
-    and the name is never taken by a second one.
-    """
+    """Return the secret kept in ``state_dir``; made now, once and for all, if there is none."""
     path = Path(state_dir, FILE)
     try:
         if (known := _read(path)) is not None:
             return known
         os.makedirs(state_dir, mode=0o755, exist_ok=True)
-        temporary = path.with_name(f".{FILE}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(fd, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(DIGITS // 2))
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        make_once(str(path), secrets.token_hex(DIGITS // 2).encode("ascii"))
         known = _read(path)
     except OSError as error:
         raise KernelError(f"{path}, the secret of the records of ports: {error.strerror}") from error

@@ -7,6 +7,7 @@ import binascii
 import os
 import re
 import stat
+from contextlib import suppress
 
 from netnsmgr.core.agreed import SecretKind
 from netnsmgr.errors import KernelError
@@ -37,6 +38,34 @@ def read_secret(path: str, kind: SecretKind) -> bytes:
     if kind == "wireguard-key":
         return content.strip()
     return content.removesuffix(b"\n").removesuffix(b"\r") if kind == "psk" else content
+
+
+def make_once(path: str, content: bytes) -> None:
+    """Write a secret of our own, unless there is one; raises OSError.
+
+    Whoever comes first makes it, once and for all: it is whole from the moment it has its name, also if power fails,
+    and the name is never taken by a second one.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 def stamp(path: str) -> str:
