@@ -12,15 +12,13 @@ from itertools import pairwise
 import pytest
 import zmq
 
-from netnsmgr.pubsub.tables import INSTANCE_CONFIG
 from tests.lab import DaemonFailed, Lab
 from tests.lab.lab import ROOT
 from tests.scenarios.documents import app, device, instance
+from tests.scenarios.refusals import PLACE, refused
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
-
-PLACE = "/etc/netnsmgr/site.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +27,6 @@ def w() -> Iterator[World]:
         made.lab.app("app1")
         made.apply(device(), instance("ni1"), app("app1", "ni1"))
         yield made
-
-
-def refused(w: World, text: str) -> list[str]:
-    """What `apply` says of a file that it has to refuse, and that nothing came of it."""
-    w.lab.path(PLACE).write_text(text)
-    before, since = w.client.snapshot(INSTANCE_CONFIG), w.mark()
-    result = w.command("apply", PLACE, code=2)
-    assert result.stdout == ""
-    assert w.client.snapshot(INSTANCE_CONFIG) == before
-    assert w.operations(since) == []
-    lines = result.stderr.splitlines()
-    assert all(line.startswith(f"error: {PLACE}") for line in lines), lines
-    return [line.removeprefix(f"error: {PLACE}:") for line in lines]
 
 
 TEN = """\

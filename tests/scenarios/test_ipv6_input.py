@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.documents import device
 from tests.scenarios.ipv6 import port6
-from tests.scenarios.test_input import refused
+from tests.scenarios.refusals import refused
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root

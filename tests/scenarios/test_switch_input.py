@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scenarios.documents import app, bare, device, instance, port, switch
-from tests.scenarios.test_input import refused
+from tests.scenarios.refusals import refused
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from netnsmgr.pubsub.tables import INSTANCE_CONFIG
+from tests.scenarios import refusals
 from tests.scenarios.documents import device
+from tests.scenarios.refusals import PLACE
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
 
-PLACE, SECRETS = "/etc/netnsmgr/site.yaml", "/etc/netnsmgr/secrets"
+SECRETS = "/etc/netnsmgr/secrets"
 KEY, SECRET = b64encode(bytes(range(32))).decode(), "c29tZWJvZHkncyBzZWNyZXQsIDMyIGJ5dGVzIGxvbmc="
 HEAD = (
     "apiVersion: netnsmgr/v1alpha1\nkind: NetworkInstance\nmetadata: {name: NAME}\nspec:\n  ports: [eth0]\n"
@@ -61,19 +62,14 @@ def w() -> Iterator[World]:
 
 def refused(w: World, text: str) -> list[str]:
     """What ``apply`` says of a file that it has to refuse; that nothing came of it, and no secret got anywhere."""
-    w.lab.path(PLACE).write_text(text)
-    before, since = w.client.snapshot(INSTANCE_CONFIG), w.mark()
-    result = w.command("apply", PLACE, code=2)
-    assert result.stdout == ""
-    assert w.client.snapshot(INSTANCE_CONFIG) == before
-    assert w.operations(since) == []
-    assert SECRET not in result.stderr
+    said = refusals.refused(w, text)
+    assert SECRET not in "\n".join(said)
     found = subprocess.run(
         ["grep", "-rlF", SECRET, w.lab.path("/var/lib/netnsmgr"), w.lab.path("/run/netnsmgr")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.stdout == ""
-    return [line.removeprefix(f"error: {PLACE}:") for line in result.stderr.splitlines()]
+    return said
 
 
 @pytest.mark.parametrize(
