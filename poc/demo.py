@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from poc.checks import Outcome, run_all
 from tests.lab.bridged import PORTS
-from tests.lab.checks import Outcome, run_all
 from tests.lab.collisions import Collisions
 from tests.lab.lab import Lab
 from tests.lab.scene import CONFIGURATION

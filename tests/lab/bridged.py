@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.lab.checks import Check
+from poc.checks import Check
 from tests.lab.host import HttpFailed
 from tests.lab.lab import ROOT
 from tests.lab.observe import in_range

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from poc.checks import Check
 from tests.lab.bridged import Bridged
-from tests.lab.checks import Check
 from tests.lab.lab import Lab
 from tests.lab.observe import begins, both, ended, in_range, lost, none_lost, overheard, pinging
 from tests.lab.process import LabError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from poc.checks import run_all
 from tests.lab import Lab
 from tests.lab.bridged import PORTS
-from tests.lab.checks import run_all
 from tests.lab.collisions import Collisions
 
 pytestmark = pytest.mark.root

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from poc.checks import Check, run_all
 from tests.bench.figures import Figure, samples
 from tests.lab.app import Lease
-from tests.lab.checks import Check, run_all
 from tests.lab.observe import in_range, none_lost, without
 from tests.lab.process import LabError
 from tests.lab.site import Site
