@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import signal
 import subprocess
@@ -193,6 +194,10 @@ class Host:
         return found if found and (not up or "LOWER_UP" in found["flags"]) else None
 
 
+SNAPLEN = 4096
+"""Bytes of each packet that a capture keeps."""
+
+
 class Capture:
     """tcpdump at work.  ``stop`` ends it; as a context manager, so does the end of the block."""
 
@@ -200,7 +205,10 @@ class Capture:
         self._file = f"/run/lab/{host.name}.{interface}.{time.monotonic_ns()}.pcap"
         self._host = host
         # --immediate-mode: without it the last packets stay in the kernel's ring when tcpdump is told to end.
-        argv = ["tcpdump", "--immediate-mode", "-U", "-n", "-i", interface, "-w", self._file, "-Z", "root"]
+        # -s: the ring has room for packets of this size; with tcpdump's own 256 KiB for eight, which is too few as soon as
+        # it has to wait for a processor.
+        argv = ["tcpdump", "--immediate-mode", "-U", "-n", "-s", str(SNAPLEN), "-B", "8192", "-i", interface]
+        argv += ["-w", self._file, "-Z", "root"]
         # -Z needs to change the user, which a user namespace of one user doesn't allow, nor ask for.
         self._tcpdump = Process(
             host.holder.enter(host.netns), [*(argv[:-2] if host.holder.rootless else argv), expression]
@@ -226,6 +234,12 @@ class Capture:
             # It does not read what is still in the kernel's ring once it is told to end.
             self._host.eventually(self._has_read_all, pause=0.1)
             self._tcpdump.stop(signal.SIGINT)
+            if lost := re.search(
+                r"^([1-9]\d*) packets? dropped by kernel", self._tcpdump.output, re.MULTILINE
+            ):
+                raise LabError(
+                    f"the capture in {self._host.name} missed {lost[1]} packets, and proves nothing"
+                )
             self._packets = self.so_far()
         return self._packets
 
