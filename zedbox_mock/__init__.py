@@ -1,1 +1,8 @@
-"""A stand-in for the edge supervisor: publishes the configuration tables and prints the statuses that come back."""
+"""What zedagent, zedmanager and domainmgr are for netnsmgr on a device with EVE, with files for a controller.
+
+A program (``python -m zedbox_mock --help``) and a library for tests.  It knows of netnsmgr what any supervisor can:
+``netnsmgr.client``.
+"""
+
+WRITER = "zedbox"
+"""The name under which it publishes, so that its objects are told apart from an operator's."""

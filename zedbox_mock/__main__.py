@@ -1,82 +1,55 @@
-"""``python -m zedbox_mock FILE…``: what zedbox does on an edge device, with files for a controller.
-
-It speaks to the daemon as the writer ``zedbox``, so that its objects are told apart from an operator's.
-"""
+"""``python -m zedbox_mock``: the command line; exit codes are netnsmgr's own: 0 done, 1 not ready, 2 wrong input, 3 no daemon."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import time
 
-from netnsmgr.config.check import check
-from netnsmgr.config.load import load
-from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
-from netnsmgr.pubsub import tables
-from netnsmgr.pubsub.row import Row
-from netnsmgr.pubsub.sync import SyncClient
+from netnsmgr.client import RUN_DIR, ConfigError, NetnsmgrError, Unreachable
 
-WATCHED = (tables.DEVICE_STATUS, tables.INSTANCE_STATUS, tables.APP_STATUS, tables.AGENT_STATUS)
+NOT_READY, INPUT_ERROR, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    top = argparse.ArgumentParser(prog="zedbox_mock", description="Play an edge device's supervisor.")
+    top.add_argument("--run-dir", default=os.environ.get("NETNSMGR_RUN_DIR", RUN_DIR))
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    publish = commands.add_parser("publish", help="publish exactly these documents, once")
+    _paths(publish)
+    publish.add_argument("--wait", type=float, metavar="SECONDS", help="wait so long until all of it is true")
+    return top
+
+
+def _paths(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "paths", nargs="+", metavar="PATH", help="YAML file, directory of them, or - for standard input"
+    )
+    command.add_argument("--takeover", action="store_true", help="take objects over that another writer owns")
 
 
 def main() -> int:
-    """Publish, then print until interrupted; exit codes as netnsmgr's own."""
-    parser = argparse.ArgumentParser(prog="zedbox_mock", description=__doc__)
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="YAML file, directory, or - for standard input"
-    )
-    parser.add_argument("--run-dir", default=os.environ.get("NETNSMGR_RUN_DIR", "/run/netnsmgr"))
-    parser.add_argument("--for", type=float, metavar="SECONDS", dest="seconds", help="end after this time")
-    parser.add_argument("--takeover", action="store_true", help="take objects over that another writer owns")
-    options = parser.parse_args()
+    """Run one command."""
+    options = parser().parse_args()
     try:
-        loaded = load(options.files)
-        # Only what cannot be sent is found here; the daemon checks the rest.
-        loaded.require(check(loaded.documents, {})[1] if not all(map(sendable, loaded.documents)) else ())
-        with SyncClient(options.run_dir, "zedbox") as client:
-            rows = [
-                (tables.KIND_TABLE[document["kind"]], document["metadata"]["name"], document)
-                for document in loaded.documents
-            ]
-            try:
-                revision = client.put(rows, takeover=options.takeover)
-            except ConfigError as error:
-                raise ConfigError(map(loaded.locate, error.problems)) from None
-            print(f"published {len(rows)} objects as revision {revision}", flush=True)
-            for table in WATCHED:
-                client.subscribe(table, lambda key, row, table=table: show(table, key, row))  # type: ignore[misc]
-            client.wait(lambda: False, options.seconds)
+        match options.command:
+            case "publish":
+                from zedbox_mock.publish import publish
+
+                return publish(options.paths, options.run_dir, wait=options.wait, takeover=options.takeover)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return 2
+        return INPUT_ERROR
     except Unreachable as error:
         print(error, file=sys.stderr)
-        return 3
+        return UNREACHABLE
     except NetnsmgrError as error:
         print(error, file=sys.stderr)
-        return 1
+        return NOT_READY
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
-
-
-def sendable(document: Row) -> bool:
-    """Whether a document says which object it is."""
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return document.get("kind") in tables.KIND_TABLE and isinstance(name, str)
-
-
-def show(table: str, key: str, row: Row | None) -> None:
-    """Print one change of a status: its state first, the rest but the long list of items as JSON."""
-    clock = time.strftime("%H:%M:%S")
-    if row is None:
-        print(f"{clock} {table} {key}: gone", flush=True)
-        return
-    rest = {field: value for field, value in row.items() if field not in ("state", "items")}
-    print(f"{clock} {table} {key}: {row.get('state')} {json.dumps(rest, ensure_ascii=False)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from netnsmgr.cli import output
 from netnsmgr.cli.changes import Delta, deltas
 from netnsmgr.cli.files import check_here, read, refusal
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import CONFIG_TABLES
 from netnsmgr.cli.options import file_arguments, timeout_option
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import CONFIG_TABLES
 from netnsmgr.errors import ConfigError
 from netnsmgr.pubsub.row import WireError
 
@@ -56,7 +56,7 @@ def command(
         if no_wait:
             return 0
         from netnsmgr.cli.follow import wait
-        from netnsmgr.cli.readiness import deleted_target, targets
+        from netnsmgr.client.readiness import deleted_target, targets
 
         changed = {delta.label for delta in changes if delta.action in ("created", "changed")}
         wanted = targets(loaded.documents, revision, changed)

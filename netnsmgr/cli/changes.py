@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from netnsmgr.cli.kinds import KINDS, Kind, identity
+from netnsmgr.client.kinds import KINDS, Kind, identity
 from netnsmgr.pubsub.row import Change
 
 SECRETS = ("spec.metadata.userData",)

@@ -6,10 +6,11 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import CONFIG_TABLES, KINDS, Kind, KindType, identity
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.objects import complete_names, known
 from netnsmgr.cli.options import timeout_option
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import CONFIG_TABLES, KINDS, Kind, identity
 from netnsmgr.pubsub.row import Change
 
 
@@ -69,6 +70,6 @@ def command(
                 output.say(f"{found[0].label(found[1])} deleting")
             return 0
         from netnsmgr.cli.follow import wait
-        from netnsmgr.cli.readiness import deleted_target
+        from netnsmgr.client.readiness import deleted_target
 
         return wait(daemon, [deleted_target(kind, name) for kind, name in doomed], timeout)

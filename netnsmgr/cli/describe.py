@@ -10,10 +10,11 @@ import click
 from netnsmgr.cli import output
 from netnsmgr.cli.changes import veiled
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, KindType
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
 from netnsmgr.cli.place import Place, pass_place
-from netnsmgr.cli.readiness import Rows, interfaces
+from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, Kind
+from netnsmgr.client.readiness import Rows, interfaces
 
 LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps", "vpn")
 """Fields of a status that have a place of their own in the text."""

@@ -12,9 +12,9 @@ from netnsmgr.cli import output
 from netnsmgr.cli.changes import ABSENT, Delta, deltas
 from netnsmgr.cli.files import check_here, read, refusal
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import CONFIG_TABLES
 from netnsmgr.cli.options import file_arguments
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import CONFIG_TABLES
 from netnsmgr.errors import ConfigError
 from netnsmgr.pubsub.row import WireError
 

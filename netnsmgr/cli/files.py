@@ -10,8 +10,8 @@ import click
 
 from netnsmgr.cli.changes import Delta
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import BY_DOCUMENT, CONFIG_TABLES
 from netnsmgr.cli.place import Place
+from netnsmgr.client.kinds import BY_DOCUMENT, CONFIG_TABLES
 from netnsmgr.config.load import Loaded, load
 from netnsmgr.errors import ConfigError, Problem, Unreachable
 

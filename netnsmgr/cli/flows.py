@@ -11,10 +11,10 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import APP, INSTANCE
 from netnsmgr.cli.objects import known, names
 from netnsmgr.cli.place import Place, pass_place
-from netnsmgr.cli.readiness import Rows, interfaces
+from netnsmgr.client.kinds import APP, INSTANCE
+from netnsmgr.client.readiness import Rows, interfaces
 from netnsmgr.core.ip import endpoint
 from netnsmgr.pubsub.tables import FLOW_LOG
 

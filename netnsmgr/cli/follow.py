@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import CONFIG_TABLES, STATUS_TABLES
-from netnsmgr.cli.readiness import DELETED, READY, News, Progress, Target, progress
+from netnsmgr.client.kinds import CONFIG_TABLES, STATUS_TABLES
+from netnsmgr.client.readiness import DELETED, READY, News, Progress, Target, progress
 
 PATIENCE = 3.0
 """Seconds after which somebody who sees only lines is told what is waited for."""

@@ -10,11 +10,12 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, KINDS, Kind, KindType
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.objects import TABLES, complete_names, known, names, ports_of_switches, record, status_rows
 from netnsmgr.cli.place import Place, pass_place
-from netnsmgr.cli.readiness import Rows, interfaces
 from netnsmgr.cli.tunnels import brief
+from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, KINDS, Kind
+from netnsmgr.client.readiness import Rows, interfaces
 
 Row = Mapping[str, Any]
 Line = list[str]

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import DEVICE, INSTANCE
 from netnsmgr.cli.objects import names
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import DEVICE, INSTANCE
 from netnsmgr.core.dot import Node, dot
 
 UPLINK = "uplink: "

@@ -10,7 +10,7 @@ import click
 from netnsmgr.cli import output
 from netnsmgr.cli.inside import Inside
 from netnsmgr.cli.place import Place
-from netnsmgr.cli.readiness import Rows
+from netnsmgr.client.readiness import Rows
 from netnsmgr.core.ip import endpoint
 from netnsmgr.errors import KernelError
 

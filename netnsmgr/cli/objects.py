@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATUS_TABLES, Kind, KindType
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.place import Place
-from netnsmgr.cli.readiness import Rows
+from netnsmgr.client.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATUS_TABLES, Kind
+from netnsmgr.client.readiness import Rows
 
 TABLES = (*CONFIG_TABLES, *STATUS_TABLES)
 

@@ -10,12 +10,12 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import DEVICE, INSTANCE
 from netnsmgr.cli.objects import TABLES, complete_instances
 from netnsmgr.cli.options import timeout_option
 from netnsmgr.cli.peers import put, server_of, wait
 from netnsmgr.cli.place import Place, pass_place
-from netnsmgr.cli.readiness import Rows
+from netnsmgr.client.kinds import DEVICE, INSTANCE
+from netnsmgr.client.readiness import Rows
 from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import click
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import INSTANCE
 from netnsmgr.cli.objects import known
-from netnsmgr.cli.readiness import Rows
+from netnsmgr.client.kinds import INSTANCE
+from netnsmgr.client.readiness import Rows
 from netnsmgr.pubsub.row import Change
 
 if TYPE_CHECKING:

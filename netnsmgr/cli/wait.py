@@ -6,11 +6,12 @@ import click
 
 from netnsmgr.cli.follow import wait
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import CONFIG_TABLES, KindType
+from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.objects import known, parse
 from netnsmgr.cli.options import timeout_option
 from netnsmgr.cli.place import Place, pass_place
-from netnsmgr.cli.readiness import DELETED, READY, deleted_target, ready_targets
+from netnsmgr.client.kinds import CONFIG_TABLES
+from netnsmgr.client.readiness import DELETED, READY, deleted_target, ready_targets
 
 
 @click.command("wait")

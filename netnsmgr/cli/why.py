@@ -12,9 +12,9 @@ from netnsmgr.cli import output
 from netnsmgr.cli import target as read
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.inside import Inside, search_list
-from netnsmgr.cli.kinds import APP, INSTANCE
 from netnsmgr.cli.objects import TABLES, complete_apps, known
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import APP, INSTANCE
 from netnsmgr.errors import KernelError
 from netnsmgr.pubsub.tables import link_status
 

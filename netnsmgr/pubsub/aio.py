@@ -108,6 +108,18 @@ class AsyncClient:
         )
         return revision
 
+    async def replace(
+        self, changes: Iterable[tuple[str, str, Row | None]], *, takeover: bool = False, timeout: float = 10.0
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """Make these all that this writer has of configuration; the revision, and table and key of what was deleted.
+
+        Raises as ``put`` does.
+        """
+        answer = await self._finished(
+            self._client.put(changes, self._loop.time() + timeout, takeover=takeover, replace=True)
+        )
+        return answer["revision"], [(table, key) for table, key in answer["deleted"]]
+
     async def call(self, name: str, value: Any = None, *, timeout: float = 10.0) -> Any:
         """What the daemon's handler answers; raises what it raised, or Unreachable."""
         return await self._finished(self._client.call(name, value, self._loop.time() + timeout))
@@ -124,8 +136,11 @@ class AsyncClient:
             if not view.followed:
                 self._client.unsubscribe(table)
 
-    async def wait(self, predicate: Callable[[], bool], timeout: float) -> bool:
-        """Wait until the predicate, looked at whenever something has arrived, holds; False after ``timeout``."""
+    async def wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until the predicate, looked at whenever something has arrived, holds.
+
+        False after ``timeout`` seconds (None: never).
+        """
         import asyncio
 
         if predicate():

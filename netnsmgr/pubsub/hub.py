@@ -184,9 +184,12 @@ class Hub:
                 self._start(peer, request, self._call(peer, request))
 
     def _put(self, peer: bytes, put: wire.Put) -> None:
-        if problems := self._ledger.check(put.changes, put.writer, put.takeover):
+        problems = self._ledger.check(put.changes, put.writer, put.takeover)
+        if put.replace and not all(is_persistent(change.table) for change in put.changes):
+            problems.append(Problem("only configuration can be replaced as a whole"))
+        if problems:
             self._answer(peer, wire.Refused(put.id, tuple(problems)))
-        elif is_persistent(put.changes[0].table):
+        elif put.replace or is_persistent(put.changes[0].table):
             self._start(peer, put, self._transaction(peer, put))
         else:
             self._publish(self._ledger.apply(put.changes, Writer(put.writer, put.instance)))
@@ -207,17 +210,25 @@ class Hub:
 
     async def _transaction(self, peer: bytes, put: wire.Put) -> None:
         """All or nothing, one at a time."""
+        gone: list[Change] = []
         async with self._turn:
             try:
-                problems = await self._commit(put)
+                if put.replace:
+                    gone = self._ledger.others(put.changes, put.writer)
+                    put = put._replace(changes=(*put.changes, *gone))
+                problems = await self._commit(put) if put.changes else []
             except Exception:
                 log.exception("a transaction failed", writer=put.writer)
                 problems = [
                     Problem("the daemon failed to check this, which is its own fault; its log says more")
                 ]
-        self._answer(
-            peer, wire.Refused(put.id, tuple(problems)) if problems else wire.Ack(put.id, self.revision)
-        )
+        if problems:
+            self._answer(peer, wire.Refused(put.id, tuple(problems)))
+        elif put.replace:
+            deleted = [[table, key] for table, key, _ in gone]
+            self._answer(peer, wire.Result(put.id, {"revision": self.revision, "deleted": deleted}))
+        else:
+            self._answer(peer, wire.Ack(put.id, self.revision))
 
     async def _commit(self, put: wire.Put) -> list[Problem]:
         ledger = self._ledger

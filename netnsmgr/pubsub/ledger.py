@@ -90,6 +90,19 @@ class Ledger:
         owners = (self._writers.get((table, key)) for table, key, _ in changes)
         return all(owner is None or owner.name == writer for owner in owners)
 
+    def others(self, changes: Iterable[Change], writer: str) -> list[Change]:
+        """The deletion of every row of configuration that this writer has, but for those in ``changes``.
+
+        Users come before what they use.
+        """
+        kept = {(table, key) for table, key, _ in changes}
+        return [
+            Change(table, key, None)
+            for table in reversed(tables.PERSISTENT)
+            for key in self.rows(table)
+            if self._writers[table, key].name == writer and (table, key) not in kept
+        ]
+
     def state(self, changes: Iterable[Change], writer: str, revision: int) -> State:
         """What has to be on disk before these changes may be applied."""
         rows: dict[str, dict[str, Stored]] = {

@@ -95,10 +95,20 @@ class Client:
             self._sub.unsubscribe(wire.topic(table))
 
     def put(
-        self, changes: Iterable[tuple[str, str, Row | None]], deadline: float, *, takeover: bool = False
+        self,
+        changes: Iterable[tuple[str, str, Row | None]],
+        deadline: float,
+        *,
+        takeover: bool = False,
+        replace: bool = False,
     ) -> Request:
-        """Change rows, all or none; raises WireError at once if they cannot be sent."""
-        asked = wire.Put(self._next_id(), self.name, self._instance, check_changes(changes), takeover)
+        """Change rows, all or none; raises WireError at once if they cannot be sent.
+
+        ``replace``: what else this writer has of configuration is deleted.  The result is then the revision and the
+        ``[table, key]`` that were ``deleted``.
+        """
+        checked = check_changes(changes, least=not replace)
+        asked = wire.Put(self._next_id(), self.name, self._instance, checked, takeover, replace)
         return self._ask(Request(asked, deadline))
 
     def call(self, name: str, value: Any, deadline: float) -> Request:

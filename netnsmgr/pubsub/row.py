@@ -79,8 +79,8 @@ def check_name(what: str, name: object) -> str:
     raise WireError(f"{what} has to be 1 to {MAX_NAME} printable bytes")
 
 
-def check_changes(changes: Iterable[object]) -> tuple[Change, ...]:
-    """The rows of a transaction, each checked."""
+def check_changes(changes: Iterable[object], *, least: int = 1) -> tuple[Change, ...]:
+    """The rows of a transaction, each checked; ``least`` is how many there have to be."""
     checked = []
     for change in changes:
         if not isinstance(change, (list, tuple)) or len(change) != 3:
@@ -92,6 +92,6 @@ def check_changes(changes: Iterable[object]) -> tuple[Change, ...]:
         # written: 1e999 is infinity.
         dump(value, MAX_ROW)
         checked.append(Change(check_name("a table", table), check_name("a key", key), value))
-    if not 0 < len(checked) <= MAX_CHANGES:
-        raise WireError(f"a put has 1 to {MAX_CHANGES} rows, this one has {len(checked)}")
+    if not least <= len(checked) <= MAX_CHANGES:
+        raise WireError(f"a put has {least:d} to {MAX_CHANGES} rows, this one has {len(checked)}")
     return tuple(checked)

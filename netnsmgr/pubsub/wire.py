@@ -65,6 +65,8 @@ class Put(NamedTuple):
     instance: bytes
     changes: tuple[Change, ...]
     takeover: bool = False
+    replace: bool = False
+    """These are all rows of configuration that the writer has; others of its own are deleted with them."""
 
 
 class Restarted(NamedTuple):
@@ -189,9 +191,10 @@ def encode_request(request: Request) -> list[bytes]:
     match request:
         case Snapshot(table):
             return [b"SNAPSHOT", table.encode()]
-        case Put(id, writer, instance, changes, takeover):
-            check_changes(changes)
-            return [b"PUT", id, writer.encode(), instance, b"takeover" if takeover else b"", dump(changes)]
+        case Put(id, writer, instance, changes, takeover, replace):
+            check_changes(changes, least=not replace)
+            flags = _FLAGS[takeover, replace]
+            return [b"PUT", id, writer.encode(), instance, flags, dump(changes)]
         case Restarted(writer, instance, table):
             return [b"RESTARTED", writer.encode(), instance, table.encode()]
         case Call(id, name, value):
@@ -203,12 +206,19 @@ def decode_request(frames: Sequence[bytes]) -> Request:
     match list(frames):
         case [b"SNAPSHOT", table]:
             return Snapshot(_name("a table", table))
-        case [b"PUT", id, writer, instance, (b"" | b"takeover") as flags, body]:
+        case [b"PUT", id, writer, instance, flags, body] if flags in _FLAGS.values():
             changes = load(body)
             if not isinstance(changes, list):
                 raise WireError("the changes of a put are a list")
-            checked = check_changes(changes)
-            return Put(_id(id), _name("a writer", writer), _id(instance), checked, flags == b"takeover")
+            checked = check_changes(changes, least=b"replace" not in flags)
+            return Put(
+                _id(id),
+                _name("a writer", writer),
+                _id(instance),
+                checked,
+                takeover=b"takeover" in flags,
+                replace=b"replace" in flags,
+            )
         case [b"RESTARTED", writer, instance, table]:
             return Restarted(_name("a writer", writer), _id(instance), _name("a table", table))
         case [b"CALL", id, name, body]:
@@ -216,6 +226,14 @@ def decode_request(frames: Sequence[bytes]) -> Request:
     raise WireError(
         f"not a request: {len(frames)} frames, the first is {bytes(frames[0][:20]) if frames else b''!r}"
     )
+
+
+_FLAGS = {
+    (False, False): b"",
+    (True, False): b"takeover",
+    (False, True): b"replace",
+    (True, True): b"takeover replace",
+}
 
 
 # -- Replies -------------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ async def _serve(settings: Settings) -> None:
         hub.on_config(supervisor.apply)
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)
+        hub.serve("revisions", supervisor.revisions)
         supervisor.apply(hub.revision)
         pinning, soon = supervisor, False
 

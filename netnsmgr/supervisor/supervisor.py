@@ -218,6 +218,10 @@ class Supervisor:
         if key.partition("/")[0] not in self.slices:
             asyncio.get_running_loop().call_soon(self._hub.put, table, key, None)
 
+    async def revisions(self, _value: object) -> dict[str, int]:
+        """Answer which revision each agent's status has to speak of to be about what is configured now."""
+        return {name: part["revision"] for name, part in self.slices.items()}
+
     def stop(self) -> None:
         """End all agents; the network goes on."""
         for agent in self._agents.values():

@@ -39,6 +39,7 @@ def straw(machine: Machine) -> Iterator[Straw]:
             daemon = Straw(hub)
             box.append(daemon)
             hub.serve("plan", daemon.answer_plan)
+            hub.serve("revisions", daemon.revisions)
             hub.on_config(daemon.configured)
             end = asyncio.Event()
             ends.append((asyncio.get_running_loop(), end))

@@ -39,6 +39,9 @@ class Straw:
         self.asked.append(value)
         return self.plan
 
+    async def revisions(self, _value: Any) -> dict[str, int]:
+        return dict.fromkeys(("uplink", *self.hub.rows(tables.INSTANCE_CONFIG)), self.hub.revision)
+
     def configured(self, revision: int) -> None:
         self.commits += 1
         if self.slow:

@@ -9,8 +9,8 @@ import pytest
 from netnsmgr.cli import lists, output
 from netnsmgr.cli.changes import ABSENT, Field, deltas
 from netnsmgr.cli.get import _few
-from netnsmgr.cli.kinds import APP, DEVICE, INSTANCE
-from netnsmgr.cli.readiness import News, Progress, Target, deleted_target, progress, targets
+from netnsmgr.client.kinds import APP, DEVICE, INSTANCE
+from netnsmgr.client.readiness import News, Progress, Target, deleted_target, progress, targets
 from netnsmgr.kernel.doctor import judge_dnsmasq
 from netnsmgr.pubsub import tables
 

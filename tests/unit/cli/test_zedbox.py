@@ -20,13 +20,16 @@ def zedbox(machine: Machine, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment)
 
 
-def test_publishes_and_prints(machine: Machine, straw: Straw) -> None:
-    """It puts the documents as its own and prints the statuses that come back."""
-    done = zedbox(machine, "--for", "0.5", machine.file(SITE))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("published 3 objects as revision 1\n")
-    assert "NetworkInstanceStatus ni1: ready" in done.stdout
+def test_publishes(machine: Machine, straw: Straw) -> None:
+    """It puts the documents as its own, waits until they are true, and deletes what is not among them any more."""
+    done = zedbox(machine, "publish", "--wait", "5", machine.file(SITE))
+    assert (done.returncode, done.stdout) == (0, "published 3 objects, revision 1\nready\n"), done.stderr
     assert set(straw.hub.rows(tables.APP_CONFIG)) == {"app1"}
+    shorter = machine.file(SITE[: SITE.rindex("---")], "shorter.yaml")
+    done = zedbox(machine, "publish", "--wait", "5", shorter)
+    assert done.stdout == "published 2 objects, revision 2, deleted app/app1\nready\n", done.stderr
+    assert not straw.hub.rows(tables.APP_CONFIG)
+    zedbox(machine, "publish", machine.file(SITE))
     refused = machine.run("delete", "app", "app1")
     assert refused.exit_code == 2
     assert "zedbox" in refused.stderr
@@ -34,7 +37,7 @@ def test_publishes_and_prints(machine: Machine, straw: Straw) -> None:
 
 def test_exit_codes(machine: Machine) -> None:
     """Input errors and an absent daemon are told apart, as by netnsmgr itself."""
-    assert zedbox(machine, machine.file(SITE)).returncode == 3
-    broken = zedbox(machine, machine.file("kind: [\n"))
+    assert zedbox(machine, "publish", machine.file(SITE)).returncode == 3
+    broken = zedbox(machine, "publish", machine.file("kind: [\n"))
     assert broken.returncode == 2
     assert "Traceback" not in broken.stderr

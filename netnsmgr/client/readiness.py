@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netnsmgr.cli.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, identity
+from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, Kind, identity
 
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Table → key → row."""

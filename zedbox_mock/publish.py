@@ -1,0 +1,32 @@
+"""``publish``: these documents and no others, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netnsmgr.client import Client, read
+from zedbox_mock import WRITER
+
+DONE, NOT_READY = 0, 1
+
+
+def publish(paths: Sequence[str], run_dir: str, *, wait: float | None, takeover: bool) -> int:
+    """Publish what the files say, delete what was published before and is not in them; wait until it is true.
+
+    Returns the exit code; raises as ``Client.publish`` does.
+    """
+    documents = read(*paths)
+    with Client(WRITER, run_dir) as client:
+        published = client.publish(documents, replace=True, takeover=takeover)
+        deleted = "".join(f", deleted {kind.label(name)}" for kind, name in published.deleted)
+        print(
+            f"published {len(published.documents)} objects, revision {published.revision}{deleted}",
+            flush=True,
+        )
+        if wait is None:
+            return DONE
+        late = client.applied(published, wait)
+        for each in late:
+            print(each)
+        print(f"not ready after {wait:g} s" if late else "ready")
+        return NOT_READY if late else DONE
