@@ -6,3 +6,7 @@ A program (``python -m zedbox_mock --help``) and a library for tests.  It knows 
 
 WRITER = "zedbox"
 """The name under which it publishes, so that its objects are told apart from an operator's."""
+
+
+class TimelineError(Exception):
+    """A timeline is wrong; the text says all of it."""

@@ -7,6 +7,7 @@ import os
 import sys
 
 from netnsmgr.client import RUN_DIR, ConfigError, NetnsmgrError, Unreachable
+from zedbox_mock import TimelineError
 
 NOT_READY, INPUT_ERROR, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 
@@ -19,6 +20,16 @@ def parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="publish exactly these documents, once")
     _paths(publish)
     publish.add_argument("--wait", type=float, metavar="SECONDS", help="wait so long until all of it is true")
+    run = commands.add_parser("run", help="publish, follow the files, print what is told, until a signal")
+    _paths(run)
+    run.add_argument("--for", type=float, metavar="SECONDS", dest="seconds", help="end after this time")
+    run.add_argument("--json", action="store_true", help="print objects of JSON, one a line")
+    replay = commands.add_parser(
+        "replay", help="play a timeline of changes, and report what became true when"
+    )
+    replay.add_argument("timeline", metavar="TIMELINE", help="see zedbox_mock/timeline.py")
+    replay.add_argument("--seed", type=int, help="draw the random events by this one")
+    replay.add_argument("--json", action="store_true", help="print objects of JSON, one a line")
     return top
 
 
@@ -38,7 +49,24 @@ def main() -> int:
                 from zedbox_mock.publish import publish
 
                 return publish(options.paths, options.run_dir, wait=options.wait, takeover=options.takeover)
-    except ConfigError as error:
+            case "run":
+                from zedbox_mock.run import run
+
+                return run(
+                    options.paths,
+                    options.run_dir,
+                    takeover=options.takeover,
+                    as_json=options.json,
+                    seconds=options.seconds,
+                )
+            case "replay":
+                from zedbox_mock.replay import replay
+                from zedbox_mock.timeline import read_timeline
+
+                return replay(
+                    read_timeline(options.timeline, options.seed), options.run_dir, as_json=options.json
+                )
+    except (ConfigError, TimelineError) as error:
         print(error, file=sys.stderr)
         return INPUT_ERROR
     except Unreachable as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from netnsmgr.client import Client, read
 from zedbox_mock import WRITER
+from zedbox_mock.show import said
 
 DONE, NOT_READY = 0, 1
 
@@ -18,11 +19,7 @@ def publish(paths: Sequence[str], run_dir: str, *, wait: float | None, takeover:
     documents = read(*paths)
     with Client(WRITER, run_dir) as client:
         published = client.publish(documents, replace=True, takeover=takeover)
-        deleted = "".join(f", deleted {kind.label(name)}" for kind, name in published.deleted)
-        print(
-            f"published {len(published.documents)} objects, revision {published.revision}{deleted}",
-            flush=True,
-        )
+        print(said(published), flush=True)
         if wait is None:
             return DONE
         late = client.applied(published, wait)

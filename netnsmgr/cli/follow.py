@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.client.kinds import CONFIG_TABLES, STATUS_TABLES
+from netnsmgr.client.kinds import CONFIG_TABLES, STATE_TABLES
 from netnsmgr.client.readiness import DELETED, READY, News, Progress, Target, progress
 
 PATIENCE = 3.0
@@ -167,7 +167,7 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
         return 0
     states = {target: Progress(False, "pending") for target in wanted}
     news, began = News(wanted), False
-    tables = STATUS_TABLES
+    tables = STATE_TABLES
     if any(target.goal == DELETED for target in wanted):
         tables += CONFIG_TABLES
     with display() as shown:

@@ -10,10 +10,10 @@ import click
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.place import Place
-from netnsmgr.client.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATUS_TABLES, Kind
+from netnsmgr.client.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATE_TABLES, Kind
 from netnsmgr.client.readiness import Rows
 
-TABLES = (*CONFIG_TABLES, *STATUS_TABLES)
+TABLES = (*CONFIG_TABLES, *STATE_TABLES)
 
 
 def status_rows(kind: Kind, name: str, rows: Rows) -> dict[str, Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from netnsmgr.client import RUN_DIR
 from netnsmgr.client.documents import Document, Documents, Published, Waiting, deletions, puts
 from netnsmgr.client.feed import Change, Feeds, Stream
-from netnsmgr.client.kinds import BY_DOCUMENT, CONFIG_TABLES, STATUS_TABLES
+from netnsmgr.client.kinds import BY_DOCUMENT, CONFIG_TABLES, STATE_TABLES, STATUS_TABLES
 from netnsmgr.client.readiness import DELETED, News, Progress, Target, progress
 from netnsmgr.errors import ConfigError, Unreachable
 from netnsmgr.pubsub.aio import AsyncClient as Peer
@@ -43,7 +43,7 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Close; changes and connections that are iterated come to their end."""
-        self._closed = True
+        self._closed = self._feeds.closed = True
         await self._peer.__aexit__(kind, error, at)
 
     # --- connection
@@ -112,7 +112,7 @@ class AsyncClient:
         """
         end = self._loop.time() + timeout
         wanted = published.targets(await self._revisions(end))
-        tables = STATUS_TABLES + (CONFIG_TABLES if any(t.goal == DELETED for t in wanted) else ())
+        tables = STATE_TABLES + (CONFIG_TABLES if any(t.goal == DELETED for t in wanted) else ())
         keys: list[str] = []
 
         def note(change: Change) -> None:

@@ -31,6 +31,8 @@ class Feeds:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
         self._listeners: dict[str, list[Listener]] = {}
+        self.closed = False
+        """The connection is no more; who listens may still end doing so."""
 
     def listen(self, table: str, listener: Listener) -> View:
         """Have changes of a table told, from now on."""
@@ -48,7 +50,8 @@ class Feeds:
         self._listeners[table].remove(listener)
         if not self._listeners[table]:
             del self._listeners[table]
-            self._peer.unsubscribe(table)
+            if not self.closed:
+                self._peer.unsubscribe(table)
 
 
 class Stream:

@@ -32,7 +32,9 @@ KINDS = (DEVICE, INSTANCE, APP)
 BY_DOCUMENT = {kind.name: kind for kind in KINDS}
 BY_TABLE = {kind.config: kind for kind in KINDS}
 CONFIG_TABLES = tuple(kind.config for kind in KINDS)
-STATUS_TABLES = tuple(kind.status for kind in (*KINDS, AGENT))
+STATUS_TABLES = tables.STATUS
+STATE_TABLES = tuple(kind.status for kind in (*KINDS, AGENT))
+"""Those of status that say how far an object is."""
 
 
 def identity(document: Mapping[str, Any]) -> tuple[Kind, str]:
