@@ -267,3 +267,18 @@ async def test_path_too_long(site: Site) -> None:
     site.run = site.run / ("x" * 100)
     with pytest.raises(NetnsmgrError, match="shorter"):
         await site.hub().__aenter__()
+
+
+async def test_replacement(site: Site) -> None:
+    """All that a writer has is what is put; what goes for that is told, users before what they use."""
+    async with site.both() as (hub, client), site.client("operator") as operator:
+        await operator.put([(NI, "ni9", {})])
+        await client.put([(NI, "ni1", {}), (NI, "ni2", {}), (APP, "app", {})])
+        assert await client.replace([(NI, "ni2", {"x": 1})]) == (3, [(APP, "app"), (NI, "ni1")])
+        assert await client.replace([(NI, "ni2", {"x": 1})]) == (3, [])
+        assert await client.replace([]) == (4, [(NI, "ni2")])
+        assert await client.replace([]) == (4, [])
+        assert (hub.rows(NI), hub.rows(APP)) == ({"ni9": {}}, {})
+        with pytest.raises(ConfigError, match="only configuration"):
+            await client.replace([(STATUS, "ni1", {})])
+    assert set(Store(site.state).load().rows[NI]) == {"ni9"}
