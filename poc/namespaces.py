@@ -104,14 +104,10 @@ class Namespaces(Scene):
 
 
 def as_yet(text: str) -> str:
-    """The documents in the words that are understood until containers and ``connections`` are."""
+    """The documents in the words that are understood until containers are."""
     documents = list(yaml.safe_load_all(text))
     for document in documents:
         spec = document["spec"]
         if container := spec.get("attach", {}).get("container"):
             spec["attach"] = {"netns": container}
-        if (vpn := spec.get("vpn")) and isinstance(vpn["ipsec"], dict):
-            vpn["ipsec"] = vpn["ipsec"]["connections"]
-            for connection in vpn["ipsec"]:
-                connection["remoteAuth"] = connection.pop("auth")
     return str(yaml.safe_dump_all(documents, sort_keys=False))

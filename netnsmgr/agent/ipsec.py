@@ -41,7 +41,7 @@ class IpsecWatch:
     def follow(self, scope: InstanceScope) -> None:
         """Take in what is wanted: called at the end of each look, and never waits."""
         vpn = scope.instance.spec.vpn
-        wanted = vpn.ipsec if vpn is not None else ()
+        wanted = vpn.connections if vpn is not None else ()
         if self._run.scope is None and not wanted:
             return
         self._run.scope = scope

@@ -40,8 +40,7 @@ def identity(path: str) -> Identity:
 
 def files(connection: IpsecConnection) -> tuple[str, ...]:
     """Return all files of a connection."""
-    auths = (connection.local_auth, connection.remote_auth)
-    secrets = (secret.file for auth in auths for secret in (auth.psk, auth.private_key) if secret)
+    secrets = (secret.file for secret in (connection.psk, connection.local_auth.private_key) if secret)
     return tuple(dict.fromkeys((*connections.certificates(connection), *secrets)))
 
 

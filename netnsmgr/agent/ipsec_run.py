@@ -82,7 +82,7 @@ class IpsecRun:
     def wanted(self) -> tuple[IpsecConnection, ...]:
         """The connections of the document."""
         vpn = self.scope.instance.spec.vpn if self.scope is not None else None
-        return vpn.ipsec if vpn is not None else ()
+        return vpn.connections if vpn is not None else ()
 
     def of(self, name: str) -> list[IkeSa]:
         """Return the associations of a connection."""

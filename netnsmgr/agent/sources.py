@@ -59,6 +59,6 @@ def _called(linked: LinkedInstance) -> dict[str, frozenset[str]]:
         birth_name(linked.instance.name, tunnel.name): frozenset(
             base64.b64decode(peer.public_key).hex() for peer in tunnel.peers if peer.endpoint
         )
-        for tunnel in (vpn.wireguard if vpn is not None else ())
+        for tunnel in (vpn.tunnels if vpn is not None else ())
     }
     return {name: peers for name, peers in found.items() if peers}

@@ -58,7 +58,8 @@ class VpnWatch:
         if vpn is None:
             return None
         found = vpn_facts(row, link)
-        names = {tunnel["name"] for tunnel in vpn.get("wireguard", ())} | {"ipsec0"}
+        written = (vpn.get("wireguard") or {}).get("tunnels", ())
+        names = {tunnel["name"] for tunnel in written} | {"ipsec0"}
         found = replace(found, links=tuple(sorted((n, links[n].ifindex) for n in names & links.keys())))
         for each in self._kinds.values():
             found = each.add(found)
@@ -74,7 +75,7 @@ class VpnWatch:
         vpn = scope.instance.spec.vpn
         if vpn is None:
             return {}
-        cost = COSTS.get(scope.vpn.esp if vpn.ipsec else scope.vpn.wireguard)
+        cost = COSTS.get(scope.vpn.esp if vpn.connections else scope.vpn.wireguard)
         rows = {name: each.rows() for name, each in self._kinds.items()}
         return {"vpn": rows | ({"cost": cost} if cost else {})}
 

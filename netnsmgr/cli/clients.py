@@ -32,7 +32,7 @@ class Server:
     @property
     def where(self) -> str:
         """Where its fields stand in the document."""
-        return f"spec.vpn.wireguard[{self.tunnel['name']}]"
+        return f"spec.vpn.wireguard.tunnels[{self.tunnel['name']}]"
 
     @property
     def peers(self) -> Sequence[Mapping[str, Any]]:
@@ -68,10 +68,11 @@ class Server:
         """Return the instance's document with other peers of this tunnel."""
         spec = dict(self.document["spec"])
         tunnels = [
-            each | {"peers": [dict(peer) for peer in peers]} if each["name"] == self.tunnel["name"] else each
-            for each in spec["vpn"]["wireguard"]
+            {**each, "peers": [dict(peer) for peer in peers]} if each["name"] == self.tunnel["name"] else each
+            for each in _written(spec)
         ]
-        return dict(self.document) | {"spec": spec | {"vpn": spec["vpn"] | {"wireguard": tunnels}}}
+        vpn = spec["vpn"] | {"wireguard": {"tunnels": tunnels}}
+        return dict(self.document) | {"spec": spec | {"vpn": vpn}}
 
 
 def tunnels(instance: str, document: Mapping[str, Any] | None, status: Row) -> list[Server]:
@@ -79,8 +80,15 @@ def tunnels(instance: str, document: Mapping[str, Any] | None, status: Row) -> l
     if document is None:
         return []
     rows = {row.get("name"): row for row in (status.get("vpn") or {}).get("wireguard") or ()}
-    written = (document["spec"].get("vpn") or {}).get("wireguard") or ()
-    return [Server(instance, document, each, rows.get(each["name"], {})) for each in written]
+    return [
+        Server(instance, document, each, rows.get(each["name"], {})) for each in _written(document["spec"])
+    ]
+
+
+def _written(spec: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the tunnels of an instance's document."""
+    wireguard = (spec.get("vpn") or {}).get("wireguard") or {}
+    return wireguard.get("tunnels") or ()
 
 
 def free_address(server: Server, network: IPNetwork) -> IPAddress | None:

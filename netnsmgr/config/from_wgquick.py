@@ -71,7 +71,7 @@ class _Conversion:
         if self._problems:
             raise ConfigError(sorted(self._problems, key=lambda each: (each.line, each.column)))
         self._differences(head, peers, servers)
-        document = instance(self._wishes, {"wireguard": [found]}, tuple(servers))
+        document = instance(self._wishes, {"wireguard": {"tunnels": [found]}}, tuple(servers))
         notes = sorted(self._notes, key=lambda each: each.line)
         return Converted(document, self._secrets, tuple(notes))
 

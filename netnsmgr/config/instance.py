@@ -173,7 +173,7 @@ class NetworkInstanceSpec(Model):
     """Of a switch: protocols of the link that pass between apps and ports, though a bridge keeps them by itself.
     `lldp`, `eapol`, or the last digit of the group address 01:80:c2:00:00:0X, 3 to 15."""
 
-    vpn: Vpn | None = Field(default=None, examples=[{"wireguard": [{"name": "wg0"}]}])
+    vpn: Vpn | None = Field(default=None, examples=[{"wireguard": {"tunnels": [{"name": "wg0"}]}}])
     """Tunnels by which apps leave, of WireGuard or IPsec. Default: none."""
 
     flow_log: StrictBool = False

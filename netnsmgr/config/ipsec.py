@@ -16,7 +16,7 @@ from netnsmgr.config.common import (
     Proposal,
     SimpleName,
 )
-from netnsmgr.config.secret import SecretField
+from netnsmgr.config.secret import Secret, SecretField
 from netnsmgr.core.ip import IPNetwork
 
 IKE_PROPOSALS = (
@@ -30,14 +30,21 @@ ESP_PROPOSALS = ("aes256gcm16-x25519", "aes128gcm16-x25519", "aes256gcm16", "aes
 """The same for what carries the packets (RFC 8221)."""
 
 
+class IpsecSecret(Model):
+    """How both ends show who they are: by one secret."""
+
+    psk: SecretField = Field(examples=[{"file": "/etc/netnsmgr/secrets/cloud1.psk"}])
+    """The secret that both ends have."""
+
+
 class IpsecAuth(Model):
-    """How one end shows who it is: by a secret that both have, or by a certificate."""
+    """Who one end is, and how it shows that: by a secret that both have, or by a certificate."""
 
     id: IkeIdentity | None = Field(default=None, examples=["device7.example.com", "@fqdn"])
     """Identity: a name, an address, a mail address or a distinguished name. Default: its address, or the certificate's subject."""
 
     psk: SecretField | None = None
-    """The secret that both ends have."""
+    """The secret that both ends have. Where both ends show it, write it in `auth`."""
 
     certificate: FilePath | None = Field(default=None, examples=["/etc/netnsmgr/certs/device7.pem"])
     """Our certificate (X.509, PEM or DER); of the remote end the only one that is accepted."""
@@ -91,11 +98,17 @@ class IpsecConnection(Model):
     remote: IkeHost = Field(examples=["198.51.100.1", "vpn.example.com"])
     """Where the other end is: an address or a name, which is resolved by the DNS servers of the instance's ports."""
 
-    local_auth: IpsecAuth = IpsecAuth()
-    """How we show who we are."""
+    auth: IpsecSecret | None = Field(
+        default=None, examples=[{"psk": {"file": "/etc/netnsmgr/secrets/cloud1.psk"}}]
+    )
+    """The secret by which both ends show who they are. Beside it nothing but `id` stands in `localAuth` and `remoteAuth`.
+    Default: those two say it."""
 
-    remote_auth: IpsecAuth = IpsecAuth()
-    """How the other end does. With `psk`s, one of the two is enough."""
+    local_auth: IpsecAuth = Field(default=IpsecAuth(), examples=[{"id": "device7.example.com"}])
+    """Who we are, and without `auth` how we show it."""
+
+    remote_auth: IpsecAuth = Field(default=IpsecAuth(), examples=[{"id": "cloud1.example.com"}])
+    """Who the other end is, and without `auth` how it shows it. With `psk`s, one of the two is enough."""
 
     proposals: tuple[Proposal, ...] = IKE_PROPOSALS
     """Algorithms of IKE in strongSwan's words, the preferred one first."""
@@ -120,6 +133,18 @@ class IpsecConnection(Model):
     than 2048 bits; RFC 8247, RFC 8221), for other ends that have nothing better."""
 
     @property
+    def psk(self) -> Secret | None:
+        """The secret that both ends have, wherever it is written; None where both show certificates."""
+        return (self.auth or self.remote_auth).psk or self.local_auth.psk
+
+    @property
     def networks(self) -> tuple[IPNetwork, ...]:
         """What is led into the tunnel."""
         return tuple(dict.fromkeys(network for child in self.children for network in child.led))
+
+
+class Ipsec(Model):
+    """IPsec in an instance."""
+
+    connections: Annotated[tuple[IpsecConnection, ...], Field(min_length=1)]
+    """IKEv2 connections, each to one other end."""

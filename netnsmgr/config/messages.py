@@ -85,7 +85,9 @@ def _sentence(
         case "tuple_type":
             return f"must be a list; write [{_shown(given)}]" if _scalar(given) else "must be a list"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"must be a mapping, not {_shown(given)}{_example(kind, path)}"
+            return _listed_below(kind, path, given) or (
+                f"must be a mapping, not {_shown(given)}{_example(kind, path)}"
+            )
         case "int_type":
             return f"must be a whole number, not {_shown(given)}"
         case "bool_type":
@@ -129,6 +131,16 @@ def _or_leave_out(kind: type[Model], path: tuple[str | int, ...]) -> str:
     parent = descend(kind, path[:-1])
     field = fields(parent).get(str(path[-1])) if parent is not None and path else None
     return ", or leave the line out" if field is not None and not field.required else ""
+
+
+def _listed_below(kind: type[Model], path: tuple[str | int, ...], given: Any) -> str:
+    """Return what to write where a list stands in place of the mapping that holds it; empty if none does."""
+    model = descend(kind, path) if isinstance(given, list) and path and isinstance(path[-1], str) else None
+    required = [each for each in fields(model).values() if each.required] if model is not None else []
+    if len(required) != 1 or not required[0].shape.startswith("list of"):
+        return ""
+    name = required[0].name
+    return f"the list belongs below '{name}'; write {path[-1]}: {{{name}: […]}}"
 
 
 def _scalar(value: object) -> bool:

@@ -20,16 +20,18 @@ class SecretFile(NamedTuple):
 
 def secret_files(vpn: Vpn) -> Iterator[SecretFile]:
     """Yield the files of an instance's tunnels, secrets and certificates."""
-    for n, tunnel in enumerate(vpn.wireguard):
-        at: tuple[str | int, ...] = ("spec", "vpn", "wireguard", n)
+    for n, tunnel in enumerate(vpn.tunnels):
+        at: tuple[str | int, ...] = ("spec", "vpn", "wireguard", "tunnels", n)
         if tunnel.private_key is not None:
             yield SecretFile(tunnel.private_key.file, "wireguard-key", (*at, "privateKey", "file"))
         for m, peer in enumerate(tunnel.peers):
             if peer.preshared_key is not None:
                 where = (*at, "peers", m, "presharedKey", "file")
                 yield SecretFile(peer.preshared_key.file, "wireguard-key", where)
-    for n, connection in enumerate(vpn.ipsec):
-        at = ("spec", "vpn", "ipsec", n)
+    for n, connection in enumerate(vpn.connections):
+        at = ("spec", "vpn", "ipsec", "connections", n)
+        if connection.auth is not None:
+            yield SecretFile(connection.auth.psk.file, "psk", (*at, "auth", "psk", "file"))
         for end, auth in (("localAuth", connection.local_auth), ("remoteAuth", connection.remote_auth)):
             if auth.psk is not None:
                 yield SecretFile(auth.psk.file, "psk", (*at, end, "psk", "file"))

@@ -79,3 +79,10 @@ class WireguardTunnel(Model):
     def networks(self) -> tuple[IPNetwork, ...]:
         """What is behind the peers."""
         return tuple(dict.fromkeys(network for peer in self.peers for network in peer.allowed_ips))
+
+
+class Wireguard(Model):
+    """WireGuard in an instance."""
+
+    tunnels: Annotated[tuple[WireguardTunnel, ...], Field(min_length=1)] = Field(examples=[[{"name": "wg0"}]])
+    """WireGuard interfaces, each with its peers."""

@@ -127,7 +127,7 @@ class Bench:
             "privateKey": {"file": f"/etc/netnsmgr/secrets/w{number}.key"},
             "peers": [peer],
         }
-        return self._instance(number, {"wireguard": [tunnel]})
+        return self._instance(number, {"wireguard": {"tunnels": [tunnel]}})
 
     def wireguard_by_hand(self, number: int, public: str, own: str) -> list[str]:
         """The command line."""
@@ -161,7 +161,7 @@ class Bench:
             "remoteAuth": {"id": "cloud1.example", "psk": psk},
             "children": [{"name": "net", "local": [f"{prefix(number)}.0/24"], "remote": [BEHIND]}],
         }
-        return self._instance(number, {"ipsec": [connection]})
+        return self._instance(number, {"ipsec": {"connections": [connection]}})
 
     def ipsec_by_hand(self, number: int) -> list[str]:
         """The command line."""

@@ -152,28 +152,29 @@ KEY = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
 WIREGUARD = (
     DEVICE
     + ni(
-        LOCAL + ", dns: {servers: [10.20.0.53]}, vpn: {wireguard: ["
+        LOCAL + ", dns: {servers: [10.20.0.53]}, vpn: {wireguard: {tunnels: ["
         "{name: wg0, addresses: [10.9.0.2/24], privateKey: {file: /etc/netnsmgr/secrets/wg0.key}, peers: ["
         f"{{name: hub, publicKey: {KEY}, presharedKey: {{file: /etc/netnsmgr/secrets/hub.psk}}, endpoint: '203.0.113.1:51820',"
         " allowedIps: [10.20.0.0/24, 10.9.0.0/24], keepalive: 25}]}, "
         "{name: wg1, listenPort: 51820, nat: false, peers: ["
-        f"{{name: plant, publicKey: {KEY}, allowedIps: [10.30.0.0/16]}}]}}]}}"
+        f"{{name: plant, publicKey: {KEY}, allowedIps: [10.30.0.0/16]}}]}}]}}}}"
     )
     + app(ETH0)
 )
 IPSEC = (
     DEVICE
     + ni(
-        LOCAL + ", dns: {servers: [10.20.0.53]}, vpn: {ipsec: [{name: cloud1, remote: 198.51.100.1, "
-        "localAuth: {id: device7, psk: {file: /etc/netnsmgr/secrets/ni1.psk}}, "
-        "children: [{name: net, remote: [10.20.0.0/24]}]}]}"
+        LOCAL
+        + ", dns: {servers: [10.20.0.53]}, vpn: {ipsec: {connections: [{name: cloud1, remote: 198.51.100.1, "
+        "auth: {psk: {file: /etc/netnsmgr/secrets/ni1.psk}}, localAuth: {id: device7}, "
+        "children: [{name: net, remote: [10.20.0.0/24]}]}]}}"
     )
     + app(ETH0)
 )
 FULL_TUNNEL = DEVICE + ni(
-    "ports: [eth0], subnets: [10.10.1.0/24, 'fd00:10:1::/64'], vpn: {wireguard: [{name: wg0, "
+    "ports: [eth0], subnets: [10.10.1.0/24, 'fd00:10:1::/64'], vpn: {wireguard: {tunnels: [{name: wg0, "
     f"addresses: [10.9.0.2/32, 'fd00:9::2/128'], peers: [{{name: hub, publicKey: {KEY}, endpoint: 'vpn.example.com:51820', "
-    "allowedIps: [0.0.0.0/0, '::/0']}]}]}"
+    "allowedIps: [0.0.0.0/0, '::/0']}]}]}}"
 )
 
 CASES = {

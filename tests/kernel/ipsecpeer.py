@@ -175,7 +175,7 @@ def secret(text: str, path: str = PSK) -> None:
 
 def scope(*connections: Document) -> InstanceScope:
     """What an instance with these connections is told."""
-    vpn = {"ipsec": list(connections)}
+    vpn = {"ipsec": {"connections": list(connections)}}
     wanted = {"subnets": ["10.11.12.0/24"], "dhcp": {}, "ports": ["eth0"], "vpn": vpn}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": wanted}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}

@@ -87,10 +87,14 @@ def tunnel(*children: Document, name: str = "cloud1", remote: str = CLOUD, **mor
 
 def scope(*tunnels: Document, facts: VpnFacts | None = None, mtu: int = 1500, **spec: Any) -> InstanceScope:
     """What the instance is told."""
-    wanted = {"subnets": [NEAR], "ports": ["eth0"], "vpn": {"ipsec": list(tunnels or (tunnel(),))}} | spec
+    wanted = {
+        "subnets": [NEAR],
+        "ports": ["eth0"],
+        "vpn": {"ipsec": {"connections": list(tunnels or (tunnel(),))}},
+    } | spec
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": wanted}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
-    hosts = {each["remote"]: (ip_address(each["remote"]),) for each in wanted["vpn"]["ipsec"]}
+    hosts = {each["remote"]: (ip_address(each["remote"]),) for each in wanted["vpn"]["ipsec"]["connections"]}
     vpn = facts or VpnFacts(esp=backend(), endpoints=hosts)
     return told(device, instance, link=LinkFacts(mtu=mtu), vpn=vpn)
 
@@ -224,7 +228,7 @@ class Door:
     def load(self) -> None:
         spec = self.scope.instance.spec.vpn
         assert spec is not None
-        for each in spec.ipsec:
+        for each in spec.connections:
             (remote, *_) = remotes(self.scope, each)
             if (secret := shared(self.scope, each, remote)) is not None:
                 self.session.load_shared(secret[1] | {"data": Path(secret[0]).read_bytes()})

@@ -65,7 +65,7 @@ def instance(number: int, *peers: str, ports: tuple[str, ...] = ("eth0",)) -> Li
         {"name": f"wg{n}", "peers": [{"name": "hub", "publicKey": key, "endpoint": each, "allowedIps": [f"10.{n}.0.0/16"]}]}
         for n, each in enumerate(peers)
     ]  # fmt: skip
-    spec = {"subnets": ["10.0.3.0/24"], "ports": list(ports), "vpn": {"wireguard": tunnels}}
+    spec = {"subnets": ["10.0.3.0/24"], "ports": list(ports), "vpn": {"wireguard": {"tunnels": tunnels}}}
     document = HEAD | {"kind": "NetworkInstance", "metadata": {"name": f"ni{number}"}, "spec": spec}
     return replace(linked(number), instance=NetworkInstance.model_validate(document))
 

@@ -270,7 +270,7 @@ async def test_begins_with_traffic() -> None:
             door.load()
             spec = wanted.instance.spec.vpn
             assert spec is not None
-            assert on_traffic(wanted, spec.ipsec[0].children[0]) == (backend() == "kernel")
+            assert on_traffic(wanted, spec.connections[0].children[0]) == (backend() == "kernel")
             if backend() == "kernel":
                 ways(FAR)
                 await asyncio.to_thread(until, reached)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from netnsmgr.config.ipsec import Ipsec
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn.facts import VpnFacts
 from tests.kernel.ipsecpeer import (
@@ -308,8 +309,8 @@ def impatient(wanted: InstanceScope) -> InstanceScope:
     """With a DPD that no document may ask for."""
     spec = wanted.instance.spec
     assert spec.vpn is not None
-    (each,) = spec.vpn.ipsec
-    vpn = spec.vpn.model_copy(update={"ipsec": (each.model_copy(update={"dpd": "1s"}),)})
+    (each,) = spec.vpn.connections
+    vpn = spec.vpn.model_copy(update={"ipsec": Ipsec(connections=(each.model_copy(update={"dpd": "1s"}),))})
     return replace(
         wanted, instance=wanted.instance.model_copy(update={"spec": spec.model_copy(update={"vpn": vpn})})
     )

@@ -183,7 +183,7 @@ async def test_names_are_asked_for_through_the_tunnel_or_not_at_all() -> None:
             assert ask("five.example") == ""
             # A tunnel in which the instance has no address: the subnet's own is what the other end knows.
             without = document(("0.0.0.0/0",), dns=servers)
-            del without["spec"]["vpn"]["wireguard"][0]["addresses"]
+            del without["spec"]["vpn"]["wireguard"]["tunnels"][0]["addresses"]
             await agent.bring(*items(scope(without, [app()])))
             beyond = Capture("cloud", "far")
             assert ask("six.example") == "192.0.2.1"

@@ -55,7 +55,7 @@ class Looped:
             "subnets": subnets,
             "ports": ["eth0"],
             **({"ipv6": {"uplink": "nat66"}} if six else {}),
-            "vpn": {"wireguard": list(tunnels)},
+            "vpn": {"wireguard": {"tunnels": list(tunnels)}},
         }
         instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
         device = HEAD | {

@@ -71,7 +71,7 @@ def document(
         "dns": {"servers": list(dns)},
     }
     if networks:
-        spec["vpn"] = {"wireguard": [tunnel], **vpn}
+        spec["vpn"] = {"wireguard": {"tunnels": [tunnel]}, **vpn}
     return HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
 
 

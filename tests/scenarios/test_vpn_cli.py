@@ -81,7 +81,7 @@ def test_a_client_added() -> None:
         w.lab.path("/etc/wg0.key").write_text(f"{private}\n")
         w.lab.path("/etc/wg0.key").chmod(0o600)
         tunnel = {"name": "wg0", "addresses": ["10.9.0.1/24"], "listenPort": 51820}
-        server = instance("ni4", SUBNET, ports=["eth1"], vpn={"wireguard": [tunnel]})
+        server = instance("ni4", SUBNET, ports=["eth1"], vpn={"wireguard": {"tunnels": [tunnel]}})
         w.apply(device(port(0), port(1)), server, app("app4", "ni4"))
         w.ready("ni4")
         host.dhcp("eth0")

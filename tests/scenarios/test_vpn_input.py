@@ -26,10 +26,11 @@ WIREGUARD = (
   subnets: [10.10.10.0/24]
   vpn:
     wireguard:
-    - name: wg0
-      addresses: [10.9.0.2/24]
-      peers:
-      - {name: hub, publicKey: KEY, endpoint: "203.0.113.1:51820", allowedIps: [192.168.0.0/24]}
+      tunnels:
+      - name: wg0
+        addresses: [10.9.0.2/24]
+        peers:
+        - {name: hub, publicKey: KEY, endpoint: "203.0.113.1:51820", allowedIps: [192.168.0.0/24]}
 """
 ).replace("KEY", KEY)
 IPSEC = (
@@ -38,11 +39,12 @@ IPSEC = (
   subnets: [10.10.10.0/24]
   vpn:
     ipsec:
-    - name: cloud1
-      remote: 203.0.113.1
-      localAuth: {psk: {file: SECRETS/ike.psk}}
-      children:
-      - {name: net, remote: [192.168.0.0/24]}
+      connections:
+      - name: cloud1
+        remote: 203.0.113.1
+        auth: {psk: {file: SECRETS/ike.psk}}
+        children:
+        - {name: net, remote: [192.168.0.0/24]}
 """
 ).replace("SECRETS", SECRETS)
 HUB = 'endpoint: "203.0.113.1:51820"'
@@ -77,39 +79,39 @@ def refused(w: World, text: str) -> list[str]:
     [
         (
             WIREGUARD.replace(KEY, KEY[:-4]),
-            "12:32: spec.vpn.wireguard[0].peers[0].publicKey: is 30 bytes long; a WireGuard key has 32 (44 characters of base64)",
+            "13:34: spec.vpn.wireguard.tunnels[0].peers[0].publicKey: is 30 bytes long; a WireGuard key has 32 (44 characters of base64)",
         ),
         (
             WIREGUARD.replace(HUB, f"{HUB}, presharedKey: {SECRET}"),
-            f"12:123: spec.vpn.wireguard[0].peers[0].presharedKey: {INLINE}presharedKey: {{file: {SECRETS}/hub.psk}}",
+            f"13:125: spec.vpn.wireguard.tunnels[0].peers[0].presharedKey: {INLINE}presharedKey: {{file: {SECRETS}/hub.psk}}",
         ),
         (
-            WIREGUARD.replace("      addresses", f"      privateKey: {SECRET}\n      addresses"),
-            f"10:19: spec.vpn.wireguard[0].privateKey: {INLINE}privateKey: {{file: {SECRETS}/wg0.key}}",
+            WIREGUARD.replace("        addresses", f"        privateKey: {SECRET}\n        addresses"),
+            f"11:21: spec.vpn.wireguard.tunnels[0].privateKey: {INLINE}privateKey: {{file: {SECRETS}/wg0.key}}",
         ),
         (
             IPSEC.replace(f"{{file: {SECRETS}/ike.psk}}", SECRET),
-            f"11:24: spec.vpn.ipsec[0].localAuth.psk: {INLINE}psk: {{file: {SECRETS}/ni4.psk}}",
+            f"12:21: spec.vpn.ipsec.connections[0].auth.psk: {INLINE}psk: {{file: {SECRETS}/ni4.psk}}",
         ),
         (
             IPSEC.replace("192.168.0.0/24]", "192.168.0.0/24, '2001:db8::/64']"),
             (
-                "13:46: spec.vpn.ipsec[0].children[0].remote[1]: 2001:db8::/64 is IPv6, and 192.168.0.0/24 is IPv4; "
+                "14:48: spec.vpn.ipsec.connections[0].children[0].remote[1]: 2001:db8::/64 is IPv6, and 192.168.0.0/24 is IPv4; "
                 "write a child for each"
             ),
         ),
         (
             WIREGUARD
-            + f"      - {{name: b, publicKey: {KEY.replace('A', 'B', 1)}, {HUB}, allowedIps: [192.168.0.128/25]}}\n",
+            + f"        - {{name: b, publicKey: {KEY.replace('A', 'B', 1)}, {HUB}, allowedIps: [192.168.0.128/25]}}\n",
             (
-                "13:120: spec.vpn.wireguard[0].peers[1].allowedIps[0]: 192.168.0.128/25 overlaps 192.168.0.0/24 of peer "
+                "14:122: spec.vpn.wireguard.tunnels[0].peers[1].allowedIps[0]: 192.168.0.128/25 overlaps 192.168.0.0/24 of peer "
                 "'hub', and an address of a tunnel belongs to one peer; make them apart, or give one of the peers a tunnel of its own"
             ),
         ),
         (
             IPSEC.replace("ike.psk", "gone.psk"),
             (
-                f"11:31: spec.vpn.ipsec[0].localAuth.psk.file: there is no file {SECRETS}/gone.psk; put the secret there, "
+                f"12:28: spec.vpn.ipsec.connections[0].auth.psk.file: there is no file {SECRETS}/gone.psk; put the secret there, "
                 "on the device, owned by root with mode 0600"
             ),
         ),
@@ -124,7 +126,7 @@ def test_files(w: World) -> None:
     """A file that others can read, that holds something else, or that is no file is refused, and told by its name alone."""
     path = w.lab.path(f"{SECRETS}/hub.psk")
     text = WIREGUARD.replace(HUB, f"{HUB}, presharedKey: {{file: {SECRETS}/hub.psk}}")
-    where = f"12:130: spec.vpn.wireguard[0].peers[0].presharedKey.file: {SECRETS}/hub.psk "
+    where = f"13:132: spec.vpn.wireguard.tunnels[0].peers[0].presharedKey.file: {SECRETS}/hub.psk "
     for content, mode, words in (
         (SECRET, 0o644, "can be read by everybody (mode 0644); run: chmod 600 "),
         (SECRET, 0o640, "can be read by its group (mode 0640); run: chmod 600 "),

@@ -72,7 +72,7 @@ def test_a_name_that_leads_elsewhere() -> None:
         host = w.lab.app("app4")
         w.apply(
             device(port(0), port(1, dns=["192.168.222.1"])),
-            instance("ni4", SUBNET, ports=["eth1"], vpn={"wireguard": [wg0]}),
+            instance("ni4", SUBNET, ports=["eth1"], vpn={"wireguard": {"tunnels": [wg0]}}),
             app("app4", "ni4"),
         )
         w.ready("ni4")
@@ -107,7 +107,7 @@ def test_who_calls_is_answered_by_the_port_that_he_called() -> None:
             host = w.lab.app("app4")
             w.apply(
                 device(port(0), port(1, cost=1), port(2, cost=20)),
-                instance("ni4", SUBNET, ports=["eth1", "eth2"], vpn={"wireguard": [wg0]}),
+                instance("ni4", SUBNET, ports=["eth1", "eth2"], vpn={"wireguard": {"tunnels": [wg0]}}),
                 app("app4", "ni4"),
             )
             conf = f"[Interface]\nPrivateKey = {theirs}\n" + OUR_PEER.format(public=our_public)
@@ -134,7 +134,7 @@ def test_the_cheapest_port_goes() -> None:
         host = w.lab.app("app4")
         w.apply(
             device(port(0), port(1, cost=1), port(2, cost=20)),
-            instance("ni4", SUBNET, ports=["eth1", "eth2"], vpn={"wireguard": [wg0]}),
+            instance("ni4", SUBNET, ports=["eth1", "eth2"], vpn={"wireguard": {"tunnels": [wg0]}}),
             app("app4", "ni4"),
         )
         w.ready("ni4")

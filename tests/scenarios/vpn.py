@@ -81,10 +81,10 @@ def gateway(
 
 def ipsec(w: World, name: str, port: str, cloud: Cloud, psk: str, **vpn: Any) -> Document:
     """An instance whose applications reach BEHIND by IPsec with a cloud."""
-    auth = {"id": f"{cloud.name}.example", "psk": secret(w, f"{name}.psk", psk)}
+    auth = {"auth": {"psk": secret(w, f"{name}.psk", psk)}, "remoteAuth": {"id": f"{cloud.name}.example"}}
     child = {"name": "net", "local": [f"{SUBNET}.0/24"], "remote": [BEHIND]}
-    connection = {"name": cloud.name, "remote": cloud.address, "remoteAuth": auth, "children": [child]}
-    return instance(name, SUBNET, ports=[port], vpn={"ipsec": [connection], **vpn})
+    connection = {"name": cloud.name, "remote": cloud.address, **auth, "children": [child]}
+    return instance(name, SUBNET, ports=[port], vpn={"ipsec": {"connections": [connection]}, **vpn})
 
 
 def hub(
@@ -123,7 +123,7 @@ def wireguard(
         "peers": [peer | more.pop("peer", {})],
         **more.pop("tunnel", {}),
     }
-    vpn = {"wireguard": [tunnel], **more.pop("vpn", {})}
+    vpn = {"wireguard": {"tunnels": [tunnel]}, **more.pop("vpn", {})}
     return instance(name, SUBNET, ports=[port], vpn=vpn, **more)
 
 

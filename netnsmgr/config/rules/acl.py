@@ -100,7 +100,7 @@ def _deaf(ni: NetworkInstance) -> str:
     if ni.air_gapped:
         return "is air-gapped"
     vpn = ni.spec.vpn
-    if vpn is None or vpn.dns == "direct" or any(each.virtual_ip for each in vpn.ipsec):
+    if vpn is None or vpn.dns == "direct" or any(each.virtual_ip for each in vpn.connections):
         return ""
     return "asks names only by its tunnels"
 

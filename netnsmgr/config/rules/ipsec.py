@@ -20,13 +20,13 @@ def ipsec_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem
     pairs: dict[tuple[IPNetwork, IPNetwork], str] = {}
     secrets: dict[tuple[str | None, str], tuple[str, str]] = {}
     own = {str(ni.gateway_in(subnet)) for subnet in ni.spec.subnets}
-    asking = [connection.name for connection in vpn.ipsec if connection.virtual_ip]
-    for n, connection in enumerate(vpn.ipsec):
-        here: Where = ("spec", "vpn", "ipsec", n)
+    asking = [connection.name for connection in vpn.connections if connection.virtual_ip]
+    for n, connection in enumerate(vpn.connections):
+        here: Where = ("spec", "vpn", "ipsec", "connections", n)
         if names.setdefault(connection.name, n) != n:
             what = f"connection '{connection.name}' is there twice; rename one"
             yield scope.problem(_spot(ni, here, "name"), what)
-        if connection.virtual_ip and len(vpn.ipsec) > 1 and connection.name == asking[-1]:
+        if connection.virtual_ip and len(vpn.connections) > 1 and connection.name == asking[-1]:
             what = "with 'virtualIp' all apps are seen as the address that this other end gives, so that the connection "
             what += "is the only one of its instance; use an instance for each"
             yield scope.problem(_spot(ni, here, "virtualIp"), what)
@@ -62,7 +62,7 @@ def not_asked(ni: NetworkInstance, vpn: Vpn, server: IPAddress) -> str:
     if subnet is None:
         return ""
     gateway = ni.gateway_in(subnet)
-    for connection in vpn.ipsec:
+    for connection in vpn.connections:
         for child in connection.children:
             reached = any(server in network for network in child.led)
             if reached and (
@@ -76,6 +76,12 @@ def not_asked(ni: NetworkInstance, vpn: Vpn, server: IPAddress) -> str:
 
 def _auth(scope: Scope, ni: NetworkInstance, here: Where, connection: IpsecConnection) -> Iterator[Problem]:
     mine, other = connection.local_auth, connection.remote_auth
+    if connection.auth is not None:
+        for field, auth in (("localAuth", mine), ("remoteAuth", other)):
+            for more in sorted(auth.model_dump(exclude_none=True).keys() - {"id"}):
+                what = f"'auth' says how both ends show who they are, and beside it '{field}' holds nothing but 'id'; "
+                yield scope.problem(_spot(ni, here, field, more), f"{what}leave this out, or 'auth'")
+        return
     faults: list[tuple[str, str, str]] = []
     for field, auth in (("localAuth", mine), ("remoteAuth", other)):
         if auth.psk is not None and (auth.certificate is not None or auth.ca is not None):
@@ -110,8 +116,8 @@ def _one_secret(
 ) -> Iterator[Problem]:
     """Check that two ends have one secret, as charon looks for it by their identities."""
     mine, other = connection.local_auth, connection.remote_auth
-    field = "localAuth" if mine.psk is not None else "remoteAuth"
-    psk = mine.psk or other.psk
+    field = "auth" if connection.auth is not None else "localAuth" if mine.psk is not None else "remoteAuth"
+    psk = connection.psk
     if psk is None:
         return
     first, file = secrets.setdefault((mine.id, other.id or connection.remote), (connection.name, psk.file))
@@ -133,15 +139,17 @@ def _missing(
             what = "with '%any' everybody who has a certificate of that authority would do; give the other end's identity"
             yield scope.problem(_spot(ni, here, "remoteAuth", "id"), what)
         return
-    psk = "localAuth: {psk: {file: /etc/netnsmgr/secrets/ni4.psk}}"
+    psk = "{psk: {file: /etc/netnsmgr/secrets/ni4.psk}}"
     if not any(by_certificate):
-        what = f"nothing says how the two ends show who they are; write {psk}, or certificates"
+        what = f"nothing says how the two ends show who they are; write auth: {psk}, or certificates"
         yield scope.problem(_spot(ni, here), what)
     elif by_certificate[0]:
         what = "nothing says how the other end shows who it is; add 'ca' or 'certificate', or a 'psk', to 'remoteAuth'"
         yield scope.problem(_spot(ni, here, "remoteAuth"), what)
     else:
-        what = f"nothing says how we show who we are; write {psk}, or 'certificate' and 'privateKey'"
+        what = (
+            f"nothing says how we show who we are; write localAuth: {psk}, or 'certificate' and 'privateKey'"
+        )
         yield scope.problem(_spot(ni, here, "localAuth"), what)
 
 

@@ -45,7 +45,7 @@ def vpn_rules(scope: Scope) -> Iterator[Problem]:
         if vpn is None:
             # To read it as "left out" would let leave in clear what somebody began to protect.
             yield scope.problem(here, f"has no value; {forms}, or leave the line out, which means no VPN")
-        elif not vpn.wireguard and not vpn.ipsec:
+        elif not vpn.tunnels and not vpn.connections:
             yield scope.problem(here, f"is empty; {forms}, or leave 'vpn' out")
         else:
             yield from _instance(scope, ni, vpn)
@@ -57,7 +57,7 @@ def _spot(ni: NetworkInstance, *where: str | int) -> Spot:
 
 
 def _instance(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem]:
-    if vpn.wireguard and vpn.ipsec:
+    if vpn.tunnels and vpn.connections:
         what = (
             "'wireguard' and 'ipsec' exclude each other; keep one, and make a second instance for the other"
         )
@@ -80,16 +80,17 @@ def _instance(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Problem]:
 
 
 def _led(vpn: Vpn) -> Iterator[_Led]:
-    for n, tunnel in enumerate(vpn.wireguard):
+    for n, tunnel in enumerate(vpn.tunnels):
         for m, peer in enumerate(tunnel.peers):
             for k, network in enumerate(peer.allowed_ips):
-                where = ("wireguard", n, "peers", m, "allowedIps", k)
+                where = ("wireguard", "tunnels", n, "peers", m, "allowedIps", k)
                 yield _Led(network, where, f"tunnel '{tunnel.name}'")
-    for n, connection in enumerate(vpn.ipsec):
+    for n, connection in enumerate(vpn.connections):
         for m, child in enumerate(connection.children):
             field = "remote" if child.routes is None else "routes"
             for k, network in enumerate(child.led):
-                yield _Led(network, ("ipsec", n, "children", m, field, k), f"connection '{connection.name}'")
+                where = ("ipsec", "connections", n, "children", m, field, k)
+                yield _Led(network, where, f"connection '{connection.name}'")
 
 
 def _networks(scope: Scope, ni: NetworkInstance, led: list[_Led]) -> Iterator[Problem]:
@@ -100,7 +101,7 @@ def _networks(scope: Scope, ni: NetworkInstance, led: list[_Led]) -> Iterator[Pr
         if what := _held(scope, ni, each.network):
             yield scope.problem(spot, f"{each.network} {what}")
         elif (other := tunnels.setdefault(each.network, each.tunnel)) != each.tunnel and ni.spec.vpn:
-            if ni.spec.vpn.ipsec:
+            if ni.spec.vpn.connections:
                 continue  # all have one link, and selectors tell them apart
             what = f"{each.network} is led into {other} already, and a packet goes into one tunnel"
             yield scope.problem(spot, f"{what}; make them apart, or use an instance for each")
@@ -141,7 +142,7 @@ def _dns(scope: Scope, ni: NetworkInstance, vpn: Vpn, led: list[_Led]) -> Iterat
         inside = [each for each in led if server in each.network]
         if vpn.dns == "tunnel" and not inside:
             what = f"DNS server {server} is in no network of the tunnels, and with 'vpn.dns: tunnel' it is asked through one"
-            field = "'allowedIps'" if vpn.wireguard else "'remote'"
+            field = "'allowedIps'" if vpn.tunnels else "'remote'"
             yield scope.problem(
                 spot,
                 f"{what}; name a server behind a tunnel, add it to {field}, or write 'vpn.dns: direct' to ask in clear",
@@ -151,5 +152,5 @@ def _dns(scope: Scope, ni: NetworkInstance, vpn: Vpn, led: list[_Led]) -> Iterat
             yield scope.problem(
                 spot, f"{what} would be asked in clear; write 'vpn.dns: tunnel', or leave it out"
             )
-        elif vpn.dns == "tunnel" and vpn.ipsec and (what := not_asked(ni, vpn, server)):
+        elif vpn.dns == "tunnel" and vpn.connections and (what := not_asked(ni, vpn, server)):
             yield scope.problem(spot, f"DNS server {server} {what}")

@@ -38,9 +38,9 @@ def wireguard_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Pro
     networks: dict[IPNetwork, str] = {}
     vifs = {
         short_name("", f"{app.name}.{interface.name}"): app.name
-        for app, interface in (scope.config.members.get(ni.name, ()) if vpn.wireguard else ())
+        for app, interface in (scope.config.members.get(ni.name, ()) if vpn.tunnels else ())
     }
-    for n, tunnel in enumerate(vpn.wireguard):
+    for n, tunnel in enumerate(vpn.tunnels):
         if names.setdefault(tunnel.name, n) != n:
             what = f"tunnel '{tunnel.name}' is there twice; rename one"
             yield scope.problem(_spot(ni, n, "name"), what)
@@ -53,7 +53,7 @@ def wireguard_rules(scope: Scope, ni: NetworkInstance, vpn: Vpn) -> Iterator[Pro
 
 
 def _spot(ni: NetworkInstance, tunnel: int, *where: str | int) -> Spot:
-    return Spot("NetworkInstance", ni.name, ("spec", "vpn", "wireguard", tunnel, *where))
+    return Spot("NetworkInstance", ni.name, ("spec", "vpn", "wireguard", "tunnels", tunnel, *where))
 
 
 def _taken(name: str, vifs: dict[str, str]) -> str:
@@ -196,7 +196,7 @@ def outside_rules(scope: Scope) -> Iterator[Problem]:
     listening: dict[int, Spot] = {}
     for ni in scope.config.instances.values():
         for n, tunnel in enumerate(
-            ni.spec.vpn.wireguard if ni.spec.vpn is not None and not ni.is_switch else ()
+            ni.spec.vpn.tunnels if ni.spec.vpn is not None and not ni.is_switch else ()
         ):
             yield from ends.claim(ni, n, tunnel)
             if tunnel.listen_port is None:

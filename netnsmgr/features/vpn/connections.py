@@ -55,11 +55,10 @@ def identities(scope: InstanceScope, connection: IpsecConnection, remote: IPAddr
 
 def shared(scope: InstanceScope, connection: IpsecConnection, remote: IPAddress) -> tuple[str, Vici] | None:
     """Return the file of the connection's secret, and all of ``load-shared`` but its `data`; None without secret."""
-    secrets = [auth.psk for auth in (connection.remote_auth, connection.local_auth) if auth.psk is not None]
-    if not secrets:
+    if connection.psk is None:
         return None
     owners = [each for each in identities(scope, connection, remote) if each and each != "%any"]
-    return secrets[0].file, {"id": connection.name, "type": "IKE", "owners": owners}
+    return connection.psk.file, {"id": connection.name, "type": "IKE", "owners": owners}
 
 
 def private_key(connection: IpsecConnection) -> str | None:

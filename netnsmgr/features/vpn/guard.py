@@ -187,11 +187,11 @@ def _own(scope: InstanceScope) -> str:
     vpn = scope.instance.spec.vpn
     assert vpn is not None
     lines = []
-    if vpn.ipsec and scope.vpn.esp == "kernel":
+    if vpn.connections and scope.vpn.esp == "kernel":
         # What the kernel is about to encrypt passes this hook a second time, by the link of what carries it (xfrm4_output);
         # its route has the transformation with it, so it leaves with that or not at all.
         lines.append("rt ipsec exists accept")
-    if vpn.ipsec:
+    if vpn.connections:
         lines.append(f"meta mark {IKE_MARK:#010x} udp sport {{ 500, 4500 }} accept")
     if vpn.dns == "direct":
         lines.append("meta l4proto { tcp, udp } th dport 53 accept")

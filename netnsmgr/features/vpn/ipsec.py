@@ -67,7 +67,7 @@ def if_id(scope: InstanceScope) -> int:
 def outer_version(scope: InstanceScope) -> Version:
     """Return the version of IP of the packets outside, the one with the larger header where it is not known."""
     vpn = scope.instance.spec.vpn
-    hosts = [connection.remote for connection in vpn.ipsec] if vpn is not None else []
+    hosts = [connection.remote for connection in vpn.connections] if vpn is not None else []
     found = {address.version for host in hosts for address in scope.vpn.endpoints.get(host, ())}
     known = all(scope.vpn.endpoints.get(host) for host in hosts)
     return 4 if (known and found == {4}) or len(scope.links) == 1 else 6
@@ -76,7 +76,7 @@ def outer_version(scope: InstanceScope) -> Version:
 def link_mtu(scope: InstanceScope) -> int:
     """Return the MTU of `ipsec0`, in bytes: what fits with each of the offered suites."""
     vpn = scope.instance.spec.vpn
-    connections = vpn.ipsec if vpn is not None else ()
+    connections = vpn.connections if vpn is not None else ()
     proposals = [p for connection in connections for child in connection.children for p in child.proposals]
     mtu = esp_mtu(scope.link.mtu, proposals, outer_version(scope))
     return mtu if scope.vpn.esp == "kernel" else min(mtu, LIBIPSEC_MTU)
@@ -85,7 +85,7 @@ def link_mtu(scope: InstanceScope) -> int:
 def items(scope: InstanceScope) -> list[Item]:
     """Return daemon, its configuration and its link; nothing without tunnels."""
     vpn = scope.instance.spec.vpn
-    if vpn is None or not vpn.ipsec or not scope.vpn.esp:
+    if vpn is None or not vpn.connections or not scope.vpn.esp:
         return []
     text = _configuration(scope)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -40,9 +40,9 @@ def lanes(scope: InstanceScope) -> tuple[Lane, ...]:
         return ()
     found = [
         Lane(each.name, each.networks, tuple(own.ip for own in each.addresses), translates=each.nat)
-        for each in vpn.wireguard
+        for each in vpn.tunnels
     ]
-    for connection in vpn.ipsec:
+    for connection in vpn.connections:
         given = scope.vpn.virtual if connection.virtual_ip else ()
         found.append(Lane(IPSEC_LINK, connection.networks, given, translates=connection.virtual_ip))
     return tuple(found)

@@ -30,11 +30,11 @@ LISTENING_PRIORITY = 61
 def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     """Return an instance's tunnels, and the rule by which their packets take the instance's ports."""
     vpn = linked.instance.spec.vpn
-    if vpn is None or not vpn.wireguard or not scope.wireguard:
+    if vpn is None or not vpn.tunnels or not scope.wireguard:
         return []
-    rules = _rules(scope, linked, listening=any(tunnel.listen_port for tunnel in vpn.wireguard))
+    rules = _rules(scope, linked, listening=any(tunnel.listen_port for tunnel in vpn.tunnels))
     found: list[Item] = [*rules, *_routes6(scope, linked)]
-    for tunnel in vpn.wireguard:
+    for tunnel in vpn.tunnels:
         found += _tunnel(scope, linked.instance.name, tunnel.name, rules)
     return found
 
@@ -42,7 +42,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
 def tunnel_names(scope: UplinkScope) -> frozenset[str]:
     """Return what tunnels are called in their instances."""
     vpns = filter(None, (linked.instance.spec.vpn for linked in scope.instances))
-    return frozenset(tunnel.name for vpn in vpns for tunnel in vpn.wireguard)
+    return frozenset(tunnel.name for vpn in vpns for tunnel in vpn.tunnels)
 
 
 def _tunnel(scope: UplinkScope, instance: str, name: str, rules: list[Rule]) -> list[Item]:

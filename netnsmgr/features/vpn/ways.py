@@ -62,7 +62,7 @@ def into(scope: InstanceScope, address: IPAddress) -> Into | None:
     vpn = scope.instance.spec.vpn
     if vpn is None:
         return None
-    tunnels: tuple[WireguardTunnel | IpsecConnection, ...] = (*vpn.wireguard, *vpn.ipsec)
+    tunnels: tuple[WireguardTunnel | IpsecConnection, ...] = (*vpn.tunnels, *vpn.connections)
     fitting = [
         Into(lane, tunnel, part, network)
         for lane, tunnel in zip(lanes(scope), tunnels, strict=True)

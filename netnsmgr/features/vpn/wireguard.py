@@ -30,7 +30,7 @@ def items(scope: InstanceScope) -> list[Item]:
 
 def tunnels(scope: InstanceScope) -> tuple[WireguardTunnel, ...]:
     """Return the WireGuard tunnels of an instance."""
-    return scope.instance.spec.vpn.wireguard if scope.instance.spec.vpn is not None else ()
+    return scope.instance.spec.vpn.tunnels if scope.instance.spec.vpn is not None else ()
 
 
 def _tunnel(scope: InstanceScope, tunnel: WireguardTunnel) -> list[Item]:

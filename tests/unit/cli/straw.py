@@ -82,7 +82,7 @@ class Straw:
 
 def tunnels(document: Status) -> Status:
     """What an agent says of WireGuard tunnels: they have a key, and whatever peers are written."""
-    written = document["spec"].get("vpn", {}).get("wireguard", ())
+    written = document["spec"].get("vpn", {}).get("wireguard", {}).get("tunnels", ())
     rows = [
         {"name": each["name"], "backend": "kernel", "state": "up", "publicKey": SERVER_KEY, "peers": [
             {"name": peer["name"], "state": "idle"} for peer in each.get("peers", ())

@@ -124,7 +124,9 @@ def refused(machine: Machine, text: str, file: str = "wg0.conf") -> list[str]:
 def test_what_comes_out_is_taken(machine: Machine, text: str) -> None:
     """With port and subnet said, nothing is left to fill in, and the models have no objection."""
     document, said = convert(machine, text, "--port", "eth0", "--subnet", "10.10.1.0/24")
-    if any(":" in address for address in document["spec"]["vpn"]["wireguard"][0].get("addresses", ())):
+    if any(
+        ":" in address for address in document["spec"]["vpn"]["wireguard"]["tunnels"][0].get("addresses", ())
+    ):
         document["spec"]["subnets"].append("fd00:10:1::/64")
     config, problems = check([DEVICE, document], {})
     assert problems == []
@@ -137,7 +139,7 @@ def test_everything_of_a_split_tunnel(machine: Machine) -> None:
     secrets = machine.root / "secrets"
     assert document["metadata"] == {"name": "wg0"}
     assert document["spec"]["dns"] == {"servers": ["10.20.0.53", "fd00:20::53"]}
-    (tunnel,) = document["spec"]["vpn"]["wireguard"]
+    (tunnel,) = document["spec"]["vpn"]["wireguard"]["tunnels"]
     assert tunnel == {
         "name": "wg0",
         "privateKey": {"file": str(secrets / "wg0.key")},
@@ -210,7 +212,10 @@ def test_what_is_not_carried_over_is_said(machine: Machine) -> None:
 
 def test_what_means_the_same_is_not_remarked_on(machine: Machine) -> None:
     document, said = convert(machine, FULL)
-    assert document["spec"]["vpn"]["wireguard"][0]["peers"][0]["allowedIps"] == ["0.0.0.0/0", "::/0"]
+    assert document["spec"]["vpn"]["wireguard"]["tunnels"][0]["peers"][0]["allowedIps"] == [
+        "0.0.0.0/0",
+        "::/0",
+    ]
     assert "note" not in said
     _, said = convert(
         machine, FULL + "[Interface]\nTable = auto\nSaveConfig = false\nFwMark = off\n", file="w.conf"
@@ -221,14 +226,14 @@ def test_what_means_the_same_is_not_remarked_on(machine: Machine) -> None:
 def test_names_of_peers_from_comments(machine: Machine) -> None:
     document, _ = convert(machine, SERVER, file="Home Server.conf")
     assert document["metadata"]["name"] == "home-server"
-    (tunnel,) = document["spec"]["vpn"]["wireguard"]
+    (tunnel,) = document["spec"]["vpn"]["wireguard"]["tunnels"]
     assert tunnel["name"] == "home-server"
     assert [peer["name"] for peer in tunnel["peers"]] == ["phone", "laptop"]
 
 
 def test_without_a_key_one_is_generated(machine: Machine) -> None:
     document, said = convert(machine, SETCONF)
-    (tunnel,) = document["spec"]["vpn"]["wireguard"]
+    (tunnel,) = document["spec"]["vpn"]["wireguard"]["tunnels"]
     assert "privateKey" not in tunnel
     assert "there is no PrivateKey: one is generated" in said
     assert [peer["name"] for peer in tunnel["peers"]] == ["peer2"]
@@ -238,7 +243,7 @@ def test_without_a_key_one_is_generated(machine: Machine) -> None:
 def test_of_two_peers_with_one_network_the_last_has_it(machine: Machine) -> None:
     """As in the kernel."""
     document, said = convert(machine, FULL + f"[Peer]\nPublicKey={BACKUP}\nAllowedIPs=::/0\n")
-    (tunnel,) = document["spec"]["vpn"]["wireguard"]
+    (tunnel,) = document["spec"]["vpn"]["wireguard"]["tunnels"]
     assert [peer["allowedIps"] for peer in tunnel["peers"]] == [["0.0.0.0/0"], ["::/0"]]
     assert "::/0 is in the [Peer] of line 6, too" in said
 
@@ -250,7 +255,9 @@ def test_nested_networks_are_parted(machine: Machine) -> None:
         + f"[Peer]\nPublicKey={BACKUP}\nAllowedIPs=10.0.0.0/9, 10.3.0.0/16\n"
     )
     document, said = convert(machine, text)
-    first, second = (peer["allowedIps"] for peer in document["spec"]["vpn"]["wireguard"][0]["peers"])
+    first, second = (
+        peer["allowedIps"] for peer in document["spec"]["vpn"]["wireguard"]["tunnels"][0]["peers"]
+    )
     assert second == ["10.0.0.0/9"]
     assert (
         "6:1: AllowedIPs: 0.0.0.0/0 is written without 10.0.0.0/9, 10.3.0.0/16, which another [Peer] has"
@@ -270,7 +277,7 @@ def test_dns_servers_that_no_tunnel_leads_to(machine: Machine) -> None:
 
 def test_an_mtu_that_we_do_not_have(machine: Machine) -> None:
     document, said = convert(machine, FULL.replace("DNS=", "MTU=576\nDNS="))
-    assert "mtu" not in document["spec"]["vpn"]["wireguard"][0]
+    assert "mtu" not in document["spec"]["vpn"]["wireguard"]["tunnels"][0]
     assert "not carried over: MTU" in said
 
 
@@ -317,7 +324,7 @@ def test_several_files_and_standard_input(machine: Machine) -> None:
     assert machine.run("convert", "-", text=FULL).exit_code == 2
     piped = machine.run("convert", "-", "--name", "vpn1", "--secrets", str(machine.root / "s"), text=FULL)
     assert piped.exit_code == 0, piped.output
-    assert yaml.safe_load(piped.stdout)["spec"]["vpn"]["wireguard"][0]["name"] == "vpn1"
+    assert yaml.safe_load(piped.stdout)["spec"]["vpn"]["wireguard"]["tunnels"][0]["name"] == "vpn1"
     assert Path(machine.root / "s" / "vpn1.key").exists()
     same = machine.run("convert", machine.file(FULL, "a.b"), paths[0], "--secrets", str(machine.root / "t"))
     assert "two of the files would be the network instance 'a'" in same.stderr

@@ -35,12 +35,13 @@ spec:
   subnets: [10.10.4.0/24, 'fd00:10:4::/64']
   vpn:
     wireguard:
-    - name: wg0
-      addresses: [10.9.0.1/24, 'fd00:9::1/64']
-      listenPort: 51820
-      peers:
-      - {{name: laptop, publicKey: {LAPTOP}, allowedIps: [10.9.0.2/32]}}
-    - {{name: wg1}}
+      tunnels:
+      - name: wg0
+        addresses: [10.9.0.1/24, 'fd00:9::1/64']
+        listenPort: 51820
+        peers:
+        - {{name: laptop, publicKey: {LAPTOP}, allowedIps: [10.9.0.2/32]}}
+      - {{name: wg1}}
 ---
 apiVersion: netnsmgr/v1alpha1
 kind: NetworkInstance
@@ -79,7 +80,7 @@ def test_a_client_of_its_own_from_the_first_try(site: Machine, straw: Straw) -> 
         "PersistentKeepalive": "25",
     }
     document = straw.hub.rows(tables.INSTANCE_CONFIG)["ni4"]
-    wg0, wg1 = document["spec"]["vpn"]["wireguard"]
+    wg0, wg1 = document["spec"]["vpn"]["wireguard"]["tunnels"]
     assert [each["name"] for each in wg0["peers"]] == ["laptop", "phone"]
     assert wg0["peers"][1] == {
         "name": "phone",
@@ -157,11 +158,11 @@ def test_all_that_is_missing_is_said_at_once(site: Machine, straw: Straw) -> Non
     addresses, port, where = result.stderr.splitlines()
     assert addresses == (
         "error: tunnel wg1 of ni4 has no addresses of its own: write, for example, 'addresses: [10.9.0.1/24]' at "
-        "spec.vpn.wireguard[wg1]"
+        "spec.vpn.wireguard.tunnels[wg1]"
     )
     assert port == (
         "error: tunnel wg1 of ni4 has no listenPort, at which clients find it: write, for example, "
-        "'listenPort: 51820' at spec.vpn.wireguard[wg1]"
+        "'listenPort: 51820' at spec.vpn.wireguard.tunnels[wg1]"
     )
     assert where == (
         "error: no port of the instance has a public address: say by which name or address clients reach the "
@@ -234,7 +235,9 @@ def test_list_and_remove(site: Machine, straw: Straw) -> None:
     ]
     result = site.run("wireguard", "peer", "remove", "ni4", "wg0", "laptop")
     assert result.exit_code == 0, result.output
-    assert straw.hub.rows(tables.INSTANCE_CONFIG)["ni4"]["spec"]["vpn"]["wireguard"][0]["peers"] == []
+    assert (
+        straw.hub.rows(tables.INSTANCE_CONFIG)["ni4"]["spec"]["vpn"]["wireguard"]["tunnels"][0]["peers"] == []
+    )
     assert "there are no peers" in site.run("wireguard", "peer", "list", "ni4").stderr
 
 
@@ -263,7 +266,7 @@ def test_without_wg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def server(*networks: str, own: str = "10.9.0.1/29") -> clients.Server:
     peers = [{"name": f"p{n}", "publicKey": "", "allowedIps": [each]} for n, each in enumerate(networks)]
-    document = {"spec": {"subnets": ["fd00:10::/64"], "vpn": {"wireguard": [{"name": "wg0"}]}}}
+    document = {"spec": {"subnets": ["fd00:10::/64"], "vpn": {"wireguard": {"tunnels": [{"name": "wg0"}]}}}}
     return clients.Server("ni4", document, {"name": "wg0", "addresses": [own], "peers": peers})
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from netnsmgr.config.check import check
 from netnsmgr.config.common import Model
-from netnsmgr.config.ipsec import IpsecAuth, IpsecChild, IpsecConnection
+from netnsmgr.config.ipsec import Ipsec, IpsecAuth, IpsecChild, IpsecConnection, IpsecSecret
 from netnsmgr.config.load import load_text
 from netnsmgr.config.tree import fields
 from netnsmgr.config.vpn import Vpn
-from netnsmgr.config.wireguard import WireguardPeer, WireguardTunnel
+from netnsmgr.config.wireguard import Wireguard, WireguardPeer, WireguardTunnel
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = ("switches.md", "vpn.md")
@@ -40,7 +40,10 @@ def test_there_are_examples() -> None:
     )
 
 
-MODELS = (Vpn, WireguardTunnel, WireguardPeer, IpsecConnection, IpsecAuth, IpsecChild)
+MODELS = (
+    *(Vpn, Wireguard, WireguardTunnel, WireguardPeer),
+    *(Ipsec, IpsecConnection, IpsecSecret, IpsecAuth, IpsecChild),
+)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model.__name__))
@@ -53,5 +56,5 @@ def test_every_field_is_explained(model: type[Model]) -> None:
         for word in re.findall(r"`(.*?)`", row)
     }
     prefix = "peers[]." if model is WireguardPeer else ""
-    inner = {"peers"}  # whose fields are named one by one
+    inner = {"peers", "tunnels", "connections"}  # whose fields are named one by one
     assert {f"{prefix}{name}" for name in fields(model)} - inner <= named

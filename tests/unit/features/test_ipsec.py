@@ -26,7 +26,7 @@ REMOTE = ip_address(CLOUD)
 def told(document: dict[str, Any], facts: VpnFacts = KERNEL) -> dict[str, Any]:
     of = scope(document, facts=facts)
     assert of.instance.spec.vpn is not None
-    return connection(of, of.instance.spec.vpn.ipsec[0], REMOTE, {})
+    return connection(of, of.instance.spec.vpn.connections[0], REMOTE, {})
 
 
 def test_nothing_without_a_backend() -> None:
@@ -82,14 +82,14 @@ def test_charon_keeps_it_up() -> None:
     assert (later["start_action"], later["dpd_action"], later["close_action"]) == ("trap", "trap", "trap")
     own = scope(tunnel(child(start="traffic")), facts=OWN)
     assert own.instance.spec.vpn is not None
-    assert not on_traffic(own, own.instance.spec.vpn.ipsec[0].children[0])
+    assert not on_traffic(own, own.instance.spec.vpn.connections[0].children[0])
 
 
 def test_secrets_stay_in_their_files() -> None:
     """A connection names no secret; the secret's owners are both ends."""
     of = scope(facts=KERNEL)
     assert of.instance.spec.vpn is not None
-    (wanted,) = of.instance.spec.vpn.ipsec
+    (wanted,) = of.instance.spec.vpn.connections
     assert "/run/psk" not in str(connection(of, wanted, REMOTE, {}))
     path, words = shared(of, wanted, REMOTE) or ("", {})
     assert (path, words["owners"]) == ("/run/psk", ["device7", "cloud1"])
@@ -110,14 +110,14 @@ def test_identities(remote: dict[str, Any], identity: str) -> None:
     ours = {"id": "device7", "psk": {"file": "/run/psk"}}
     of = scope(tunnel(localAuth=ours, remoteAuth=remote), facts=KERNEL)
     assert of.instance.spec.vpn is not None
-    assert identities(of, of.instance.spec.vpn.ipsec[0], REMOTE) == ("device7", identity)
+    assert identities(of, of.instance.spec.vpn.connections[0], REMOTE) == ("device7", identity)
 
 
 def test_only_versions_that_the_link_has() -> None:
     """An address that cannot be reached is not tried."""
     of = scope(tunnel(remote=CLOUD6), facts=KERNEL)
     assert of.instance.spec.vpn is not None
-    assert remotes(of, of.instance.spec.vpn.ipsec[0]) == ()
+    assert remotes(of, of.instance.spec.vpn.connections[0]) == ()
 
 
 def test_mtu() -> None:

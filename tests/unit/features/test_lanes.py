@@ -13,19 +13,17 @@ from netnsmgr.items.nft import NftTable
 from netnsmgr.items.route import Route
 from tests.kernel.vpnstage import HEAD, KEY, document, scope
 
-TWO = {
-    "wireguard": [
-        {"name": "wg0", "addresses": ["10.9.0.2/24", "10.9.0.3/24"], "peers": [{"name": "a", "publicKey": KEY, "allowedIps": ["0.0.0.0/0", "::/0"]}]},
-        {"name": "wg1", "nat": False, "peers": [{"name": "b", "publicKey": KEY, "allowedIps": ["10.20.0.0/16"]}]},
-    ]
-}  # fmt: skip
+TWO = [
+    {"name": "wg0", "addresses": ["10.9.0.2/24", "10.9.0.3/24"], "peers": [{"name": "a", "publicKey": KEY, "allowedIps": ["0.0.0.0/0", "::/0"]}]},
+    {"name": "wg1", "nat": False, "peers": [{"name": "b", "publicKey": KEY, "allowedIps": ["10.20.0.0/16"]}]},
+]  # fmt: skip
 
 
 def two(**vpn: object) -> dict[str, object]:
     made = document()
-    for tunnel in TWO["wireguard"]:
+    for tunnel in TWO:
         tunnel["peers"][0]["endpoint"] = "203.0.113.1:51820"  # type: ignore[index]
-    made["spec"]["vpn"] = TWO | vpn
+    made["spec"]["vpn"] = {"wireguard": {"tunnels": TWO}, **vpn}
     return made
 
 
@@ -97,15 +95,17 @@ def test_virtual_addresses_and_narrow_ways() -> None:
             "ports": ["eth0"],
             "subnets": ["10.11.12.0/24"],
             "vpn": {
-                "ipsec": [
-                    {
-                        "name": "cloud",
-                        "remote": "203.0.113.1",
-                        "virtualIp": True,
-                        "localAuth": {"psk": {"file": "/etc/psk"}},
-                        "children": [{"name": "net", "remote": ["10.20.0.0/16", "10.20.1.0/24"]}],
-                    }
-                ]
+                "ipsec": {
+                    "connections": [
+                        {
+                            "name": "cloud",
+                            "remote": "203.0.113.1",
+                            "virtualIp": True,
+                            "localAuth": {"psk": {"file": "/etc/psk"}},
+                            "children": [{"name": "net", "remote": ["10.20.0.0/16", "10.20.1.0/24"]}],
+                        }
+                    ]
+                }
             },
         },
     }

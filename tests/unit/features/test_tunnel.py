@@ -28,7 +28,11 @@ def with_tunnels(
     *tunnels: dict[str, Any], six: bool = False, ports: tuple[str, ...] = ("eth0",)
 ) -> LinkedInstance:
     bare = linked(3, six=six, ports=ports)
-    spec = {"subnets": ["10.0.3.0/24"], "ports": list(ports), "vpn": {"wireguard": list(tunnels)}}
+    spec = {
+        "subnets": ["10.0.3.0/24"],
+        "ports": list(ports),
+        "vpn": {"wireguard": {"tunnels": list(tunnels)}},
+    }
     document = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "ni3"}, "spec": spec}
     return replace(bare, instance=NetworkInstance.model_validate(document))
 

@@ -32,7 +32,7 @@ GO = VpnFacts("", "wireguard-go")
 def scope(*peers: dict[str, Any], facts: VpnFacts = GO, six: bool = False, **tunnel: Any) -> InstanceScope:
     made = {"name": "wg0", "addresses": ["10.9.0.2/24", "fd09::2/64"], "peers": list(peers), **tunnel}
     subnets = ["10.1.0.0/24", *(["fd01::/64"] if six else [])]
-    spec: dict[str, Any] = {"subnets": subnets, "ports": ["eth0"], "vpn": {"wireguard": [made]}}
+    spec: dict[str, Any] = {"subnets": subnets, "ports": ["eth0"], "vpn": {"wireguard": {"tunnels": [made]}}}
     if six:
         spec["ipv6"] = {"uplink": "nat66"}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}

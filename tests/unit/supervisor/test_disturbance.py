@@ -131,7 +131,7 @@ def tunnel(*networks: str, ports: tuple[str, ...] = ("eth0",), **vpn: Any) -> Co
     spec: dict[str, Any] = {"subnets": ["10.10.1.0/24"], "ports": list(ports)}
     if networks:
         spec["vpn"] = {
-            "wireguard": [{"name": "wg0", "peers": [{**PEER, "allowedIps": list(networks)}]}],
+            "wireguard": {"tunnels": [{"name": "wg0", "peers": [{**PEER, "allowedIps": list(networks)}]}]},
             **vpn,
         }
     head = {"apiVersion": "netnsmgr/v1alpha1", "kind": "NetworkInstance", "metadata": {"name": "ni1"}}

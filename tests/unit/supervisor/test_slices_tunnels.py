@@ -33,7 +33,7 @@ def test_who_encrypts() -> None:
     slicer = Slicer()
     without = cut(slicer, 1, ni("ni1"))
     assert not any("backends" in each or "files" in each for each in without.values())
-    both = cut(slicer, 2, ni("ni1"), ni("ni2", vpn={"wireguard": [{"name": "wg0"}]}))
+    both = cut(slicer, 2, ni("ni1"), ni("ni2", vpn={"wireguard": {"tunnels": [{"name": "wg0"}]}}))
     assert both["ni2"]["backends"] == both[UPLINK]["backends"] == BACKENDS
     assert "backends" not in both["ni1"]
     assert both["ni1"]["revision"] == 1
@@ -42,7 +42,7 @@ def test_who_encrypts() -> None:
 def test_another_key() -> None:
     """A file that has changed is news for its instance, and for nobody else."""
     slicer = Slicer()
-    wanted = [ni(name, vpn={"wireguard": [{"name": "wg0"}]}) for name in ("ni1", "ni2")]
+    wanted = [ni(name, vpn={"wireguard": {"tunnels": [{"name": "wg0"}]}}) for name in ("ni1", "ni2")]
     files = {"ni1": {"/etc/a.key": "1"}, "ni2": {"/etc/b.key": "1"}}
     assert cut(slicer, 1, *wanted, files=files)["ni1"]["files"] == {"/etc/a.key": "1"}
     found = cut(slicer, 2, *wanted, files={**files, "ni2": {"/etc/b.key": "2"}})

@@ -224,14 +224,16 @@ def test_secrets_are_looked_at(hub: StrawHub, tmp_path: Path) -> None:
     """Files with secrets are looked at before anything is applied, of the documents that are applied alone."""
     psk = tmp_path / "ni1.psk"
     vpn = {
-        "ipsec": [
-            {
-                "name": "c1",
-                "remote": "198.51.100.1",
-                "localAuth": {"psk": {"file": str(psk)}},
-                "children": [{"name": "net", "remote": ["10.20.0.0/24"]}],
-            }
-        ]
+        "ipsec": {
+            "connections": [
+                {
+                    "name": "c1",
+                    "remote": "198.51.100.1",
+                    "localAuth": {"psk": {"file": str(psk)}},
+                    "children": [{"name": "net", "remote": ["10.20.0.0/24"]}],
+                }
+            ]
+        }
     }
     ni1 = {**NI, "spec": {"subnets": ["10.1.0.0/24"], "ports": ["eth0"], "vpn": vpn}}
     ni2 = {**NI, "metadata": {"name": "ni2"}}
@@ -247,7 +249,7 @@ def test_secrets_are_looked_at(hub: StrawHub, tmp_path: Path) -> None:
 
         return asyncio.run(run())
 
-    where = "spec.vpn.ipsec[0].localAuth.psk.file"
+    where = "spec.vpn.ipsec.connections[0].localAuth.psk.file"
     assert problems(ni2, ni1) == [
         (
             f"1 {where}: there is no file {psk}; put the secret there, on the device, owned by root with mode 0600"

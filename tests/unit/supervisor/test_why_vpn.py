@@ -87,7 +87,7 @@ def way(answer: Document) -> list[str]:
 
 def test_into_wireguard() -> None:
     """Which peer, as whom, and by which port the encrypted packet leaves."""
-    found = ask(site({"wireguard": [WG0]}), "10.20.0.1")
+    found = ask(site({"wireguard": {"tunnels": [WG0]}}), "10.20.0.1")
     assert found["allowed"]
     assert way(found) == [
         "app4/eth0: sends from 10.10.10.50",
@@ -100,19 +100,25 @@ def test_into_wireguard() -> None:
 
 
 def test_the_longest_network_decides() -> None:
-    assert "(peer deep), which has 10.21.3.0/24" in way(ask(site({"wireguard": [WG0]}), "10.21.3.1"))[1]
-    assert "(peer hub), which has 10.21.0.0/16" in way(ask(site({"wireguard": [WG0]}), "10.21.4.1"))[1]
+    assert (
+        "(peer deep), which has 10.21.3.0/24"
+        in way(ask(site({"wireguard": {"tunnels": [WG0]}}), "10.21.3.1"))[1]
+    )
+    assert (
+        "(peer hub), which has 10.21.0.0/16"
+        in way(ask(site({"wireguard": {"tunnels": [WG0]}}), "10.21.4.1"))[1]
+    )
 
 
 def test_without_translation() -> None:
-    found = ask(site({"wireguard": [WG0 | {"nat": False}]}), "10.20.0.1")
+    found = ask(site({"wireguard": {"tunnels": [WG0 | {"nat": False}]}}), "10.20.0.1")
     assert way(found)[1].endswith("source address stays as it is")
     assert found["path"][1]["source"] == "10.10.10.50"
 
 
 def test_into_ipsec_though_a_port_has_that_subnet() -> None:
     """Row 15: the cloud's network, and not the port's with the same addresses."""
-    found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [UP]}), "192.168.0.1")
+    found = ask(site({"ipsec": {"connections": [CLOUD]}}, {"ipsec": [UP]}), "192.168.0.1")
     assert found["allowed"]
     assert way(found)[1:] == [
         "instance ni4: led into tunnel ipsec0 (connection cloud1, child net), which has 192.168.0.0/24; source address stays as it is",
@@ -124,10 +130,10 @@ def test_into_ipsec_though_a_port_has_that_subnet() -> None:
 
 def test_for_no_tunnel() -> None:
     """Dropped, or in clear where that is wanted."""
-    found = ask(site({"ipsec": [CLOUD]}), "8.8.8.8")
+    found = ask(site({"ipsec": {"connections": [CLOUD]}}), "8.8.8.8")
     assert not found["allowed"]
     assert found["reason"] == "8.8.8.8 is for no tunnel of ni4, and with 'rest: block' it is dropped"
-    found = ask(site({"ipsec": [CLOUD], "rest": "direct"}), "8.8.8.8")
+    found = ask(site({"ipsec": {"connections": [CLOUD]}, "rest": "direct"}), "8.8.8.8")
     assert found["allowed"]
     assert way(found)[-1].endswith("masqueraded as 192.168.1.2")
     assert found["notes"] == ["8.8.8.8 is for no tunnel of ni4, and leaves in clear (vpn.rest: direct)"]
@@ -135,14 +141,14 @@ def test_for_no_tunnel() -> None:
 
 def test_in_the_tunnel_s_own_network_there_is_nobody() -> None:
     """It goes into the link, which has no peer for it, and does not leave in clear while there is none."""
-    told = ask(site({"wireguard": [WG0], "rest": "direct"}), "10.9.0.7")
+    told = ask(site({"wireguard": {"tunnels": [WG0]}, "rest": "direct"}), "10.9.0.7")
     assert not told["allowed"]
     assert told["reason"] == "10.9.0.7 is in the network of a tunnel of ni4, and no peer's: it is dropped"
 
 
 def test_the_list_comes_first() -> None:
     """Row 18: what the list drops goes nowhere."""
-    found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [UP]}), "192.168.0.1", 22)
+    found = ask(site({"ipsec": {"connections": [CLOUD]}}, {"ipsec": [UP]}), "192.168.0.1", 22)
     assert (found["allowed"], found["verdict"], found["path"]) == (False, "drop", [])
     assert found["reason"] is None
 
@@ -163,7 +169,7 @@ def test_a_child_that_is_not_up(state: str, child: str | None, reason: str) -> N
     row |= (
         {"children": [{"name": "net", "state": child}, {"name": "other", "state": "down"}]} if child else {}
     )
-    found = ask(site({"ipsec": [CLOUD]}, {"ipsec": [row]}), "192.168.0.1")
+    found = ask(site({"ipsec": {"connections": [CLOUD]}}, {"ipsec": [row]}), "192.168.0.1")
     assert found["allowed"] is (not reason)
     assert reason in (found["reason"] or "")
     begins = ["tunnel ipsec0 (connection cloud1, child net) begins with this packet"]
@@ -176,7 +182,7 @@ def test_wireguard_that_is_down_or_silent() -> None:
     def asked(state: str, reason: str, *peers: tuple[str, str]) -> Document:
         listed = [{"name": name, "state": each} for name, each in peers]
         row = {"name": "wg0", "state": state, "reasons": [f"tunnel wg0: {reason}"], "peers": listed}
-        return ask(site({"wireguard": [WG0]}, {"wireguard": [row]}), "10.20.0.1")
+        return ask(site({"wireguard": {"tunnels": [WG0]}}, {"wireguard": [row]}), "10.20.0.1")
 
     assert asked("down", "its interface is not there", ("hub", "connecting"))["reason"] == (
         "tunnel wg0 (peer hub) is down: its interface is not there; until it is up, this is dropped"
@@ -196,23 +202,25 @@ def test_where_the_other_end_was_heard_of_last() -> None:
     """A peer that roams is not where it is written; of one that never called nobody knows."""
     peers: list[Document] = [{"name": "hub", "state": "up", "endpoint": "[2001:db8::7]:99"}]
     found = ask(
-        site({"wireguard": [WG0]}, {"wireguard": [{"name": "wg0", "state": "up", "peers": peers}]}),
+        site(
+            {"wireguard": {"tunnels": [WG0]}}, {"wireguard": [{"name": "wg0", "state": "up", "peers": peers}]}
+        ),
         "10.20.0.1",
     )
     assert found["reason"].startswith(
         "no port of the instance leads to 2001:db8::7: eth1 (cost 0): no IPv6 address"
     )
     silent: Document = {key: value for key, value in HUB.items() if key != "endpoint"}
-    found = ask(site({"wireguard": [WG0 | {"peers": [silent], "listenPort": 1}]}), "10.20.0.1")
+    found = ask(site({"wireguard": {"tunnels": [WG0 | {"peers": [silent], "listenPort": 1}]}}), "10.20.0.1")
     assert "has not called yet, so nobody knows where it is" in found["reason"]
     unknown = HUB | {"endpoint": "other.example.com:1"}
-    found = ask(site({"wireguard": [WG0 | {"peers": [unknown]}]}), "10.20.0.1")
+    found = ask(site({"wireguard": {"tunnels": [WG0 | {"peers": [unknown]}]}}), "10.20.0.1")
     assert found["reason"] == "other.example.com is not resolved yet"
 
 
 def test_selectors_that_do_not_have_the_source() -> None:
     narrow = CLOUD | {"children": [CHILD | {"local": ["10.10.10.128/25"]}]}
-    found = ask(site({"ipsec": [narrow]}, {"ipsec": [UP]}), "192.168.0.1")
+    found = ask(site({"ipsec": {"connections": [narrow]}}, {"ipsec": [UP]}), "192.168.0.1")
     assert found["reason"].endswith(
         "carries only what comes from 10.10.10.128/25, and this comes from 10.10.10.50: it is dropped"
     )
@@ -220,9 +228,11 @@ def test_selectors_that_do_not_have_the_source() -> None:
 
 def test_a_virtual_address() -> None:
     mine = CLOUD | {"virtualIp": True}
-    found = ask(site({"ipsec": [mine]}, {"ipsec": [UP]}), "192.168.0.1")
+    found = ask(site({"ipsec": {"connections": [mine]}}, {"ipsec": [UP]}), "192.168.0.1")
     assert found["reason"] == "the other end of cloud1 has given no IPv4 address yet"
-    found = ask(site({"ipsec": [mine]}, {"ipsec": [UP | {"virtual": ["10.99.0.7"]}]}), "192.168.0.1")
+    found = ask(
+        site({"ipsec": {"connections": [mine]}}, {"ipsec": [UP | {"virtual": ["10.99.0.7"]}]}), "192.168.0.1"
+    )
     assert found["allowed"]
     assert "source address becomes 10.99.0.7" in way(found)[1]
 
@@ -237,7 +247,7 @@ def test_a_virtual_address() -> None:
 )
 def test_where_names_are_asked(vpn: Document, spec: Document, said: str) -> None:
     """It is told of names, and of questions to the DNS server."""
-    where = site({"wireguard": [WG0]} | vpn, **spec)
+    where = site({"wireguard": {"tunnels": [WG0]}} | vpn, **spec)
     for answer in (ask(where, "10.20.0.1", name="www.corp"), ask(where, "10.10.10.1", 53, 17)):
         assert any(note == f"the DNS server of ni4 {said}" for note in answer["notes"])
     assert not any("DNS" in note for note in ask(where, "10.20.0.1")["notes"])
@@ -245,28 +255,28 @@ def test_where_names_are_asked(vpn: Document, spec: Document, said: str) -> None
 
 def test_out_of_a_tunnel() -> None:
     """Straight to the application, whose list is asked; a port map is not needed."""
-    found = come(site({"ipsec": [CLOUD]}, {"ipsec": [UP]}), "192.168.0.1")
+    found = come(site({"ipsec": {"connections": [CLOUD]}}, {"ipsec": [UP]}), "192.168.0.1")
     assert found["lists"][0]["direction"] == "in"
     assert way(found)[0] == (
         "instance ni4: comes out of tunnel ipsec0 (connection cloud1, child net), which has 192.168.0.0/24"
     )
     assert found["flow"]["dst"] == "10.10.10.50"
     narrow = CLOUD | {"children": [CHILD | {"local": ["10.10.10.128/25"]}]}
-    found = come(site({"ipsec": [narrow]}, {"ipsec": [UP]}, ()), "192.168.0.1")
+    found = come(site({"ipsec": {"connections": [narrow]}}, {"ipsec": [UP]}, ()), "192.168.0.1")
     assert "carries only what is for 10.10.10.128/25, not for 10.10.10.50" in found["reason"]
 
 
 def test_a_port_map_beside_a_full_tunnel() -> None:
     """Who comes by the device's port comes by the map, though the tunnel has every address."""
     full = WG0 | {"peers": [HUB | {"allowedIps": ["0.0.0.0/0"]}]}
-    found = come(site({"wireguard": [full]}), "192.168.1.77", 8080)
+    found = come(site({"wireguard": {"tunnels": [full]}}), "192.168.1.77", 8080)
     assert found["allowed"]
     assert way(found)[0].startswith("device: port map tcp 192.168.1.2:8080")
-    assert come(site({"wireguard": [WG0]}), "192.168.1.77", 8080)["allowed"]
+    assert come(site({"wireguard": {"tunnels": [WG0]}}), "192.168.1.77", 8080)["allowed"]
 
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
-    show(ask(site({"ipsec": [CLOUD]}), "8.8.8.8"))
+    show(ask(site({"ipsec": {"connections": [CLOUD]}}), "8.8.8.8"))
     text = capsys.readouterr().out
     assert "leads nowhere" in text
     assert "because 8.8.8.8 is for no tunnel of ni4" in text

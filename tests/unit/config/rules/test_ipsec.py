@@ -32,11 +32,13 @@ def connection(*children: dict[str, Any], name: str = "cloud1", **fields: Any) -
 
 @pytest.fixture
 def of(network: Make, faults: Faults) -> Callable[..., list[str]]:
-    """Check an instance with connections; give the problems without what is before `ipsec`."""
+    """Check an instance with connections; give the problems without what is before the connection."""
 
     def run(*connections: dict[str, Any], **spec: Any) -> list[str]:
-        document = network(**{"ports": ["eth0"], "vpn": {"ipsec": list(connections)}, **spec})
-        return [each.removeprefix("0 spec.vpn.ipsec") for each in faults(document)]
+        document = network(
+            **{"ports": ["eth0"], "vpn": {"ipsec": {"connections": list(connections)}}, **spec}
+        )
+        return [each.removeprefix("0 spec.vpn.ipsec.connections") for each in faults(document)]
 
     return run
 
@@ -73,16 +75,17 @@ def test_who(of: Callable[..., list[str]], mine: dict[str, Any], other: dict[str
 
 
 LOCAL = "localAuth: {psk: {file: /etc/netnsmgr/secrets/ni4.psk}}"
+BOTH = "auth: {psk: {file: /etc/netnsmgr/secrets/ni4.psk}}"
 
 
 @pytest.mark.parametrize(
     ("mine", "other", "expected"),
     [
-        ({}, {}, f": nothing says how the two ends show who they are; write {LOCAL}, or certificates"),
+        ({}, {}, f": nothing says how the two ends show who they are; write {BOTH}, or certificates"),
         (
             {"id": "a"},
             {"id": "b"},
-            f": nothing says how the two ends show who they are; write {LOCAL}, or certificates",
+            f": nothing says how the two ends show who they are; write {BOTH}, or certificates",
         ),
         (
             {**PSK, **CERTIFICATE},
@@ -383,6 +386,38 @@ def test_own_gateway(of: Callable[..., list[str]]) -> None:
     assert of(connection(remote="10.10.1.1"), gateways=["10.10.1.254"]) == []
 
 
+@pytest.mark.parametrize(("mine", "other"), [({}, {}), ({"id": "device7"}, {"id": "cloud1"})])
+def test_one_secret_of_both(
+    of: Callable[..., list[str]], mine: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """What both ends show is said once, beside nothing but their identities."""
+    assert of(connection(auth=PSK, localAuth=mine, remoteAuth=other)) == []
+
+
+def test_one_secret_of_both_is_all(of: Callable[..., list[str]]) -> None:
+    """Whatever else would say how an end shows who it is excludes it; and it is in a file, too."""
+    beside = "'auth' says how both ends show who they are, and beside it '{}' holds nothing but 'id'; leave this out, or 'auth'"
+    mine, other = beside.format("localAuth"), beside.format("remoteAuth")
+    assert of(connection(auth=PSK, localAuth=PSK)) == [f"[0].localAuth.psk: {mine}"]
+    assert of(connection(auth=PSK, localAuth={}, remoteAuth={"id": "cloud1", **PSK})) == [
+        f"[0].remoteAuth.psk: {other}"
+    ]
+    assert of(connection(auth=PSK, localAuth=CERTIFICATE, remoteAuth=CA)) == [
+        f"[0].localAuth.certificate: {mine}",
+        f"[0].localAuth.privateKey: {mine}",
+        f"[0].remoteAuth.ca: {other}",
+    ]
+    (said,) = of(connection(auth={"psk": "secret!"}, localAuth={}))
+    assert said.startswith("[0].auth.psk: a secret does not stand in the YAML")
+    assert "secret!" not in said
+    assert of(connection(auth={}, localAuth={})) == [
+        "[0].auth.psk: required field 'psk' is missing; for example psk: {file: /etc/netnsmgr/secrets/cloud1.psk}"
+    ]
+    assert of(connection(auth={**PSK, "id": "device7"}, localAuth={})) == [
+        "[0].auth.id: unknown field 'id'; known are: psk"
+    ]
+
+
 def test_two_secrets(of: Callable[..., list[str]]) -> None:
     """charon looks for a secret by the identities of both ends."""
     other = {"psk": {"file": "/etc/netnsmgr/secrets/other.psk"}}
@@ -395,3 +430,5 @@ def test_two_secrets(of: Callable[..., list[str]]) -> None:
     ]
     assert of(connection(), {**second, "remoteAuth": {"id": "cloud2.example.com"}}) == []
     assert of(connection(), {**second, "localAuth": PSK}) == []
+    (said,) = of(connection(), {**second, "localAuth": {}, "auth": other})
+    assert said.startswith("[1].auth.psk: connection 'cloud1' has the same identities")

@@ -48,7 +48,7 @@ def of(network: Make, faults: Faults) -> Callable[..., list[str]]:
         ),
         ({}, "is empty; write 'wireguard' or 'ipsec' below it, or leave 'vpn' out"),
         (
-            {"wireguard": [], "ipsec": []},
+            {"wireguard": None, "ipsec": None},
             "is empty; write 'wireguard' or 'ipsec' below it, or leave 'vpn' out",
         ),
         ({"rest": "direct"}, "is empty; write 'wireguard' or 'ipsec' below it, or leave 'vpn' out"),
@@ -59,12 +59,39 @@ def test_empty(of: Callable[..., list[str]], vpn: Any, expected: str) -> None:
     assert of(vpn) == [f"vpn: {expected}"]
 
 
+@pytest.mark.parametrize(
+    ("vpn", "expected"),
+    [
+        (
+            {"ipsec": [CONNECTION]},
+            "ipsec: the list belongs below 'connections'; write ipsec: {connections: […]}",
+        ),
+        (
+            {"wireguard": [TUNNEL]},
+            "wireguard: the list belongs below 'tunnels'; write wireguard: {tunnels: […]}",
+        ),
+        ({"ipsec": {}}, "ipsec.connections: required field 'connections' is missing"),
+        (
+            {"wireguard": {"tunnels": []}},
+            "wireguard.tunnels: the list is empty; give at least 1, for example [{name: wg0}]",
+        ),
+        (
+            {"wireguard": "wg0"},
+            "wireguard: must be a mapping, not 'wg0', for example {tunnels: [{name: wg0}]}",
+        ),
+    ],
+)
+def test_nesting(of: Callable[..., list[str]], vpn: Any, expected: str) -> None:
+    """Tunnels stand in a list below the kind, so that what holds for all of them has its place beside it."""
+    assert of(vpn) == [f"vpn.{expected}"]
+
+
 def test_where(of: Callable[..., list[str]], device: Make, switch: Make, faults: Faults) -> None:
     """A VPN is one of a local instance with ports and ordinary translation."""
-    vpn = {"wireguard": [TUNNEL]}
+    vpn = {"wireguard": {"tunnels": [TUNNEL]}}
     assert of(vpn) == []
     assert of(vpn, ports=[]) == ["vpn: tunnels need a port to the outside; add 'ports', or leave 'vpn' out"]
-    assert of({**vpn, "ipsec": [CONNECTION]}) == [
+    assert of({**vpn, "ipsec": {"connections": [CONNECTION]}}) == [
         (
             "vpn.ipsec: 'wireguard' and 'ipsec' exclude each other; keep one, and make a second instance for the other"
         )
@@ -75,7 +102,7 @@ def test_where(of: Callable[..., list[str]], device: Make, switch: Make, faults:
             "leave it out, or write type: local"
         )
     ]
-    six = {"wireguard": [carrying("::/0")]}
+    six = {"wireguard": {"tunnels": [carrying("::/0")]}}
     assert of(six, subnets=["fd00:10:1::/64"]) == []
     assert of(six, subnets=["fd00:10:1::/64"], nat64={}) == [
         (
@@ -88,7 +115,7 @@ def test_where(of: Callable[..., list[str]], device: Make, switch: Make, faults:
 def test_ways_of_ipv6(of: Callable[..., list[str]], uplink: str) -> None:
     """IPv6 that is known outside by other addresses than the ports' is not for tunnels."""
     subnets = ["10.10.1.0/24"] if uplink == "delegated" else ["10.10.1.0/24", "fd00:10:1::/64"]
-    assert of({"wireguard": [TUNNEL]}, subnets=subnets, ipv6={"uplink": uplink}) == [
+    assert of({"wireguard": {"tunnels": [TUNNEL]}}, subnets=subnets, ipv6={"uplink": uplink}) == [
         (
             f"ipv6.uplink: '{uplink}' and 'vpn' exclude each other: what leaves by a tunnel is known outside by no "
             "address of a port; leave 'uplink' out"
@@ -135,42 +162,42 @@ def test_ways_of_ipv6(of: Callable[..., list[str]], uplink: str) -> None:
 )
 def test_led(of: Callable[..., list[str]], led: str, expected: str) -> None:
     """What is the instance's own, or the device's, is not behind a tunnel."""
-    assert of({"wireguard": [carrying(led)]}) == [
-        f"vpn.wireguard[0].peers[0].allowedIps[0]: {led} {expected}"
+    assert of({"wireguard": {"tunnels": [carrying(led)]}}) == [
+        f"vpn.wireguard.tunnels[0].peers[0].allowedIps[0]: {led} {expected}"
     ]
     child = {"name": "net", "remote": ["0.0.0.0/0"], "routes": [led]}
-    assert of({"ipsec": [{**CONNECTION, "children": [child]}]}) == [
-        f"vpn.ipsec[0].children[0].routes[0]: {led} {expected}"
+    assert of({"ipsec": {"connections": [{**CONNECTION, "children": [child]}]}}) == [
+        f"vpn.ipsec.connections[0].children[0].routes[0]: {led} {expected}"
     ]
 
 
 def test_wider_is_right(of: Callable[..., list[str]]) -> None:
     """What is wider than the instance's own is right: the instance's goes first."""
-    assert of({"wireguard": [carrying("0.0.0.0/0", "::/0")]}) == []
-    assert of({"wireguard": [carrying("10.0.0.0/8", "168.0.0.0/6")]}) == []
+    assert of({"wireguard": {"tunnels": [carrying("0.0.0.0/0", "::/0")]}}) == []
+    assert of({"wireguard": {"tunnels": [carrying("10.0.0.0/8", "168.0.0.0/6")]}}) == []
 
 
 def test_two_tunnels(of: Callable[..., list[str]]) -> None:
     """A destination is behind one tunnel; a narrower one goes first."""
-    assert of({"wireguard": [TUNNEL, carrying("10.20.0.0/24", name="wg1")]}) == [
+    assert of({"wireguard": {"tunnels": [TUNNEL, carrying("10.20.0.0/24", name="wg1")]}}) == [
         (
-            "vpn.wireguard[1].peers[0].allowedIps[0]: 10.20.0.0/24 is led into tunnel 'wg0' already, and a packet goes "
+            "vpn.wireguard.tunnels[1].peers[0].allowedIps[0]: 10.20.0.0/24 is led into tunnel 'wg0' already, and a packet goes "
             "into one tunnel; make them apart, or use an instance for each"
         )
     ]
-    assert of({"wireguard": [TUNNEL, carrying("0.0.0.0/0", name="wg1")]}) == []
+    assert of({"wireguard": {"tunnels": [TUNNEL, carrying("0.0.0.0/0", name="wg1")]}}) == []
 
 
 def test_two_instances(network: Make, faults: Faults) -> None:
     """Instances with one and the same VPN are what namespaces are for."""
-    vpn = {"ipsec": [CONNECTION]}
+    vpn = {"ipsec": {"connections": [CONNECTION]}}
     assert faults(network(ports=["eth0"], vpn=vpn), network("ni2", ports=["eth0"], vpn=vpn)) == []
 
 
 def test_dns(of: Callable[..., list[str]]) -> None:
     """Each server is asked through a tunnel, or none is."""
     inside, outside = {"servers": ["10.20.0.53"]}, {"servers": ["9.9.9.9"]}
-    vpn = {"wireguard": [TUNNEL]}
+    vpn = {"wireguard": {"tunnels": [TUNNEL]}}
     assert of(vpn, dns=inside) == []
     assert of(vpn, dns=outside) == [
         (
@@ -178,9 +205,9 @@ def test_dns(of: Callable[..., list[str]]) -> None:
             "through one; name a server behind a tunnel, add it to 'allowedIps', or write 'vpn.dns: direct' to ask in clear"
         )
     ]
-    assert of({"wireguard": [carrying("0.0.0.0/0")]}, dns=outside) == []
+    assert of({"wireguard": {"tunnels": [carrying("0.0.0.0/0")]}}, dns=outside) == []
     assert of({**vpn, "dns": "direct"}, dns=outside) == []
-    assert of({"wireguard": [carrying("0.0.0.0/0")], "dns": "direct"}, dns=outside) == []
+    assert of({"wireguard": {"tunnels": [carrying("0.0.0.0/0")]}, "dns": "direct"}, dns=outside) == []
     assert of({**vpn, "dns": "direct"}, dns=inside) == [
         (
             "dns.servers[0]: DNS server 10.20.0.53 is behind tunnel 'wg0' (10.20.0.0/24), and with 'vpn.dns: direct' it "
@@ -192,31 +219,33 @@ def test_dns(of: Callable[..., list[str]]) -> None:
 def test_dns_by_ipsec(of: Callable[..., list[str]]) -> None:
     """A server is asked from the gateway's address, which a child has to carry."""
     inside = {"servers": ["10.20.0.53"]}
-    assert of({"ipsec": [CONNECTION]}, dns=inside) == []
+    assert of({"ipsec": {"connections": [CONNECTION]}}, dns=inside) == []
     half = {
         **CONNECTION,
         "children": [{"name": "net", "local": ["10.10.1.128/25"], "remote": ["10.20.0.0/24"]}],
     }
-    assert of({"ipsec": [half]}, dns=inside) == [
+    assert of({"ipsec": {"connections": [half]}}, dns=inside) == [
         (
             "dns.servers[0]: DNS server 10.20.0.53 is asked from the gateway 10.10.1.1, which is in no 'local' of the "
             "children that lead there; add it"
         )
     ]
-    assert of({"ipsec": [half]}, dns=inside, gateways=["10.10.1.254"]) == []
-    assert of({"ipsec": [{**CONNECTION, "virtualIp": True}]}, dns=inside) == []
+    assert of({"ipsec": {"connections": [half]}}, dns=inside, gateways=["10.10.1.254"]) == []
+    assert of({"ipsec": {"connections": [{**CONNECTION, "virtualIp": True}]}}, dns=inside) == []
 
 
 def test_words(of: Callable[..., list[str]]) -> None:
     """A word that is none says what was meant."""
-    assert of({"wireguard": [TUNNEL], "rest": "drop"}) == ["vpn.rest: 'drop' must be 'block' or 'direct'"]
+    assert of({"wireguard": {"tunnels": [TUNNEL]}, "rest": "drop"}) == [
+        "vpn.rest: 'drop' must be 'block' or 'direct'"
+    ]
     assert of({"wiregard": [TUNNEL]}) == ["vpn.wiregard: unknown field 'wiregard'; did you mean 'wireguard'?"]
 
 
 def test_names_in_rules(network: Make, app: Make, faults: Faults) -> None:
     """A name in a rule is one that the instance may come to know: by tunnels, where it has a server to ask."""
     named = app("app1", {"acl": [{"id": 1, "match": {"host": "example.com"}}]})
-    found = faults(network(ports=["eth0"], vpn={"wireguard": [TUNNEL]}), named)
+    found = faults(network(ports=["eth0"], vpn={"wireguard": {"tunnels": [TUNNEL]}}), named)
     assert [each.partition(", so that")[0] for each in found] == [
         (
             "1 spec.interfaces[0].acl[0].match.host: no address of 'example.com' can become known: network 'ni1' asks names "
@@ -224,6 +253,9 @@ def test_names_in_rules(network: Make, app: Make, faults: Faults) -> None:
         )
     ]
     for more, dns in (({"dns": "direct"}, {}), ({}, {"servers": ["10.20.0.53"]})):
-        assert faults(network(ports=["eth0"], vpn={"wireguard": [TUNNEL], **more}, dns=dns), named) == []
-    virtual = {"ipsec": [{**CONNECTION, "virtualIp": True}]}
+        assert (
+            faults(network(ports=["eth0"], vpn={"wireguard": {"tunnels": [TUNNEL]}, **more}, dns=dns), named)
+            == []
+        )
+    virtual = {"ipsec": {"connections": [{**CONNECTION, "virtualIp": True}]}}
     assert faults(network(ports=["eth0"], vpn=virtual), named) == [], "the other end may tell servers"

@@ -134,7 +134,7 @@ def test_overlaps(network: Make, faults: Faults, allowed: list[list[str]]) -> No
         }
         for n, each in enumerate(allowed)
     ]
-    found = faults(network(ports=["eth0"], vpn={"wireguard": [{"name": "wg0", "peers": peers}]}))
+    found = faults(network(ports=["eth0"], vpn={"wireguard": {"tunnels": [{"name": "wg0", "peers": peers}]}}))
     meant = any(
         ip_network(a).overlaps(ip_network(b))
         for one, other in combinations(allowed, 2)

@@ -34,8 +34,8 @@ def of(network: Make, faults: Faults) -> Callable[..., list[str]]:
     """Check an instance with tunnels; give the problems without what is before `wireguard`."""
 
     def run(*tunnels: dict[str, Any], **spec: Any) -> list[str]:
-        document = network(**{"ports": ["eth0"], "vpn": {"wireguard": list(tunnels)}, **spec})
-        return [each.removeprefix("0 spec.vpn.wireguard") for each in faults(document)]
+        document = network(**{"ports": ["eth0"], "vpn": {"wireguard": {"tunnels": list(tunnels)}}, **spec})
+        return [each.removeprefix("0 spec.vpn.wireguard.tunnels") for each in faults(document)]
 
     return run
 
@@ -226,10 +226,10 @@ def test_names(of: Callable[..., list[str]], name: str, why: str) -> None:
 
 def test_name_of_an_interface(network: Make, app: Make, faults: Faults) -> None:
     """Among them are the apps' interfaces."""
-    wanted = network(ports=["eth0"], vpn={"wireguard": [tunnel(name="app1.eth0")]})
+    wanted = network(ports=["eth0"], vpn={"wireguard": {"tunnels": [tunnel(name="app1.eth0")]}})
     assert faults(wanted, app()) == [
         (
-            "0 spec.vpn.wireguard[0].name: 'app1.eth0' is the link of app 'app1' in the instance; "
+            "0 spec.vpn.wireguard.tunnels[0].name: 'app1.eth0' is the link of app 'app1' in the instance; "
             "choose another, such as wg0"
         )
     ]
@@ -264,15 +264,15 @@ def test_addresses(of: Callable[..., list[str]]) -> None:
 
 def test_listen_ports(network: Make, faults: Faults) -> None:
     """The sockets of all tunnels of all instances are in one namespace, the device's."""
-    one = network(ports=["eth0"], vpn={"wireguard": [tunnel(listenPort=51820)]})
-    other = network("ni2", ports=["eth0"], vpn={"wireguard": [tunnel(listenPort=51820)]})
-    where = "spec.vpn.wireguard[0].listenPort:"
+    one = network(ports=["eth0"], vpn={"wireguard": {"tunnels": [tunnel(listenPort=51820)]}})
+    other = network("ni2", ports=["eth0"], vpn={"wireguard": {"tunnels": [tunnel(listenPort=51820)]}})
+    where = "spec.vpn.wireguard.tunnels[0].listenPort:"
     what = "udp port 51820 of the device is already that of tunnel 'wg0' of network"
     assert faults(one, other) == [f"1 {where} {what} 'ni1'; choose another"]
     assert faults(one, before=(other,)) == [f"0 {where} {what} 'ni2'; choose another"]
     twice = [tunnel(listenPort=51820), tunnel(peer(2), name="wg1", listenPort=51820)]
-    assert faults(network(ports=["eth0"], vpn={"wireguard": twice})) == [
-        f"0 spec.vpn.wireguard[1].listenPort: {what} 'ni1'; choose another"
+    assert faults(network(ports=["eth0"], vpn={"wireguard": {"tunnels": twice}})) == [
+        f"0 spec.vpn.wireguard.tunnels[1].listenPort: {what} 'ni1'; choose another"
     ]
 
 
@@ -284,7 +284,7 @@ def test_port_maps(network: Make, app: Make, faults: Faults) -> None:
         return app("app1", {"network": "ni2", "acl": [rule]})
 
     ni2 = network("ni2", ports=["eth0"])
-    server = network(ports=["eth0"], vpn={"wireguard": [tunnel(listenPort=51820)]})
+    server = network(ports=["eth0"], vpn={"wireguard": {"tunnels": [tunnel(listenPort=51820)]}})
     assert faults(server, ni2, mapped("tcp")) == []
     assert faults(server, ni2, mapped("udp")) == [
         (
@@ -294,7 +294,7 @@ def test_port_maps(network: Make, app: Make, faults: Faults) -> None:
     ]
     assert faults(server, before=(ni2, mapped("udp"))) == [
         (
-            "0 spec.vpn.wireguard[0].listenPort: udp port 51820 of the device is mapped by rule 4 of app 'app1' in network "
+            "0 spec.vpn.wireguard.tunnels[0].listenPort: udp port 51820 of the device is mapped by rule 4 of app 'app1' in network "
             "'ni2'; choose another port"
         )
     ]
@@ -305,11 +305,11 @@ def test_taken_for_one(network: Make, faults: Faults) -> None:
 
     def caller(name: str, file: str = "/etc/netnsmgr/secrets/wg0.key", **fields: Any) -> dict[str, Any]:
         made = tunnel(peer(1, **fields), privateKey={"file": file})
-        return network(name, ports=["eth0"], vpn={"wireguard": [made]})
+        return network(name, ports=["eth0"], vpn={"wireguard": {"tunnels": [made]}})
 
     assert faults(caller("ni1"), caller("ni2")) == [
         (
-            "1 spec.vpn.wireguard[0].peers[0].publicKey: tunnel 'wg0' of network 'ni1' calls this peer already, with the "
+            "1 spec.vpn.wireguard.tunnels[0].peers[0].publicKey: tunnel 'wg0' of network 'ni1' calls this peer already, with the "
             "same private key, and it would take the two for one; give each tunnel a key of its own"
         )
     ]
