@@ -121,4 +121,4 @@ def _type(annotation: Any) -> tuple[str, type[Model] | None]:
 def _default(info: FieldInfo) -> str:
     if info.is_required() or info.default in (None, (), {}) or isinstance(info.default, Model):
         return ""
-    return yaml_text(info.default)
+    return yaml_text(list(info.default) if isinstance(info.default, tuple) else info.default)

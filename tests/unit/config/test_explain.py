@@ -63,6 +63,13 @@ def test_subnets() -> None:
     assert "Only with `ipv6: {uplink: delegated}` there may be none." in " ".join(page.split())
 
 
+def test_a_default_is_yaml() -> None:
+    """Also that of a list: as one would write it."""
+    assert "Default: [aes256gcm16-x25519, aes128gcm16-x25519," in explain(
+        "ni.spec.vpn.ipsec.connections.children.proposals"
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
