@@ -114,10 +114,7 @@ def _namespace(place: Place, site: Site, answer: Answer) -> str | None:
     """Return where the sender lives; None for the device itself, where this command runs."""
     if answer["sender"] == "device":
         return None
-    attach = site.config.apps[answer["app"]].spec.attach
-    if attach.netns is not None:
-        return os.path.join(NETNS_DIR, attach.netns)
-    return os.path.join(place.run_dir, "attach", f"pid-{attach.pid}")
+    return site.config.apps[answer["app"]].spec.attach.path(place.run_dir)
 
 
 def _packet(site: Site, answer: Answer) -> dict[str, Any]:

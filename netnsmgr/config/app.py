@@ -11,6 +11,7 @@ from netnsmgr.config.acl import Acl
 from netnsmgr.config.common import (
     Address4,
     Address6,
+    ContainerName,
     Document,
     Duid,
     EtherType,
@@ -22,6 +23,9 @@ from netnsmgr.config.common import (
 )
 from netnsmgr.config.vlan import Vlan
 from netnsmgr.core.ip import IPAddress, Version
+
+
+ATTACHED = ("netns", "pid", "container", "tap")
 
 
 def mac_of(app: str, network: str, interface: str) -> str:
@@ -39,6 +43,10 @@ class Attach(Model):
     pid: Annotated[StrictInt, Field(ge=2, le=2**22)] | None = Field(default=None, examples=[4711])
     """Into the network namespace of the process with this id."""
 
+    container: ContainerName | None = Field(default=None, examples=["app1"])
+    """Into the network namespace of the container with this name or id, in docker or podman, each time that it starts.
+    Run it without a network of its own (`--network none`)."""
+
     tap: Literal[True] | None = Field(default=None, examples=[True])
     """Nowhere: each interface is a TAP device for a virtual machine."""
 
@@ -51,11 +59,26 @@ class Attach(Model):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Attach:
-        given = [name for name in ("netns", "pid", "tap") if getattr(self, name) is not None]
+        given = [name for name in ATTACHED if getattr(self, name) is not None]
         if len(given) != 1:
             what = " and ".join(given) + " exclude each other" if given else "is empty"
-            raise ValueError(f"{what}; write exactly one of netns: NAME, pid: NUMBER, tap: true")
+            raise ValueError(f"{what}; write exactly one of netns: NAME, pid: NUMBER, container: NAME, tap: true")
         return self
+
+    def path(self, run_dir: str) -> str | None:
+        """Return the file of the namespace: the one of its name, or where the daemon pins it; None for a TAP."""
+        if self.netns is not None:
+            return f"/run/netns/{self.netns}"
+        if self.pid is not None:
+            return f"{run_dir}/attach/pid-{self.pid}"
+        return f"{run_dir}/attach/container-{self.container}" if self.container is not None else None
+
+    @property
+    def whose(self) -> str:
+        """Return whose namespace it is, in words that follow "network namespace"."""
+        if self.container is not None:
+            return f"of container {self.container}"
+        return self.netns or f"of process {self.pid}"
 
 
 class AppInterface(Model):
@@ -129,7 +152,7 @@ class AppSpec(Model):
     """The app's attachment as it is to be."""
 
     attach: Attach
-    """Where the far end of the app's interfaces goes: exactly one of `netns`, `pid`, `tap`."""
+    """Where the far end of the app's interfaces goes: exactly one of `netns`, `pid`, `container`, `tap`."""
 
     interfaces: Annotated[tuple[AppInterface, ...], Field(min_length=1)]
     """The app's interfaces. The first one in a network carries the app's name in that network's DNS,

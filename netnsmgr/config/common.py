@@ -105,6 +105,7 @@ Label = Annotated[str, PlainValidator(values.dns_label), _schema("ni1", maxLengt
 HostName = Annotated[str, PlainValidator(values.host_name), _schema("printer", maxLength=253)]
 SimpleName = Annotated[str, PlainValidator(values.simple_name), _schema("eth0", maxLength=63)]
 NetnsName = Annotated[str, PlainValidator(values.netns_name), _schema("app1", maxLength=255)]
+ContainerName = Annotated[str, PlainValidator(values.container_name), _schema("app1", maxLength=200)]
 TunnelName = Annotated[str, PlainValidator(values.link_name), _schema("wg0", maxLength=15)]
 LinkName = Annotated[str, PlainValidator(values.link_name), _schema("eth0", maxLength=15)]
 FilePath = Annotated[

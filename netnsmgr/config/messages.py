@@ -13,10 +13,6 @@ from pydantic_core import ErrorDetails
 from netnsmgr.config.common import Model
 from netnsmgr.config.tree import descend, fields, yaml_text
 
-LATER = frozenset({"container"})
-"""Fields of the format that later versions will have."""
-
-
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?", or the known words, to be put behind "unknown … 'word'"."""
     words = list(known)
@@ -107,8 +103,6 @@ def _meant(given: Any, expected: str) -> str:
 
 def _unknown(kind: type[Model], path: tuple[str | int, ...]) -> str:
     name = str(path[-1])
-    if name in LATER:
-        return f"unsupported field '{name}': not supported by this version; leave it out"
     parent = descend(kind, path[:-1])
     return f"unknown field '{name}'" + suggest(name, fields(parent) if parent is not None else ())
 

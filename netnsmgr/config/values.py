@@ -79,6 +79,11 @@ simple_name = _matches(
 netns_name = _matches(
     r"(?!\.{1,2}$)[A-Za-z0-9_.@+-]{1,255}", "app1", "must be the name of a file in /run/netns"
 )
+container_name = _matches(
+    r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,199}",
+    "app1",
+    "must be a container's name or id: 2 to 200 of letters, digits, '_', '.' and '-', the first a letter or digit",
+)
 
 
 def link_name(value: object) -> str:

@@ -35,12 +35,8 @@ def vif_name(app: App, interface: AppInterface) -> str:
 def far_end(app: App, run_dir: str) -> ExternalNetns | None:
     """Return the namespace that gets the interface; None for a virtual machine, which opens a TAP."""
     attach = app.spec.attach
-    if attach.netns is not None:
-        return ExternalNetns(attach.netns, f"/run/netns/{attach.netns}")
-    if attach.pid is not None:
-        # Pinned by the supervisor: an agent may not look into processes that have more capabilities than it.
-        return ExternalNetns(f"of process {attach.pid}", f"{run_dir}/attach/pid-{attach.pid}")
-    return None
+    path = attach.path(run_dir)
+    return ExternalNetns(attach.whose, path) if path is not None else None
 
 
 def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:

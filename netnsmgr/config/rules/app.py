@@ -41,13 +41,12 @@ def app_rules(scope: Scope) -> Iterator[Problem]:
             if twice:
                 what = f"duplicate interface name '{interface.name}' in this app; rename one"
                 yield scope.problem(spot, what)
-            elif (target := attach.netns or attach.pid) is not None and (
-                clash := far_ends.claim((target, interface.name), spot)
-            ):
+            elif not attach.tap and (clash := far_ends.claim((attach, interface.name), spot)):
                 at, other = clash
                 yield scope.problem(
                     at,
-                    f"interface '{interface.name}' of app '{other.name}' goes to the same namespace ({target}); "
+                    f"interface '{interface.name}' of app '{other.name}' goes to the same namespace "
+                    f"({attach.netns or attach.container or attach.pid}); "
                     "rename one of the interfaces",
                 )
             if is_new and interface.network not in networks:

@@ -69,7 +69,7 @@ def test_fields(network: Make, faults: Faults, spec: dict[str, Any], expected: s
 @pytest.mark.parametrize(
     ("attach", "expected"),
     [
-        ({}, "is empty; write exactly one of netns: NAME, pid: NUMBER, tap: true"),
+        ({}, "is empty; write exactly one of netns: NAME, pid: NUMBER, container: NAME, tap: true"),
         ({"netns": "a", "tap": True}, "netns and tap exclude each other; write exactly one of"),
     ],
 )
@@ -84,7 +84,11 @@ def test_attach(app: Make, network: Make, faults: Faults, attach: dict[str, Any]
 @pytest.mark.parametrize(
     ("attach", "expected"),
     [
-        ({"container": "c"}, "attach.container: unsupported field 'container'"),
+        ({"container": "c"}, "attach.container: 'c' must be a container's name or id: 2 to 200 of letters"),
+        ({"container": "/app1"}, "attach.container: '/app1' must be a container's name or id"),
+        ({"container": "-app1"}, "attach.container: '-app1' must be a container's name or id"),
+        ({"container": "app1/../app2"}, "attach.container: 'app1/../app2' must be a container's name or id"),
+        ({"container": 4711}, 'attach.container: must be text; 4711 is a number unless it is quoted: "4711"'),
         ({"pid": 1}, "attach.pid: 1 is too small"),
         ({"pid": True}, "attach.pid: must be a whole number, not true"),
         ({"tap": False}, "attach.tap: must be true; leave it out"),

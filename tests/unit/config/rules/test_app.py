@@ -40,13 +40,15 @@ def test_interface_names(network: Make, app: Make, faults: Faults) -> None:
     assert faults(network(), app("a", {}, {})) == [
         "1 spec.interfaces[1].name: duplicate interface name 'eth0' in this app; rename one"
     ]
-    for attach, shown in (({"netns": "x"}, "x"), ({"pid": 4711}, "4711")):
+    for attach, shown in (({"netns": "x"}, "x"), ({"pid": 4711}, "4711"), ({"container": "xy"}, "xy")):
         what = f"interface 'eth0' of app '{{}}' goes to the same namespace ({shown}); rename one of the interfaces"
         first, second = app("a", attach=attach), app("b", attach=attach)
         assert faults(network(), first, second) == [f"2 spec.interfaces[0].name: {what.format('a')}"]
         assert faults(first, before=(network(), second)) == [f"0 spec.interfaces[0].name: {what.format('b')}"]
         assert faults(network(), first, app("b", {"name": "eth1"}, attach=attach)) == []
     assert faults(network(), app("a", attach={"tap": True}), app("b", attach={"tap": True})) == []
+    # The namespace that has a container's name is another one.
+    assert faults(network(), app("a", attach={"netns": "xy"}), app("b", attach={"container": "xy"})) == []
 
 
 def test_namespace_of_an_instance(network: Make, app: Make, faults: Faults) -> None:
