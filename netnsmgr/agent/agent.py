@@ -77,7 +77,8 @@ class Agent:
     async def run(self, system: KernelSystem) -> None:
         """Work until the instance is deleted, or the process is told to end."""
         config = self._subscribe(agent_config(self._name))
-        views = {table: self._subscribe(table) for table in self._role.tables}
+        views = {agent_config(self._name): config}
+        views |= {table: self._subscribe(table) for table in self._role.tables}
         netlink, namespaces = NetlinkWatch(self._wake_soon), NamespaceWatch(self.wake)
         row: dict[str, Any] = {}
 

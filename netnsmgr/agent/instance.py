@@ -31,7 +31,7 @@ from netnsmgr.items.lease import Lease, parse
 from netnsmgr.kernel.namespace import pin_path
 from netnsmgr.kernel.radvd import knows_pref64
 from netnsmgr.kernel.system import KernelSystem
-from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, link_status
+from netnsmgr.pubsub.tables import APP_STATUS, INSTANCE_STATUS, agent_config, link_status
 
 WRITING = 0.1
 """Seconds after its last change in which the lease file may still be incomplete."""
@@ -97,6 +97,7 @@ class InstanceRole:
         self._settled = 0
         """The last revision at which nothing that applications share was under way."""
         self._uplink_items: list[dict[str, Any]] = []
+        self._containers: dict[str, str] = {}
         self._leases: tuple[Lease, ...] = ()
         self._seen: switch_status.Seen | None = None
         self._look: float | None = None
@@ -134,6 +135,7 @@ class InstanceRole:
     ) -> Intent:
         # Not there yet, if this agent is younger than what it is told of its link.
         told = views.get(link_status(self._name), {}).get("link")
+        self._containers = views.get(agent_config(self._name), {}).get("containers", {})
         link = self._link.facts(told)
         self._uplink_items = (told or {}).get("items", [])
         leases = self._leases = self._read_leases()
@@ -272,7 +274,7 @@ class InstanceRole:
         assert self._scope is not None
         mac = interface.mac_for(app.name)
         refs = {item.ref for item in items}
-        why = reasons(outcome, refs)
+        why = reasons(outcome, refs, vif.far_words(app, self._containers))
         if silent := switch_names.silent(self._scope, app, interface):
             why = [*why, silent]
         ready = complete(outcome, items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netnsmgr.cli import options
 from netnsmgr.cli.place import Place, pass_place
 
 
@@ -26,12 +27,13 @@ from netnsmgr.cli.place import Place, pass_place
     show_envvar=True,
     help="auto: lines for people on a terminal, JSON otherwise.",
 )
+@options.engine
 @pass_place
-def command(place: Place, log_level: str, log_format: str) -> int:
+def command(place: Place, log_level: str, log_format: str, engine: str) -> int:
     """Run the daemon in the foreground, until SIGTERM or SIGINT.
 
     Stopping it, however it ends, leaves every network instance working; the next start carries on.
     """
     from netnsmgr.supervisor import main
 
-    return main(place.run_dir, place.state_dir, log_level=log_level, log_format=log_format)
+    return main(place.run_dir, place.state_dir, log_level=log_level, log_format=log_format, engine=engine)

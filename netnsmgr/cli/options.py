@@ -40,6 +40,17 @@ def timeout_option(default: str = "60s") -> Callable[[F], F]:
     )
 
 
+engine = click.option(
+    "--engine",
+    type=click.Path(),
+    default="",
+    metavar="PATH",
+    envvar="NETNSMGR_ENGINE",
+    show_envvar=True,
+    help="Socket of the container engine, for apps with attach.container.  [default: DOCKER_HOST, or the one that is there]",
+)
+
+
 def file_arguments(function: F) -> F:
     """Add ``[FILES…] -f FILE…``; the command gets them as ``files`` and ``more``."""
     path = click.Path(allow_dash=True)

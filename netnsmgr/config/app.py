@@ -24,7 +24,6 @@ from netnsmgr.config.common import (
 from netnsmgr.config.vlan import Vlan
 from netnsmgr.core.ip import IPAddress, Version
 
-
 ATTACHED = ("netns", "pid", "container", "tap")
 
 
@@ -62,7 +61,9 @@ class Attach(Model):
         given = [name for name in ATTACHED if getattr(self, name) is not None]
         if len(given) != 1:
             what = " and ".join(given) + " exclude each other" if given else "is empty"
-            raise ValueError(f"{what}; write exactly one of netns: NAME, pid: NUMBER, container: NAME, tap: true")
+            raise ValueError(
+                f"{what}; write exactly one of netns: NAME, pid: NUMBER, container: NAME, tap: true"
+            )
         return self
 
     def path(self, run_dir: str) -> str | None:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from netnsmgr.config.common import Model
 from netnsmgr.config.tree import descend, fields, yaml_text
 
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?", or the known words, to be put behind "unknown … 'word'"."""
     words = list(known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.agreed import FILTER
 from netnsmgr.core.item import Item, Ref
@@ -9,7 +11,7 @@ from netnsmgr.core.linkname import short_name
 from netnsmgr.features.acl import guard
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.scope import InstanceScope
-from netnsmgr.items.link import ExternalNetns, Tap, Veth
+from netnsmgr.items.link import ExternalNetns, Tap, Veth, netns_ref
 
 FILTERED = frozenset(
     {
@@ -37,6 +39,13 @@ def far_end(app: App, run_dir: str) -> ExternalNetns | None:
     attach = app.spec.attach
     path = attach.path(run_dir)
     return ExternalNetns(attach.whose, path) if path is not None else None
+
+
+def far_words(app: App, containers: Mapping[str, str]) -> dict[Ref, str]:
+    """Say in words why the namespace is not there, as far as the supervisor has told it of containers."""
+    if (reason := containers.get(app.spec.attach.container or "")) is None:
+        return {}
+    return {netns_ref(app.spec.attach.whose): reason}
 
 
 def items(scope: InstanceScope, app: App, interface: AppInterface) -> list[Item]:

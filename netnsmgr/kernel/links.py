@@ -76,7 +76,7 @@ class LinkRequests:
                 taken = isinstance(cause, NetlinkError) and cause.code == errno.EEXIST
                 if taken and veth.name not in await self.links():
                     raise KernelError(
-                        f"{veth.far_netns} has an interface {veth.far_name} already, which is not netnsmgr's: rename or "
+                        f"network namespace {veth.far_netns} has an interface {veth.far_name} already, which is not netnsmgr's: rename or "
                         f"remove it there, or name the application's interface otherwise"
                     ) from error
                 raise

@@ -39,7 +39,10 @@ _LINK_STATUS = "LinkStatus/"
 
 
 def agent_config(agent: str) -> str:
-    """The table with everything that one agent has to know (one row, key ``config``); only the daemon writes it."""
+    """The table with everything that one agent has to know (key ``config``); only the daemon writes it.
+
+    An instance's agent reads in the row ``containers`` why there is no namespace of a container yet, by its name.
+    """
     return _AGENT_CONFIG + agent
 
 

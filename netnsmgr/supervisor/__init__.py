@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 
-def main(run_dir: str, state_dir: str, *, log_level: str = "info", log_format: str = "auto") -> int:
+def main(
+    run_dir: str, state_dir: str, *, log_level: str = "info", log_format: str = "auto", engine: str = ""
+) -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit code."""
     from netnsmgr.supervisor.daemon import run
 
-    return run(run_dir, state_dir, log_level=log_level, log_format=log_format)
+    return run(run_dir, state_dir, log_level=log_level, log_format=log_format, engine=engine)

@@ -1,20 +1,24 @@
-"""Namespaces of processes to which applications are attached by process id.
+"""Namespaces of processes and containers to which applications are attached.
 
 The supervisor pins such a namespace below ``attach/`` in the run directory, where the agents find it as a file: an
-agent itself may not look into processes that have more capabilities than it has.
+agent itself may not look into processes that have more capabilities than it has, and asks no container engine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
+
+if TYPE_CHECKING:
+    from netnsmgr.supervisor.containers import Containers
 
 RETRY_SECONDS = 2.0
 
@@ -22,15 +26,24 @@ log = structlog.get_logger()
 
 
 class Attachments:
-    """Owns ``<run dir>/attach``: one pin ``pid-<n>`` for each process that lives."""
+    """Owns ``<run dir>/attach``: one pin ``pid-<n>`` for each process that lives; for containers see ``Containers``.
 
-    def __init__(self, run_dir: str) -> None:
+    ``engine`` is the path of the container engine's socket (empty: where one usually is), ``changed`` hears of each
+    container of which there is something else to say than before.
+    """
+
+    def __init__(
+        self, run_dir: str, engine: str = "", changed: Callable[[str], object] = lambda _: None
+    ) -> None:
         self._directory = Path(run_dir, "attach")
         self._directory.mkdir(mode=0o755, exist_ok=True)
         self._pidfds: dict[int, int] = {}
         self._wanted: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
-        for left in self._directory.iterdir():
+        self._engine = engine
+        self._changed = changed
+        self._containers: Containers | None = None
+        for left in self._directory.glob("pid-*"):
             # Whether the process is still the same one is not known: a veth in its namespace stays either way.
             namespace.unpin(str(left))
 
@@ -40,6 +53,23 @@ class Attachments:
         for pid in self._pidfds.keys() - self._wanted:
             self._unpin(pid)
         self._try()
+
+    def want_containers(self, names: Iterable[str], *, keep: bool = False) -> None:
+        """Pin the namespaces of these containers while they run; ``keep``: and of those that are pinned already."""
+        wanted = set(names)
+        if self._containers is None:
+            if not wanted and not any(self._directory.glob("container-*")):
+                return
+            # Here and not above: who has no containers pays for no HTTP.
+            from netnsmgr.supervisor.containers import Containers
+
+            self._containers = Containers(self._directory, self._engine, self._changed)
+        self._containers.want(wanted | self._containers.pinned() if keep else wanted)
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why containers that are wanted have no pin, in words."""
+        return self._containers.reasons if self._containers is not None else {}
 
     def _try(self) -> None:
         if self._timer is not None:

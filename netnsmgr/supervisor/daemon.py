@@ -29,8 +29,11 @@ REPIN_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int:
-    """Run the daemon; 0 when it was told to end, 1 when it could not start."""
+def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str, engine: str = "") -> int:
+    """Run the daemon; 0 when it was told to end, 1 when it could not start.
+
+    ``engine`` is the path of the container engine's socket, for applications in containers; empty: where one usually is.
+    """
     configure(log_level, log_format)
     if os.geteuid() != 0:
         print("netnsmgr daemon: must run as root (it makes network namespaces)", file=sys.stderr)
@@ -51,14 +54,14 @@ def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str) -> int
                 raise NetnsmgrError(
                     "another netnsmgr daemon runs in this network namespace; end it first"
                 ) from None
-            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format)))
+            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format), engine))
     except NetnsmgrError as error:
         print(f"netnsmgr daemon: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, engine: str) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -73,7 +76,7 @@ async def _serve(settings: Settings) -> None:
         return await supervisor.validate(changes)
 
     async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
-        supervisor = Supervisor(hub, settings)
+        supervisor = Supervisor(hub, settings, engine)
         hub.on_config(supervisor.apply)
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)

@@ -47,12 +47,13 @@ class Supervisor:
     Owns ``numbers.json`` in the state directory: the number of every instance that exists or is being deleted.
     """
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, settings: Settings, engine: str = "") -> None:
         self._hub = hub
         self.settings = settings
         self._slicer = Slicer()
         self._agents: dict[str, AgentProcess] = {}
-        self._attachments = Attachments(settings.run_dir)
+        self._attachments = Attachments(settings.run_dir, engine, self._tell_containers)
+        self._joined: dict[str, set[str]] = {}  # the containers in each instance
         self._numbers_file = Path(settings.state_dir, "numbers.json")
         self._numbers: dict[str, int] = {}
         self._seen: set[str] = set()  # instances that were in the configuration since our start
@@ -106,8 +107,28 @@ class Supervisor:
             files=stamps(config),
         )
         self._attachments.want(_pids(config))
+        self._join(config, complete=complete)
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already
             self._tell(name, part)
+
+    def _join(self, config: Config, *, complete: bool) -> None:
+        """Follow the containers of all applications."""
+        before, self._joined = self._joined, _containers(config)
+        self._attachments.want_containers(set().union(*self._joined.values()), keep=not complete)
+        for name in before.keys() | self._joined.keys():
+            self._tell_of(name)
+
+    def _tell_containers(self, container: str) -> None:
+        for name, containers in self._joined.items():
+            if container in containers:
+                self._tell_of(name)
+
+    def _tell_of(self, name: str) -> None:
+        """Tell an instance's agent why it finds no namespaces of its applications' containers."""
+        if name in self.slices:
+            reasons = self._attachments.reasons
+            why = {each: reasons[each] for each in sorted(self._joined.get(name, ())) if each in reasons}
+            self._hub.put(agent_config(name), "containers", why or None)
 
     def _tell(self, name: str, part: dict[str, Any]) -> None:
         if part["deleting"] and name not in self._agents and not self._owned(name):
@@ -249,6 +270,15 @@ class Supervisor:
             replace(problem, document=places[problem.document]) if problem.document >= 0 else problem
             for problem in problems
         ]
+
+
+def _containers(config: Config) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for app in config.apps.values():
+        if app.spec.attach.container is not None:
+            for interface in app.spec.interfaces:
+                found.setdefault(interface.network, set()).add(app.spec.attach.container)
+    return found
 
 
 def _pids(config: Config) -> list[int]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from tests.lab.app import AppHost
 from tests.lab.daemon import Daemon
+from tests.lab.engine import Engine
 from tests.lab.holder import Holder
 from tests.lab.host import Host
 from tests.lab.router6 import Router6
@@ -44,6 +45,7 @@ class Lab:
         self.site = Site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0, ipv6=ipv6)
         self.apps: dict[str, AppHost] = {}
         self.daemons: list[Daemon] = []
+        self._engine: Engine | None = None
 
     def __enter__(self) -> Self:
         self.holder = Holder(self.site.script())
@@ -65,6 +67,8 @@ class Lab:
         if error is not None:
             print(self.logs(), file=sys.stderr)
         Lab.current.remove(self)
+        if self._engine is not None:
+            self._engine.close()
         self.holder.close()
 
     def app(self, name: str) -> AppHost:
@@ -80,6 +84,12 @@ class Lab:
         app = self.apps[name]
         assert isinstance(app, TapApp)
         return app
+
+    def engine(self) -> Engine:
+        """The container engine of the device, which is there from the first use on; see ``Engine.run``."""
+        if self._engine is None:
+            self._engine = Engine(self)
+        return self._engine
 
     def instance(self, name: str) -> Host:
         """The inside of a network instance, as it is pinned in /run/netns."""

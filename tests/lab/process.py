@@ -30,7 +30,7 @@ class CommandFailed(LabError):
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The caller's environment without what would lead a program out of the lab again."""
-    unwanted = ("NETNSMGR_RUN_DIR", "NETNSMGR_STATE_DIR", "NOTIFY_SOCKET")
+    unwanted = ("NETNSMGR_RUN_DIR", "NETNSMGR_STATE_DIR", "NETNSMGR_ENGINE", "DOCKER_HOST", "NOTIFY_SOCKET")
     kept = {k: v for k, v in os.environ.items() if k not in unwanted and not k.lower().endswith("_proxy")}
     return kept | dict(extra or {})
 

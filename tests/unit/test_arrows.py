@@ -53,7 +53,7 @@ ONLY_IN = {
     "subprocess": {"kernel"},
     "ctypes": {"kernel"},
     "zmq": {"pubsub"},
-    "h11": {"services"},
+    "h11": {"services", "kernel"},
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
