@@ -2,7 +2,7 @@
 the lab's applications.
 
 It answers what docker 20.10 answers (recorded in tests/unit/kernel/docker.json): headers, chunks, fields.  A container that
-is started has a new network namespace, pinned below /run/docker/netns (``SandboxKey``) and as that of its ``AppHost``; one
+is started again has a new network namespace, pinned below /run/docker/netns (``SandboxKey``) and as that of its ``AppHost``; one
 that ends takes its processes along.  The server listens from outside of the lab's process namespace, so that ``State.Pid``
 means nothing to the device: there it is as in a container.
 """
@@ -97,7 +97,10 @@ class Engine:
     # --- containers
 
     def run(self, name: str, *, network: str = "none", app: str = "") -> AppHost:
-        """``docker run --name NAME --network NETWORK``: the application in it; its own name may be another (``app``)."""
+        """``docker run --name NAME --network NETWORK``: the application in it; its own name may be another (``app``).
+
+        With none it has the application's namespace, which goes on as it is, if there is one.
+        """
         self.create(name, network=network, app=app)
         self.start(name)
         return self._lab.app(app or name)
@@ -114,14 +117,17 @@ class Engine:
         self._tell("create", name)
 
     def start(self, name: str) -> None:
-        """``docker start``: in a new namespace."""
+        """``docker start``: in a new namespace, or in the one that its application has already."""
         container = self._containers[name]
         if container.running:
             return
         if container.mode == "none":
-            self._lab.apps.pop(container.app, None)
-            self._sh(f"ip netns del {container.app} 2>/dev/null || true")
-            self._lab.app(container.app)
+            known = self._lab.apps.pop(container.app, None)
+            made = self._lab.app(container.app)
+            if known is not None:
+                # Whoever holds it goes on with it; of its leases nothing is true any more.
+                self._lab.apps[container.app] = known
+                known.leases = made.leases
             self._made += 1
             container.sandbox = f"{SANDBOXES}/{hashlib.sha256(str(self._made).encode()).hexdigest()[:12]}"
             self._sh(
