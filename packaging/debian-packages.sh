@@ -3,6 +3,7 @@
 #
 #   debian-packages.sh                install what is missing (as root), or say what to install
 #   debian-packages.sh --fullkernel   with what "make fullkernel" needs (a kernel and an emulator: 0.5 GB)
+#   debian-packages.sh --docker       with what "make poc-up" needs where no docker engine is installed
 #   debian-packages.sh --list         print the names
 set -eu
 
@@ -48,12 +49,18 @@ fullkernel="
   linux-image-amd64 the kernel
   qemu-system-x86   the virtual machine
 "
+# An engine, in which the lab of poc/ runs.
+docker="
+  docker.io         the engine and its client
+  docker-compose    brings up all containers
+  mmdebstrap        the base image, where no registry can be reached
+"
 
 wanted=$runtime$tools
-if [ "${1:-}" = --fullkernel ]; then
-    wanted=$wanted$fullkernel
-    shift
-fi
+case "${1:-}" in
+--fullkernel) wanted=$wanted$fullkernel && shift ;;
+--docker) wanted=$wanted$docker && shift ;;
+esac
 names=$(printf '%s' "$wanted" | awk 'NF {print $1}')
 if [ "${1:-}" = --list ]; then
     printf '%s\n' $names

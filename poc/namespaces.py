@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping
 from types import TracebackType
@@ -9,48 +10,64 @@ from typing import Self
 
 import yaml
 
-from poc.scene import APPS, CLOUDS, Scene
+from poc import wires
+from poc.scene import APPS, CLOUDS, ROOT, Scene
 from tests.lab import Lab
-from tests.lab.app import AppHost
-from tests.lab.cloud import BEHIND, Cloud
 from tests.lab.host import Host
+from tests.lab.site import Site
 
 PORTS = ("eth0", "eth1", "eth2", "eth3")
+ROLES = ROOT / "poc" / "site"
+#: Where the network namespaces of hosts are pinned in the lab; ip netns shows the device its applications only.
 SECRETS = "/etc/netnsmgr/secrets"
-SWANCTL = """\
-connections {{
-  device {{
-    version = 2
-    local_addrs = {address}
-    remote_addrs = %any
-    encap = yes
-    local {{
-      auth = psk
-    }}
-    remote {{
-      auth = psk
-    }}
-    children {{
-      net {{
-        local_ts = 192.168.0.0/24
-        remote_ts = 10.10.10.0/24
-      }}
-    }}
-  }}
-}}
-secrets {{
-  ike-device {{
-    secret = "{psk}"
-  }}
-}}
-"""
+HOSTS = {name: f"/run/lab/{name}" for name in ("gw", "internet", *CLOUDS)} | {
+    name: f"/run/netns/{name}" for name in APPS
+}
+
+
+class ScenarioSite(Site):
+    """The site as it is in docker, too: hosts that are wired by ``poc/wires`` and do what their roles say (``poc/site``)."""
+
+    def _network(self) -> str:
+        made = wires.read()
+        # "1" is the lab's first process, in the device's namespace.
+        netns = {"zedbox": "1", **HOSTS}
+        lines: dict[str, list[str]] = {}
+        for wire in made:
+            for end in (wire.near, wire.far):
+                lines.setdefault(end.host, []).extend(end.lines())
+        batches = [("", [wire.line(netns) for wire in made] + ["link set lo up"])]
+        batches += [(f"nsenter --net={HOSTS[host]} ", said) for host, said in lines.items() if said]
+        return "\n".join(
+            (
+                *(f": >{netns}; unshare --net={netns} true" for netns in HOSTS.values()),
+                *(f"{enter}ip -batch - <<E\n" + "\n".join(said) + "\nE" for enter, said in batches),
+                *(self._role(host) for host in HOSTS),
+            )
+        )
+
+    def _role(self, host: str) -> str:
+        role = ROLES / next(name for name in ("gw", "internet", "cloud", "app") if host.startswith(name))
+        log = f"/run/lab/log/{host}"
+        return f"""\
+[ -p /run/lab/said ] || mkfifo /run/lab/said
+{{
+    LAB_HOST={host} LAB=/run/lab/{host}.d nsenter --net={HOSTS[host]} {shlex.quote(str(role))} 2>{log} || cat {log}
+}} >/run/lab/said &"""
+
+    def _services(self) -> str:
+        return f"""\
+for _ in {" ".join(HOSTS)}; do
+    read -r answer
+    [ "$answer" = listening ] || {{ echo "a role of the site says: $answer"; exit 1; }}
+done </run/lab/said"""
 
 
 class Namespaces(Scene):
     """Owns a ``Lab`` with the scenario's site, and the daemon in it."""
 
     def __init__(self) -> None:
-        self.lab = Lab(PORTS, dhcp_ports=PORTS[-1:])
+        self.lab = Lab(PORTS, site=ScenarioSite)
 
     def __enter__(self) -> Self:
         self.lab.__enter__()
@@ -64,20 +81,13 @@ class Namespaces(Scene):
     def _build(self) -> None:
         lab = self.lab
         self.device, self.gw, self.internet = lab.device, lab.gw, lab.internet
-        clouds = {name: Cloud(lab.holder, lab.gw, name) for name in CLOUDS}
+        self.clouds = {name: Host(lab.holder, name, HOSTS[name]) for name in CLOUDS}
+        self.apps = {name: lab.tap_app(name) if name == "app3" else lab.app(name) for name in APPS}
         lab.path(SECRETS).mkdir(mode=0o700, parents=True)
-        for name, cloud in clouds.items():
-            psk = f"the secret of {name}"
-            lab.path(f"{SECRETS}/{name}.psk").write_text(psk)
-            lab.path(f"{SECRETS}/{name}.psk").chmod(0o600)
-            cloud.charon(SWANCTL.format(address=cloud.address, behind=BEHIND, psk=psk))
-        self.clouds = clouds
-        self.apps: Mapping[str, AppHost] = {
-            name: lab.tap_app(name) if name == "app3" else lab.app(name) for name in APPS
-        }
-        self._servers = [
-            app.serve_http(address="0.0.0.0") for app in self.apps.values() if app.name != "app6"
-        ]
+        for name in CLOUDS:
+            secret = lab.path(f"{SECRETS}/{name}.psk")
+            secret.write_text(f"the secret of {name}")
+            secret.chmod(0o600)
         lab.daemon()
 
     def __exit__(

@@ -30,8 +30,8 @@ class Scene(ABC):
     """``with Scene() as scene``: everything but the configuration is in place.
 
     ``device`` is where netnsmgr runs (its own, the uplink, namespace), ``gw`` the site's router, ``internet`` holds
-    github.com and google.com, ``clouds`` are the other ends of the tunnels.  Every one of ``apps`` but app6 serves HTTP on
-    port 80: "I am app1, you are 192.168.0.9".
+    github.com and google.com, ``clouds`` are the other ends of the tunnels.  Every one of ``apps`` serves HTTP on port 80:
+    "I am app1, you are 192.168.0.9".
     """
 
     device: Host

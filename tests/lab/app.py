@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.lab.app6 import App6
-from tests.lab.holder import Holder
 from tests.lab.host import HttpFailed
-from tests.lab.process import LabError, Process, run
+from tests.lab.place import Place
+from tests.lab.process import LabError
 
 SCRIPT = Path(__file__).with_name("udhcpc.sh")
 
@@ -61,13 +61,13 @@ class Lease:
 class AppHost(App6):
     """A host in /run/netns/NAME, which is made unless it exists.  Programs run as under ``ip netns exec``: with the name servers of its leases."""
 
-    def __init__(self, holder: Holder, name: str) -> None:
+    def __init__(self, holder: Place, name: str) -> None:
         super().__init__(holder, name, f"/run/netns/{name}")
         self.leases: dict[str, Lease] = {}
         made = f"[ -e /run/netns/{name} ] || ip netns add {name}"
         commands = f"{made} && ip -n {name} link set lo up && mkdir -p /etc/netns/{name}"
         text = f"{commands} && : >/etc/netns/{name}/resolv.conf"
-        run(holder.enter(), ["sh", "-ec", text], timeout=10.0, check=True, text=None, env=None)
+        holder.run(holder.enter(), ["sh", "-ec", text])
 
     def enter(self) -> list[str]:
         return [*self.holder.enter(), "ip", "netns", "exec", self.name]
@@ -97,7 +97,7 @@ class AppHost(App6):
             "-i",
             interface,
             "-s",
-            str(SCRIPT),
+            self.holder.script(SCRIPT),
             *ends,
             "-T",
             "1",
@@ -105,7 +105,7 @@ class AppHost(App6):
             *hostname,
             *wish,
         ]
-        client = Process(self.holder.enter(self.netns), argv, env={"LAB_HOST": self.name})
+        client = self.holder.start(self.holder.enter(self.netns), argv, env={"LAB_HOST": self.name})
         try:
             client.wait_line("configured", timeout + 2.0)
             if not stay:
@@ -147,11 +147,4 @@ class AppHost(App6):
 
     def remove(self) -> None:
         """Delete the namespace, as when the application is gone."""
-        run(
-            self.holder.enter(),
-            ["ip", "netns", "del", self.name],
-            timeout=10.0,
-            check=True,
-            text=None,
-            env=None,
-        )
+        self.holder.run(self.holder.enter(), ["ip", "netns", "del", self.name])

@@ -15,33 +15,8 @@ PLACES = {"cloud1": ("192.168.111.1", "192.168.111.2"), "cloud2": ("192.168.222.
 #: The network that is behind each of them, the same one.
 BEHIND = "192.168.0.1"
 
-STRONGSWAN = """\
-charon-systemd {{
-  load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 aes gcm drbg {esp} kernel-netlink socket-default vici
-  retransmit_tries = 3
-  plugins {{
-    vici {{
-      socket = unix://{directory}/charon.vici
-    }}
-    kernel-netlink {{
-      fwmark = !0x42
-    }}
-    socket-default {{
-      fwmark = 0x42
-    }}
-    kernel-libipsec {{
-      allow_peer_ts = yes
-    }}
-  }}
-  filelog {{
-    log {{
-      path = /run/lab/log/{name}-ike
-      default = 1
-      flush_line = yes
-    }}
-  }}
-}}
-"""
+#: With @directory@, @log@ and @esp@ to be replaced, here or by the role of a cloud (poc/site/cloud).
+STRONGSWAN = Path(__file__).with_name("strongswan.conf").read_text()
 
 
 class Cloud(Host):
@@ -81,9 +56,9 @@ class Cloud(Host):
     def charon(self, swanctl: str, files: dict[str, str] | None = None, *, kernel: bool = False) -> Process:
         """Start a charon with this swanctl.conf; ``kernel``: with ESP of the kernel, else its own behind a TUN."""
         esp = "" if kernel else "kernel-libipsec"
-        self.path("strongswan.conf").write_text(
-            STRONGSWAN.format(directory=self.directory, name=self.name, esp=esp)
-        )
+        log = f"/run/lab/log/{self.name}-ike"
+        text = STRONGSWAN.replace("@directory@", self.directory).replace("@log@", log).replace("@esp@", esp)
+        self.path("strongswan.conf").write_text(text)
         swan = self.path("swanctl")
         for folder in ("x509", "x509ca", "private"):
             (swan / folder).mkdir(parents=True, exist_ok=True)

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.patience import patient
+from tests.lab.place import Place
 from tests.lab.process import LabError, environment, first_child, kill_group
 
 UNSHARE = ("unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc")
 
 
-class Holder:
+class Holder(Place):
     """Fresh mount, network, PID and IPC namespaces (and a user namespace where the owner isn't root).
 
     ``script`` is run by ``sh`` as process 1 and must end in ``hold``, a function that says it is ready and stays.
@@ -59,13 +60,9 @@ class Holder:
         raise LabError("the lab could not be built:\n" + "".join(said))
 
     def path(self, inside: str | Path) -> Path:
-        """Where a path of the lab is reached from outside."""
         return Path(f"/proc/{self.pid}/root{inside}")
 
     def enter(self, netns: str | None = None) -> list[str]:
-        """The start of a command line that runs its rest in the lab, in the network namespace pinned at ``netns``
-        (none: the device's own).
-        """
         user = ["--user", "--preserve-credentials"] if self.rootless else []
         net = "--net" if netns is None else f"--net={self.path(netns)}"
         return ["nsenter", f"--target={self.pid}", *user, "--mount", "--pid", "--ipc", net, "--"]

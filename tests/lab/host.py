@@ -7,15 +7,14 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from tests.lab.holder import Holder
 from tests.lab.patience import patient
-from tests.lab.process import LabError, Process, run
+from tests.lab.place import Place
+from tests.lab.process import LabError, Process
 from tests.lab.site import WEB
 
 T = TypeVar("T")
@@ -32,7 +31,7 @@ class HttpFailed(LabError):
 class Host:
     """One network namespace of the lab.  ``netns``: where it is pinned, inside the lab (none: the device)."""
 
-    def __init__(self, holder: Holder, name: str, netns: str | None) -> None:
+    def __init__(self, holder: Place, name: str, netns: str | None) -> None:
         self.holder = holder
         self.name = name
         self.netns = netns
@@ -47,14 +46,14 @@ class Host:
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program here to its end.  CommandFailed unless it ends with 0 (or ``check`` is off)."""
-        return run(self.enter(), argv, timeout=timeout, check=check, text=text, env=env)
+        return self.holder.run(self.enter(), argv, timeout=timeout, check=check, text=text, env=env)
 
     def popen(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: str | None = None
     ) -> Process:
         """Start a program here; ``log``: the name of a log of the lab to write to, instead of a pipe."""
         place = None if log is None else self.holder.path(f"/run/lab/log/{log}")
-        return Process(self.enter(), argv, env=env, log=place)
+        return self.holder.start(self.enter(), argv, env=env, log=place)
 
     def enter(self) -> list[str]:
         """The start of a command line that runs its rest here."""
@@ -106,8 +105,8 @@ class Host:
         """An HTTP server here that says ``I am NAME, you are CLIENT``; it listens when this returns."""
         addresses = [address] if isinstance(address, str) else address
         places = [f"{name or self.name}@{one}:{port}" for one in addresses]
-        argv = [sys.executable, "-I", "-S", str(WEB), *places]
-        server = Process(self.holder.enter(self.netns), argv)
+        argv = [self.holder.python, "-I", "-S", self.holder.script(WEB), *places]
+        server = self.holder.start(self.holder.enter(self.netns), argv)
         server.wait_line("listening")
         return server
 
@@ -163,7 +162,7 @@ class Host:
     def _ip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Straight into the namespace: an application's name server doesn't matter to ip.
         prefix = self.holder.enter(self.netns)
-        return run(prefix, ["ip", *arguments], timeout=10.0, check=False, text=None, env=None)
+        return self.holder.run(prefix, ["ip", *arguments], check=False)
 
     def wait_link(self, name: str, *, timeout: float = 10.0, up: bool = False) -> dict[str, Any]:
         """Wait until a link is there (``up``: and has its carrier), woken by the kernel's messages."""
@@ -178,7 +177,7 @@ class Host:
         """
         if found := seen():
             return found
-        monitor = Process(self.holder.enter(self.netns), ["ip", "monitor", kind])
+        monitor = self.holder.start(self.holder.enter(self.netns), ["ip", "monitor", kind])
         assert monitor.popen.stdout is not None
         deadline = time.monotonic() + patient(timeout)
         try:
@@ -210,7 +209,7 @@ class Capture:
         argv = ["tcpdump", "--immediate-mode", "-U", "-n", "-s", str(SNAPLEN), "-B", "8192", "-i", interface]
         argv += ["-w", self._file, "-Z", "root"]
         # -Z needs to change the user, which a user namespace of one user doesn't allow, nor ask for.
-        self._tcpdump = Process(
+        self._tcpdump = host.holder.start(
             host.holder.enter(host.netns), [*(argv[:-2] if host.holder.rootless else argv), expression]
         )
         self._tcpdump.wait_line("listening on")
@@ -250,11 +249,7 @@ class Capture:
         on a busy machine it may have had no turn.
         """
         before, self._size = self._size, self.file.stat().st_size
-        try:
-            state = Path(f"/proc/{self._tcpdump.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return True
-        return before == self._size and state == "S"
+        return before == self._size and self._tcpdump.asleep
 
     def so_far(self) -> list[str]:
         """The packets up to now, in the same way."""

@@ -28,7 +28,8 @@ class Lab:
 
     ``device`` is where netnsmgr runs, ``gw`` the site's router (192.168.n.1 on the n-th port), ``internet`` holds
     github.com and google.com.  Ports, and what the device finds configured: see ``Site``.  With ``ipv6`` all this has
-    IPv6, too; ``router6`` sends router advertisements and answers DHCPv6 at the ports, when told to.
+    IPv6, too; ``router6`` sends router advertisements and answers DHCPv6 at the ports, when told to.  ``site``: another
+    script, which makes at least these hosts.
     """
 
     #: The labs that exist now, for whoever reports a failure.
@@ -41,8 +42,9 @@ class Lab:
         addressed: bool = False,
         dhcp_ports: Sequence[str] = (),
         ipv6: bool = False,
+        site: type[Site] = Site,
     ) -> None:
-        self.site = Site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0, ipv6=ipv6)
+        self.site = site(tuple(ports), addressed, tuple(dhcp_ports), rootless=os.geteuid() != 0, ipv6=ipv6)
         self.apps: dict[str, AppHost] = {}
         self.daemons: list[Daemon] = []
         self._engine: Engine | None = None

@@ -119,6 +119,14 @@ class Process:
         return first_child(self.popen.pid)
 
     @property
+    def asleep(self) -> bool:
+        """Whether it waits for something, or is gone."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        except OSError:
+            return True
+
+    @property
     def output(self) -> str:
         """What was read so far."""
         return self._seen.decode(errors="replace")

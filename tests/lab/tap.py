@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 from tests.lab.app import AppHost
 from tests.lab.host import Host
+from tests.lab.place import Place
 from tests.lab.process import Process
 
 RELAY = Path(__file__).with_name("tap_relay.py")
@@ -18,15 +18,20 @@ class TapApp(AppHost):
 
     relay: Process | None = None
 
+    def _hypervisor(self) -> tuple[Place, str]:
+        """Where the TAPs of instances are opened, and the guest's namespace as it is pinned there."""
+        return self.holder, self.netns or ""
+
     def plug(self, instance: str, tap: str, *, mac: str | None = None, guest: str = "eth0") -> None:
         """Open the persistent TAP ``tap`` in the network instance and carry its frames to and from the guest's link.
 
         ``mac`` is the guest's: the one that the instance's DHCP server knows.
         """
-        outside = Host(self.holder, instance, f"/run/netns/{instance}")
+        holder, netns = self._hypervisor()
+        outside = Host(holder, instance, f"/run/netns/{instance}")
         outside.wait_link(tap)
-        argv = [sys.executable, "-I", "-S", str(RELAY), outside.netns or "", tap, self.netns or "", guest]
-        self.relay = Process(self.holder.enter(), [*argv, mac or ""])
+        argv = [holder.python, "-I", "-S", holder.script(RELAY), outside.netns or "", tap, netns, guest]
+        self.relay = holder.start(holder.enter(), [*argv, mac or ""])
         self.relay.wait_line("relaying")
         self._ip("link", "set", "dev", guest, "up")
 
