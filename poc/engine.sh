@@ -1,7 +1,8 @@
 #!/bin/sh
 # The docker engine of the lab: the one that is there, else one of the lab's own below build/poc/engine.
 #
-#   engine.sh         print what DOCKER_HOST is to be, after starting an engine if there is none (as root)
+#   engine.sh         print what DOCKER_HOST is to be; it fails where no engine answers
+#   engine.sh start   the same, after starting an engine if there is none (as root)
 #   engine.sh stop    end the lab's own engine, and remove what it had; any other one is left alone
 #
 # An own engine has its data, state and socket in that directory, makes no bridge and no rules of iptables, and sees its
@@ -12,15 +13,11 @@ own=$PWD/build/poc/engine
 
 answers() { DOCKER_HOST=$1 timeout 5 docker version >/dev/null 2>&1; }
 
-running() { [ -e "$own/pid" ] && kill -0 "$(cat "$own/pid")" 2>/dev/null; }
-
 stop() {
-    if running; then
-        pid=$(cat "$own/pid")
-        kill "$pid"
-        tail --pid="$pid" -f /dev/null
+    if [ -e "$own/pid" ] && kill "$(cat "$own/pid")" 2>/dev/null; then
+        tail --pid="$(cat "$own/pid")" -f /dev/null
     fi
-    # Cut off by a crash, it may have left mounts in its namespace only: outside these are plain directories.
+    # Were it cut off by a crash: its mounts went with its mount namespace, and these are plain directories.
     rm -rf "$own"
 }
 
@@ -37,24 +34,23 @@ for host in ${DOCKER_HOST:+"$DOCKER_HOST"} unix:///var/run/docker.sock "unix://$
     if answers "$host"; then
         echo "$host"
         exit 0
+    elif [ "$host" = "${DOCKER_HOST:-}" ] && [ "$host" != "unix://$own/docker.sock" ]; then
+        echo "no docker engine answers at DOCKER_HOST=$host" >&2
+        exit 1
     fi
 done
-if [ -n "${DOCKER_HOST:-}" ]; then
-    echo "no docker engine answers at DOCKER_HOST=$DOCKER_HOST" >&2
-    exit 1
-fi
-if [ -S /var/run/docker.sock ] && [ "$(id -u)" != 0 ]; then
-    echo 'the docker engine does not answer: are you in the group docker?' >&2
+if [ "${1:-}" != start ]; then
+    echo 'no docker engine runs: make poc-up' >&2
     exit 1
 fi
 if [ "$(id -u)" != 0 ] || ! command -v dockerd >/dev/null; then
-    echo 'no docker engine runs.  Start it (systemctl start docker); or, as root and with dockerd installed, the lab' >&2
-    echo 'starts one of its own.' >&2
+    echo 'no docker engine answers you.  Start it (systemctl start docker), be in the group docker; or be root where dockerd' >&2
+    echo 'is installed: then the lab starts one of its own.' >&2
     exit 1
 fi
-# Paths of sockets have 107 characters at most (unix(7)).
+# The path of a socket has 107 characters at most (unix(7)), and the engine has some below this one.
 if [ ${#own} -gt 85 ]; then
-    echo "the path $own is too long for an engine's socket: clone to a shorter one, or start docker" >&2
+    echo "$own is too long for an engine's sockets: clone to a shorter path, or start docker" >&2
     exit 1
 fi
 stop

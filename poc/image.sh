@@ -2,11 +2,11 @@
 # Builds the image of all containers of the lab, with the engine that engine.sh says and wheels by .venv's pip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DOCKER_HOST=$(poc/engine.sh)
+DOCKER_HOST=$(poc/engine.sh start)
 export DOCKER_HOST
 base=debian:bookworm-slim
 work=build/poc
-mkdir -p "$work/wheels"
+mkdir -p "$work"
 
 # --- the base: Debian's own image, or what is in it and the packages besides, where no registry can be reached.
 packages=$(packaging/debian-packages.sh --list | paste -sd,)
@@ -36,22 +36,31 @@ if [ -n "$has" ] && [ "$has" != "$want" ]; then
     has=$want
 fi
 
-# --- the wheels.  The image's interpreter is bookworm's 3.11: others' wheels with machine code do not fit it.
+# --- the wheels.  The image's interpreter is bookworm's 3.11: others' wheels with machine code do not fit it, and are fetched.
 pip=.venv/bin/pip
-sums=$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)
-fit=$(.venv/bin/python -c 'import sys; print(int(sys.version_info[:2] == (3, 11)))')
-if [ ! -e "$work/wheels/.$sums" ]; then
-    rm -rf "$work/wheels"
-    mkdir -p "$work/wheels"
-    [ "$fit" = 0 ] || $pip wheel -qq -c constraints.txt --no-build-isolation -w "$work/wheels" .
-    touch "$work/wheels/.$sums"
+read -r fit names < <(.venv/bin/python -c '
+import re, sys, tomllib
+names = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]
+print(int(sys.version_info[:2] == (3, 11)), *(re.split("[^a-zA-Z0-9-]", name)[0] for name in names))
+')
+sums=$(echo "$fit $names" | cat - constraints.txt | sha256sum | cut -c1-16)
+wheels=$work/requirements
+if [ ! -e "$wheels/.$sums" ]; then
+    rm -rf "$wheels"
+    mkdir -p "$wheels"
+    printf '%s\n' $names >"$wheels/names"
+    [ "$fit" = 0 ] || $pip wheel -qq -c constraints.txt -w "$wheels" -r "$wheels/names"
+    touch "$wheels/.$sums"
 fi
-rm -f "$work"/wheels/netnsmgr-*.whl
-$pip wheel -qq --no-deps --no-build-isolation -w "$work/wheels" .
+rm -rf "$work/netnsmgr"
+$pip wheel -qq --no-deps --no-build-isolation -w "$work/netnsmgr" .
 
 # --- the image.  A prepared base needs no network; an engine without a bridge has none to give.
 options=(--build-arg "PIP_NO_INDEX=$fit")
 [ -z "$has" ] || options+=(--network none)
 tar --create --sort=name --mtime=@0 --owner=0 --group=0 --exclude=__pycache__ \
-    packaging/debian-packages.sh constraints.txt poc tests/lab --directory "$work" wheels |
-    docker build -q --file poc/Dockerfile --tag netnsmgr-poc "${options[@]}" - >"$work/image"
+    packaging/debian-packages.sh constraints.txt poc tests/lab --directory "$work" requirements netnsmgr |
+    docker build -q --file poc/Dockerfile --tag netnsmgr-poc "${options[@]}" - >"$work/build.log" 2>&1 || {
+    cat "$work/build.log" >&2
+    exit 1
+}

@@ -3,4 +3,4 @@
 for lease in "$leases/$LAB_HOST".*; do
     sed -n 's/^dns=//p' "$lease" | tr ' ' '\n' | sed -n 's/^./nameserver &/p'
     sed -n 's/^domain=\(..*\)/search \1/p' "$lease"
-done >"/etc/netns/$LAB_HOST/resolv.conf"
+done >"${LAB_RESOLV:-/etc/netns/$LAB_HOST/resolv.conf}"
