@@ -7,7 +7,7 @@ from functools import partial
 
 from poc.checks import Check
 from poc.rows.seen import answered
-from poc.rows.watched import GITHUB, GOOGLE, PORT_ADDRESSES, by_port, kept_in, seen_outside
+from poc.rows.watched import GITHUB, GOOGLE, PORT_ADDRESSES, SEEN_OUTSIDE, by_port, kept_in
 from poc.scene import Scene
 
 
@@ -50,7 +50,7 @@ def _answer(scene: Scene, row: str, app: str, network: str, port: str, name: str
     return Check(
         row,
         f"{app} by {network}: http://{name}",
-        f"I am {server}, you are {seen_outside(port)}; {port}: {PORT_ADDRESSES[port]} > {address}:80",
+        f"I am {server}, you are {SEEN_OUTSIDE}; {port}: {PORT_ADDRESSES[port]} > {address}:80",
         lambda: by_port(scene, port, f"{address}:80", ask),
     )
 

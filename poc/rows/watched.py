@@ -16,15 +16,12 @@ from tests.lab.site import NAMES
 GITHUB, GOOGLE = NAMES["github.com"], NAMES["google.com"]
 #: The device's own addresses, by port.
 PORT_ADDRESSES = {"eth0": "192.168.0.2", "eth1": "192.168.1.2"}
+#: As whom servers of the internet see everybody: the site translates, too.  As whom the device sends, gw's side of a port tells.
+SEEN_OUTSIDE = "203.0.113.1"
 PORT_MAP = "192.168.0.2:8080"
 NOTHING = "nothing"
 
 Record = dict[str, Any]
-
-
-def seen_outside(port: str) -> str:
-    """Whom a server of the internet sees when something leaves by a port of the device."""
-    return PORT_ADDRESSES[port]
 
 
 def link(scene: Scene, network: str) -> tuple[str, str]:
