@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.lab.process import LabError
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """One line of the demo's table.  ``row``: of the scenario's table, or a word; ``seconds``: what doing it took."""
+    """One line of the table.  ``row``: of the scenario's table, or a word; ``seconds``: what doing it took."""
 
     row: str
     what: str
@@ -29,7 +27,7 @@ class Outcome:
 class Check:
     """``do`` returns what was seen; it passes if that is ``expected``, or if ``accept`` says so.
 
-    A failure of the lab (no lease, no answer) is something seen, too.  ``essential``: without it no later check
+    A failure of the lab (no lease, no answer) is something seen, too, and so is a status without what is looked for.  ``essential``: without it no later check
     can pass, and none is run.
     """
 
@@ -45,7 +43,7 @@ class Check:
         try:
             seen = self.do().strip()
             passed = self.accept(seen) if self.accept else seen == self.expected
-        except (LabError, AssertionError) as error:
+        except Exception as error:
             seen, passed = f"{type(error).__name__}: {error}", False
         return Outcome(self.row, self.what, self.expected, seen, passed, time.monotonic() - start)
 
@@ -59,6 +57,13 @@ def run_all(checks: Iterator[Check]) -> Iterator[Outcome]:
             yield outcome
             if check.essential and not outcome.passed:
                 return
-    except LabError as error:
+    except Exception as error:
         after = f"after: {check.what}" if check else "the first check"
-        yield Outcome(check.row if check else "", after, "the next check begins", str(error), False, 0.0)
+        yield Outcome(
+            check.row if check else "",
+            after,
+            "the next check begins",
+            f"{type(error).__name__}: {error}",
+            False,
+            0.0,
+        )

@@ -109,6 +109,10 @@ class Namespaces(Scene):
         )
         return "applied" if result.returncode == 0 else (result.stdout + result.stderr).strip()
 
+    def sas(self, cloud: str) -> str:
+        uri = f"unix:///run/lab/{cloud}.d/charon.vici"
+        return self.clouds[cloud].run(["swanctl", "--list-sas", "--uri", uri]).stdout
+
     def logs(self) -> Mapping[str, str]:
         return {log.name: log.read_text(errors="replace") for log in self.lab.path("/run/lab/log").glob("*")}
 

@@ -26,6 +26,14 @@ APPS = ("app1", "app2", "app3", "app4", "app5", "app6")
 CLOUDS = ("cloud1", "cloud2")
 
 
+#: Of app1 in ni1 and app3 in ni3: they ask for the same address, so that both hold it.
+WISHES = {("app1", "eth0"): "10.10.1.77", ("app3", "eth0"): "10.10.1.77"}
+
+
+class NotUp(LabError):
+    """There is no lab to run in; the text says how to bring it up."""
+
+
 class Scene(ABC):
     """``with Scene() as scene``: everything but the configuration is in place.
 
@@ -63,6 +71,10 @@ class Scene(ABC):
         """Have zedbox publish exactly these documents, and wait until they are true: "applied", or what is not."""
 
     @abstractmethod
+    def sas(self, cloud: str) -> str:
+        """What a cloud's own ``swanctl --list-sas`` says."""
+
+    @abstractmethod
     def logs(self) -> Mapping[str, str]:
         """The logs there are, by what wrote them."""
 
@@ -71,6 +83,13 @@ class Scene(ABC):
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """The documents of a kind, with their status, as ``netnsmgr get … -o json`` prints them."""
         return list(json.loads(self.netnsmgr("get", kind, "-o", "json", check=True).stdout)["items"])
+
+    def status(self, instance: str) -> dict[str, Any]:
+        """The status of an instance; LabError if netnsmgr knows none of that name."""
+        for one in self.objects("instances"):
+            if one["metadata"]["name"] == instance:
+                return dict(one["status"])
+        raise LabError(f"netnsmgr reports no instance {instance}")
 
     def vif(self, app: str, network: str) -> dict[str, Any]:
         """The status row of an application's interface; LabError if there is none."""
@@ -93,13 +112,28 @@ class Scene(ABC):
         except KeyError:
             raise LabError(f"{app} has no lease for {interface}") from None
 
+    def leased(self, app: str, interface: str = "eth0") -> Lease:
+        """The lease that an application holds and has on its interface, or else a new one."""
+        host = self.apps[app]
+        lease = host.leases.get(interface)
+        if lease is None or str(lease.address) not in host.addresses(interface):
+            lease = host.dhcp(interface, request=WISHES.get((app, interface)))
+        return lease
+
     def plug(self) -> str:
-        """Switch on app3, the virtual machine, which opens its TAP in ni3."""
+        """Switch on app3, the virtual machine, which opens its TAP in ni3; again, if it is on."""
+        self.unplug()
         row = self.vif("app3", "ni3")
         app3 = self.apps["app3"]
         assert isinstance(app3, TapApp)
         app3.plug("ni3", row["vif"], mac=row["mac"])
         return "plugged"
+
+    def unplug(self) -> None:
+        """Switch app3 off."""
+        app3 = self.apps["app3"]
+        assert isinstance(app3, TapApp)
+        app3.unplug()
 
 
 def without(text: str, instance: str) -> str:
