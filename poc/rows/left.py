@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface
 import yaml
 
 from poc.scene import Scene
+from tests.lab.process import LabError
 
 SHOWN = (
     "ip -o link",
@@ -50,6 +51,9 @@ class Traces:
         rules = device.run(["ip", "rule"]).stdout
         tables = re.findall(rf"iif nm-{re.escape(instance)} lookup (\d+)", rules)
         self.patterns += [rf"\b(?:table|lookup) {table}\b" for table in tables]
+        # So that "nothing" means something later.
+        if not any(found.startswith("process ") for found in self.left()):
+            raise LabError(f"no process of {instance} is seen")
 
     def left(self) -> list[str]:
         """Links, rules, routes, tables, files, processes, interfaces of applications; nothing: it is gone."""

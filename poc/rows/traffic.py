@@ -76,5 +76,5 @@ class Traffic:
 def counted(pattern: str, process: Process) -> tuple[int, int]:
     found = re.search(pattern, process.output)
     if found is None:
-        raise LabError(f"{process.argv[0]} said no result: {process.output}")
+        raise LabError(f"no result: {process.output}")
     return int(found[1]), int(found[2])
