@@ -1,4 +1,4 @@
-"""``netnsmgr graph``: the items of an agent, and what stands on what."""
+"""``netnsmgr graph``: the device and its networks, or the items of an agent and what stands on what."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ ENDINGS = {".dot": "dot", ".gv": "dot", ".txt": "dot", ".svg": "svg", ".png": "p
 
 
 @click.command("graph")
-@click.argument("instance", required=False, metavar="[NI]")
+@click.argument("named", nargs=-1, metavar="[NI | FILE…]")
+@click.option(
+    "--topology",
+    is_flag=True,
+    help="Draw namespaces, links, addresses, tunnels and colliding networks: of FILEs, or of the running device.",
+)
 @click.option(
     "--of",
     "which",
     type=click.Choice(["intended", "actual"]),
-    default="intended",
-    show_default=True,
-    help="What shall be, with what is missing in other colours; or only what is there.",
+    help="Of items: what shall be, with what is missing in other colours (default); or only what is there.",
 )
 @click.option(
     "--format",
@@ -51,13 +54,52 @@ ENDINGS = {".dot": "dot", ".gv": "dot", ".txt": "dot", ".svg": "svg", ".png": "p
     help="Where to write; -: standard output.",
 )
 @pass_place
-def command(place: Place, instance: str | None, which: str, fmt: str | None, path: str) -> None:
-    """Draw the items of the network instance NI, or of the device when none is named.
+def command(
+    place: Place, named: tuple[str, ...], topology: bool, which: str | None, fmt: str | None, path: str
+) -> None:
+    """Draw the device and its networks, or the items of one of them and what each stands on.
 
     \b
-    netnsmgr graph ni1 -o ni1.svg
+    netnsmgr graph --topology site.yaml -o site.svg   what these files describe; needs no daemon
+    netnsmgr graph --topology -o now.svg              the running device, with addresses and states
+    netnsmgr graph ni1 -o ni1.svg                     the items of the network instance ni1
+    netnsmgr graph -o device.svg                      the items of the device
+
+    FILEs are as for 'netnsmgr apply'.  Drawings other than dot are made by Graphviz.
     """
     fmt = fmt or ("dot" if path == "-" else _by_ending(path))
+    if fmt != "dot" and path == "-" and sys.stdout.isatty():
+        raise click.UsageError("a drawing does not go to a terminal: name a file with -o")
+    if topology:
+        if which is not None:
+            raise click.UsageError("--of is about items; a topology has none: leave out --of, or --topology")
+        from netnsmgr.cli.graph_topology import described, running
+
+        text = described(named) if named else running(place)
+    else:
+        text = _items(place, named, which or "intended")
+    if fmt == "dot":
+        data = text.encode()
+    else:
+        from netnsmgr.kernel.graphviz import render
+
+        data = render(text, fmt)
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+
+
+def _items(place: Place, named: tuple[str, ...], which: str) -> str:
+    if len(named) > 1:
+        raise click.UsageError(
+            f"name one network instance, or draw files: netnsmgr graph --topology {' '.join(named)}"
+        )
+    instance = named[0] if named else None
     with Daemon(place) as daemon:
         rows = daemon.rows(DEVICE.status, INSTANCE.status)
     if instance is None:
@@ -67,29 +109,17 @@ def command(place: Place, instance: str | None, which: str, fmt: str | None, pat
     else:
         if instance not in rows[INSTANCE.status]:
             there = ", ".join(names(INSTANCE, rows)) or "none"
-            raise click.UsageError(f"there is no network instance {instance!r}; those that exist: {there}")
+            hint = (
+                f"; to draw a file: netnsmgr graph --topology {instance}" if os.path.exists(instance) else ""
+            )
+            raise click.UsageError(
+                f"there is no network instance {instance!r}; those that exist: {there}{hint}"
+            )
         found = {instance: rows[INSTANCE.status][instance]}
-    title = ", ".join(found)
-    text = dot(
-        f"{title} ({which})",
+    return dot(
+        f"{', '.join(found)} ({which})",
         [node for row in found.values() for node in both_sides(row, which)],
     )
-    if fmt == "dot":
-        data = text.encode()
-    else:
-        from netnsmgr.kernel.graphviz import render
-
-        data = render(text, fmt)
-    if path == "-":
-        if fmt != "dot" and sys.stdout.isatty():
-            raise click.UsageError("a drawing does not go to a terminal: name a file with -o")
-        sys.stdout.buffer.write(data)
-        return
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise click.UsageError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
 
 
 def _by_ending(path: str) -> str:

@@ -27,7 +27,7 @@ COMMANDS = {
     "explain": "Document a field of the YAML kinds, or print their JSON Schema.",
     "flows": "Show applications' flows, what was dropped, and what names they asked for.",
     "get": "List devices, network instances, applications or agents.",
-    "graph": "Draw the items of a network instance and what stands on what.",
+    "graph": "Draw the device and its networks, or the items of one and what stands on what.",
     "wait": "Wait until objects are ready or deleted.",
     "why": "Say whether an application's flow passes, by which rule, and where it goes.",
     "wireguard": "Make keys, and add, list or remove the peers of a WireGuard server.",

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "items": {"errors", "core"},
     "features": {"errors", "core", "items", "config"},
     "kernel": {"errors", "core", "items"},
+    "topology": {"config", *AGREED},
     "services": {"errors", "kernel", "pubsub", *AGREED},
     # documents in, rows out: no models of what they mean, but to say what is wrong with what cannot even be sent
     "client": {"errors", "pubsub", "config.load", "config.check"},
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "features.names",
         "pubsub",
         "supervisor",
+        "topology",
         # the commands that have effects of their own
         "kernel.doctor",
         "kernel.graphviz",

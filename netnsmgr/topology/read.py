@@ -1,0 +1,227 @@
+"""Documents and statuses into a topology."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_interface, ip_network
+from typing import Any
+
+from netnsmgr.config.acl import Portmap
+from netnsmgr.config.app import App, AppInterface
+from netnsmgr.config.device import Port
+from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.whole import Config
+from netnsmgr.core.ip import IPNetwork, interface
+from netnsmgr.core.linkname import short_name
+from netnsmgr.core.protocols import WITH_PORTS
+from netnsmgr.topology import model, words
+from netnsmgr.topology.collisions import with_collisions
+from netnsmgr.topology.tunnels import tunnels
+
+Row = Mapping[str, Any]
+LINK_PREFIX = "nm-"
+STATES = {
+    "ready": "ok",
+    "up": "ok",
+    "moved": "ok",
+    "degraded": "failed",
+    "missing": "failed",
+    "down": "failed",
+}
+"""What a status calls fine, and what it calls broken; everything else is on its way."""
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """What agents say, by name of the device and instance, and ``<ni>/<app>/<interface>``."""
+
+    devices: Mapping[str, Row]
+    instances: Mapping[str, Row]
+    apps: Mapping[str, Row]
+    agents: Mapping[str, Row]
+
+
+def topology(config: Config, numbers: Mapping[str, int], statuses: Statuses | None = None) -> model.Topology:
+    """Return what a configuration makes, or with ``statuses`` what it has made.
+
+    ``numbers`` are those of the instances, which give their links' addresses.  Statuses of what the configuration does
+    not name are left out; what has none yet is pending.
+    """
+    reader = _Reader(config, numbers, statuses)
+    return with_collisions(
+        model.Topology(
+            config.device.name if config.device is not None else "",
+            statuses is not None,
+            tuple(reader.ports()),
+            tuple(reader.instance(each) for _, each in sorted(config.instances.items())),
+            tuple(reader.app(each) for _, each in sorted(config.apps.items())),
+            tuple(reader.port_maps()),
+        )
+    )
+
+
+class _Reader:
+    def __init__(self, config: Config, numbers: Mapping[str, int], statuses: Statuses | None) -> None:
+        self._config = config
+        self._numbers = numbers
+        self._statuses = statuses
+        self._ports = config.device.spec.ports if config.device is not None else ()
+        row = (statuses.devices.get(config.device.name) or {}) if statuses and config.device else {}
+        self._port_rows: dict[str, Row] = {each["name"]: each for each in row.get("ports") or ()}
+
+    def _health(self, row: Row | None) -> model.Health:
+        if self._statuses is None:
+            return model.Health()
+        row = row or {}
+        return model.Health(
+            STATES.get(str(row.get("state")), "pending"), tuple(map(str, row.get("reasons") or ()))
+        )
+
+    def ports(self) -> Iterator[model.Port]:
+        """Yield the device's ports, in the order of the document."""
+        switches = {
+            port.name: ni.name
+            for ni in self._config.instances.values()
+            if ni.is_switch
+            for port in self._selected(ni.spec.ports)
+            if not port.shared
+        }
+        for port in self._ports:
+            row = self._port_rows.get(port.name) or {}
+            told = [ip_interface(each) for each in row.get("addresses") or ()]
+            addresses = told or list(port.addresses)
+            yield model.Port(
+                port.name,
+                port.ifname,
+                port.labels,
+                tuple(map(str, addresses)),
+                tuple(self._port_notes(port, bool(addresses), port.name in switches)),
+                tuple(dict.fromkeys(each.network for each in addresses)),
+                tuple(map(str, row.get("gateways") or port.gateways)),
+                tuple(map(str, row.get("dns") or port.dns)),
+                port.shared,
+                switches.get(port.name, ""),
+                self._health(row),
+            )
+
+    def _port_notes(self, port: Port, known: bool, moved: bool) -> Iterator[str]:
+        if port.ifname != port.name:
+            yield f"interface {port.ifname}"
+        if port.labels:
+            yield "labels " + ", ".join(port.labels)
+        learned = [
+            word
+            for word, wanted in (("DHCP", port.dhcp), ("SLAAC", port.slaac), ("DHCPv6", port.dhcp6))
+            if wanted
+        ]
+        if learned:
+            yield f"addresses by {', '.join(learned)}"
+        elif not known and not moved:
+            yield "addresses as found"
+        if port.vlan is not None:
+            yield f"VLAN {port.vlan.id} of {port.vlan.parent}"
+        if port.shared:
+            yield f"shared by the bridge {port.l3}"
+        if port.cost:
+            yield f"cost {port.cost}"
+        if self._config.device is not None and self._config.device.spec.management == port.name:
+            yield "management"
+
+    def _selected(self, named: Iterable[str]) -> list[Port]:
+        """Return the ports that names and labels select, the cheapest first."""
+        wanted = set(named)
+        chosen = [port for port in self._ports if port.name in wanted or wanted & set(port.labels)]
+        return sorted(chosen, key=lambda port: port.cost)
+
+    def instance(self, ni: NetworkInstance) -> model.Instance:
+        """Return a network instance."""
+        row = self._statuses.instances.get(ni.name) if self._statuses else None
+        ports = self._selected(ni.spec.ports)
+        known = {word for port in ports for word in (port.name, *port.labels)}
+        subnets = tuple(_subnets(ni, row))
+        return model.Instance(
+            ni.name,
+            ni.spec.type,
+            subnets,
+            tuple(words.services(ni, (network for network, _ in subnets))),
+            tuple(port.name for port in ports),
+            tuple(word for word in ni.spec.ports if word not in known),
+            tuple((name, words.vlan_words(vlan)) for name, vlan in sorted(ni.spec.vlans.items())),
+            tuple(tunnels(ni, row)),
+            None if ni.is_switch else self._link(ni),
+            ni.spec.ipv6.uplink == "ndpProxy",
+            self._instance_health(ni.name, row),
+        )
+
+    def _instance_health(self, name: str, row: Row | None) -> model.Health:
+        health = self._health(row)
+        agent = (self._statuses.agents.get(name) or {}) if self._statuses else {}
+        if agent.get("state", "running") == "running":
+            return health
+        cause = f": {agent['cause']}" if agent.get("cause") else ""
+        return model.Health("failed", (f"its agent is {agent['state']}{cause}", *health.reasons))
+
+    def _link(self, ni: NetworkInstance) -> model.Link:
+        number = self._numbers.get(ni.name)
+        pools = (
+            (self._config.link_pool, self._config.link_pool6) if ni.has_ipv6 else (self._config.link_pool,)
+        )
+        addresses = () if number is None else tuple(
+            str(interface(pool[2 * number], pool.max_prefixlen - 1))
+            for pool in pools
+            if 2 * number + 1 < pool.num_addresses
+        )  # fmt: skip
+        return model.Link(short_name(LINK_PREFIX, ni.name), addresses)
+
+    def app(self, app: App) -> model.App:
+        """Return an application."""
+        return model.App(
+            app.name,
+            words.attach_words(app.spec.attach),
+            tuple(self._interface(app, each) for each in app.spec.interfaces),
+        )
+
+    def _interface(self, app: App, each: AppInterface) -> model.Interface:
+        row = self._statuses.apps.get(f"{each.network}/{app.name}/{each.name}") if self._statuses else None
+        told = [str(held["address"]) for held in (row or {}).get("addresses") or ()]
+        fixed = [str(address) for address in (each.address, each.address6) if address is not None]
+        notes = [words.vlan_words(each.vlan)] if each.vlan is not None else []
+        if not each.anti_spoofing:
+            notes.append("may send with any address")
+        return model.Interface(
+            each.name,
+            each.network,
+            each.mac_for(app.name),
+            tuple(told or fixed),
+            ("everything allowed",) if each.acl is None else tuple(map(words.rule_words, each.acl)),
+            tuple(notes),
+            self._health(row),
+        )
+
+    def port_maps(self) -> Iterator[model.PortMap]:
+        """Yield the device's ports that lead to applications, in the order of these."""
+        usable = [
+            port for port in self._ports if port.addresses or port.dhcp or self._port_rows.get(port.name)
+        ]
+        for name, members in sorted(self._config.members.items()):
+            for app, each in members:
+                for rule in each.acl or ():
+                    if not isinstance(rule.action, Portmap):
+                        continue
+                    adapter = rule.match.adapter
+                    at = [port.name for port in usable if adapter in (None, port.name, *port.labels)]
+                    protocol = WITH_PORTS.get(rule.match.protocol or 0, "tcp")
+                    what = f"{rule.match.lport[0]}/{protocol}"
+                    yield model.PortMap(what, f"{app.name}:{rule.action.portmap}", name, tuple(at))
+
+
+def _subnets(ni: NetworkInstance, row: Row | None) -> Iterator[tuple[IPNetwork, str]]:
+    """Yield subnets with the instance's addresses: as the status tells, which knows delegated ones, or as written."""
+    if row and row.get("subnets"):
+        gateways = row.get("gateways") or ()
+        for text, gateway in zip(row["subnets"], gateways, strict=False):
+            yield ip_network(text), str(gateway)
+        return
+    for subnet in ni.spec.subnets:
+        yield subnet, str(ni.gateway_in(subnet))
