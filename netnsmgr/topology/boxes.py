@@ -43,12 +43,13 @@ def instance_box(ni: Instance, marks: Marks) -> str:
     for network, gateway in ni.subnets:
         lines += _subnet(str(network), gateway, numbers(marks, Spot("subnet", (ni.name,)), [network]))
     lines += [Line(service, colour=MUTED) for service in ni.services]
-    lines += [Line(f"{port}: {vlan}", colour=MUTED) for port, vlan in ni.vlans]
     for number, tunnel in enumerate(ni.tunnels):
         lines += _tunnel(ni, number, tunnel, marks)
     if not ni.ports and not ni.lacks:
         lines.append(Line("air-gapped: nothing leaves" if ni.link is not None else "no port: apps alone"))
-    lines += [Line(f"port {name} is not there", colour=STATES["failed"]) for name in ni.lacks]
+    for name in ni.lacks:
+        missing = Line(f"the device has no port {name}", colour=STATES["failed"])
+        lines.append(missing if ni.described else Line(f"leaves by {name}"))
     lines += _troubles(ni.health)
     fill = LOCAL if ni.link is not None else SWITCH
     return box(ni.name, ni.type, lines, fill=fill, width=WIDTHS[1], border=_border([ni.health]))
@@ -114,7 +115,10 @@ def end_box(ni: Instance, tunnel: Tunnel, end: End, marks: Marks) -> str:
     lines = [Line(end.where)]
     if ni.ports:
         lines.append(Line(f"{tunnel.kind} over {some(ni.ports, NAMES)}", colour=MUTED))
-    lines += [Line(str(net), numbers(marks, spot, [net]), bold=True) for net in end.networks]
+    lines += [
+        Line(str(net), numbers(marks, spot, [net]), bold=True, more="" if net.prefixlen else "all")
+        for net in end.networks
+    ]
     if tunnel.kind == "WireGuard":
         lines += _troubles(end.health)
     border = _border([end.health])

@@ -23,7 +23,7 @@ from netnsmgr.topology.model import App, Health, Instance, Port, PortMap, Topolo
 
 NOTE = (
     "From left to right: applications with their access lists; network instances, each a network namespace; the device's own "
-    "namespace with links and ports; what is outside. Dashed arrow: port map. Dashed line: tunnel."
+    "namespace with links and ports; what is outside."
 )
 APPS, INSTANCES, LINKS, PORTS, OUTSIDE = range(5)
 MEMBERS = 8
@@ -71,7 +71,12 @@ class _Drawing:
     def _legend(self) -> str:
         rows = [(each.number, f"{each.what}: {some(each.whose, MEMBERS)}") for each in self._all.collisions]
         heading = "Networks that collide, and never meet:" if rows else "No networks collide."
-        return legend(rows, heading, NOTE)
+        note = NOTE
+        if self._maps:
+            note += " Dashed arrow: port map."
+        if any(ni.tunnels for ni in self._instances):
+            note += " Dashed line: tunnel."
+        return legend(rows, heading, note)
 
     def _nodes(self) -> Iterator[str]:
         marks = self._all.marks

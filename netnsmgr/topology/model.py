@@ -88,8 +88,8 @@ class Instance:
     services: tuple[str, ...]
     ports: tuple[str, ...]
     lacks: tuple[str, ...]
-    vlans: tuple[tuple[str, str], ...]
-    """Of a switch: what each port carries, in words."""
+    described: bool
+    """Whether there is a Device, which would have to have them."""
     tunnels: tuple[Tunnel, ...]
     link: Link | None
     onlink: bool = False

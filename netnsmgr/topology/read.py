@@ -81,13 +81,13 @@ class _Reader:
     def ports(self) -> Iterator[model.Port]:
         """Yield the device's ports, in the order of the document."""
         switches = {
-            port.name: ni.name
+            port.name: ni
             for ni in self._config.instances.values()
             if ni.is_switch
             for port in self._selected(ni.spec.ports)
-            if not port.shared
         }
         for port in self._ports:
+            switch = switches.get(port.name)
             row = self._port_rows.get(port.name) or {}
             told = [ip_interface(each) for each in row.get("addresses") or ()]
             addresses = told or list(port.addresses)
@@ -96,16 +96,16 @@ class _Reader:
                 port.ifname,
                 port.labels,
                 tuple(map(str, addresses)),
-                tuple(self._port_notes(port, bool(addresses), port.name in switches)),
+                tuple(self._port_notes(port, switch, known=bool(addresses))),
                 tuple(dict.fromkeys(each.network for each in addresses)),
                 tuple(map(str, row.get("gateways") or port.gateways)),
                 tuple(map(str, row.get("dns") or port.dns)),
                 port.shared,
-                switches.get(port.name, ""),
+                switch.name if switch is not None and not port.shared else "",
                 self._health(row),
             )
 
-    def _port_notes(self, port: Port, known: bool, moved: bool) -> Iterator[str]:
+    def _port_notes(self, port: Port, switch: NetworkInstance | None, *, known: bool) -> Iterator[str]:
         if port.ifname != port.name:
             yield f"interface {port.ifname}"
         if port.labels:
@@ -117,12 +117,18 @@ class _Reader:
         ]
         if learned:
             yield f"addresses by {', '.join(learned)}"
-        elif not known and not moved:
+        elif not known and switch is None:
             yield "addresses as found"
         if port.vlan is not None:
             yield f"VLAN {port.vlan.id} of {port.vlan.parent}"
+        if switch is not None:
+            for word in (port.name, *port.labels):
+                if word in switch.spec.vlans:
+                    yield words.vlan_words(switch.spec.vlans[word])
         if port.shared:
             yield f"shared by the bridge {port.l3}"
+        if port.mtu is not None:
+            yield f"MTU {port.mtu}"
         if port.cost:
             yield f"cost {port.cost}"
         if self._config.device is not None and self._config.device.spec.management == port.name:
@@ -144,10 +150,10 @@ class _Reader:
             ni.name,
             ni.spec.type,
             subnets,
-            tuple(words.services(ni, (network for network, _ in subnets))),
+            tuple(words.services(ni, (network for network, _ in subnets), len(ports))),
             tuple(port.name for port in ports),
             tuple(word for word in ni.spec.ports if word not in known),
-            tuple((name, words.vlan_words(vlan)) for name, vlan in sorted(ni.spec.vlans.items())),
+            bool(self._ports),
             tuple(tunnels(ni, row)),
             None if ni.is_switch else self._link(ni),
             ni.spec.ipv6.uplink == "ndpProxy",
@@ -178,7 +184,7 @@ class _Reader:
         """Return an application."""
         return model.App(
             app.name,
-            words.attach_words(app.spec.attach),
+            words.attach_words(app),
             tuple(self._interface(app, each) for each in app.spec.interfaces),
         )
 
@@ -186,16 +192,13 @@ class _Reader:
         row = self._statuses.apps.get(f"{each.network}/{app.name}/{each.name}") if self._statuses else None
         told = [str(held["address"]) for held in (row or {}).get("addresses") or ()]
         fixed = [str(address) for address in (each.address, each.address6) if address is not None]
-        notes = [words.vlan_words(each.vlan)] if each.vlan is not None else []
-        if not each.anti_spoofing:
-            notes.append("may send with any address")
         return model.Interface(
             each.name,
             each.network,
             each.mac_for(app.name),
             tuple(told or fixed),
             ("everything allowed",) if each.acl is None else tuple(map(words.rule_words, each.acl)),
-            tuple(notes),
+            tuple(words.interface_notes(each)),
             self._health(row),
         )
 

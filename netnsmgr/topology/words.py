@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from netnsmgr.config.acl import AclRule, Limit, Portmap
 from netnsmgr.config.acl_words import icmp_name, protocol_name
-from netnsmgr.config.app import Attach
+from netnsmgr.config.app import App, AppInterface
 from netnsmgr.config.instance import NetworkInstance
+from netnsmgr.config.values import ETHER_TYPES
 from netnsmgr.config.vlan import Vlan
 from netnsmgr.core.ip import IPAddress, IPNetwork
 from netnsmgr.core.protocols import ICMP
@@ -64,25 +65,39 @@ def _plain(value: object) -> str:
     return text.removesuffix("/32") if "." in text else text.removesuffix("/128")
 
 
-def attach_words(attach: Attach) -> str:
-    """Return where an application is."""
-    if attach.tap:
+def attach_words(app: App) -> str:
+    """Return where an application is; its name is not said twice."""
+    if app.spec.attach.tap:
         return "virtual machine (TAP)"
     # Each other field is one word and its value.
-    return " ".join(f"{name} {value}" for name, value in attach.model_dump(exclude_none=True).items())
+    given = app.spec.attach.model_dump(exclude_none=True).items()
+    return " ".join(name if value == app.name else f"{name} {value}" for name, value in given)
 
 
-def vlan_words(vlan: Vlan | None) -> str:
-    """Return what a link of a switch carries; nothing where nothing is written."""
-    if vlan is None:
-        return ""
+def interface_notes(interface: AppInterface) -> Iterator[str]:
+    """Yield what is special about an interface."""
+    if interface.vlan is not None:
+        yield vlan_words(interface.vlan)
+    if interface.ether_types:
+        names = {number: name for name, number in ETHER_TYPES.items()}
+        yield "beside IP: " + _few(names.get(each, f"{each:#06x}") for each in interface.ether_types)
+    if not interface.anti_spoofing:
+        yield "may send with any address"
+
+
+def vlan_words(vlan: Vlan) -> str:
+    """Return what a link of a switch carries."""
     return f"VLAN {vlan.access}" if vlan.access is not None else f"VLANs {_few(vlan.trunk or ())} tagged"
 
 
-def services(ni: NetworkInstance, subnets: Iterable[IPNetwork], ntp: bool = False) -> Iterator[str]:
-    """Yield what an instance does for its applications."""
+def services(ni: NetworkInstance, subnets: Iterable[IPNetwork], ports: int) -> Iterator[str]:
+    """Yield what an instance with so many ports does for its applications."""
     spec = ni.spec
     if ni.is_switch:
+        if ports > 1:
+            yield "spanning tree"
+        if spec.flow_log:
+            yield "flow log"
         return
     if spec.dhcp is not None:
         for subnet in subnets:
