@@ -37,6 +37,7 @@ class AsyncClient:
         """Begin to connect; returns at once."""
         self._loop = asyncio.get_running_loop()
         await self._peer.__aenter__()
+        self._peer.heed_restarts()
         return self
 
     async def __aexit__(

@@ -82,6 +82,11 @@ class AsyncClient:
         self._client.unsubscribe(table)
         self._pump_soon()
 
+    def heed_restarts(self) -> None:
+        """Have puts put again to a hub that restarts, also if nothing is subscribed to."""
+        self._client.listen()
+        self._pump_soon()
+
     def publish(self, table: str, key: str, value: Row | None) -> None:
         """Set or delete a row of status, without waiting for anything; told again to a hub that restarts."""
         if self._client.publish(table, key, value):
@@ -126,15 +131,14 @@ class AsyncClient:
 
     async def snapshot(self, table: str, *, timeout: float = 10.0) -> dict[str, Row]:
         """A table's rows as they are now; raises Unreachable."""
-        view = self._client.subscribe(table, follow=False)
+        view = self._client.glance(table)
         self._pump_soon()
         try:
             if not await self.wait(lambda: view.synchronized, timeout):
                 raise Unreachable(why(self._client.run_dir))
             return dict(view.rows)
         finally:
-            if not view.followed:
-                self._client.unsubscribe(table)
+            self._client.end_glance(view)
 
     async def wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until the predicate, looked at whenever something has arrived, holds.

@@ -19,7 +19,7 @@ import zmq
 
 from netnsmgr.errors import Problem, Unreachable
 from netnsmgr.pubsub import wire
-from netnsmgr.pubsub.request import Request
+from netnsmgr.pubsub.request import Request, log_refused
 from netnsmgr.pubsub.row import MAX_FRAME, Row, WireError, check_changes, check_name
 from netnsmgr.pubsub.unreachable import why
 from netnsmgr.pubsub.view import Changed, View, guarded
@@ -44,11 +44,12 @@ class Client:
     ) -> None:
         self.run_dir = run_dir
         self.name = check_name("a writer", name)
-        self.on_refused: Callable[[tuple[Problem, ...]], None] = _log_refused
+        self.on_refused: Callable[[tuple[Problem, ...]], None] = log_refused
         self._instance = os.urandom(8)
         self._epoch = b""
         self._ids = 0
         self._views: dict[str, View] = {}
+        self._glances: list[View] = []
         self._requests: dict[bytes, Request] = {}
         self._own: dict[tuple[str, str], Row] = {}
         self._said: dict[str, None] = {}
@@ -84,8 +85,17 @@ class Client:
             view.on_change = on_change
         if follow:
             view.followed = True
-            self._listen(table)
+            self.listen(table)
         return view
+
+    def glance(self, table: str) -> View:
+        """A view of its own, of the table as it will be answered: what has been put until now is in it."""
+        self._glances.append(View(check_name("a table", table), None))
+        return self._glances[-1]
+
+    def end_glance(self, view: View) -> None:
+        """Forget a view."""
+        self._glances.remove(view)
 
     def unsubscribe(self, table: str) -> None:
         """Forget a table."""
@@ -128,19 +138,20 @@ class Client:
         else:
             self._own[table, key] = value
         self._unsent[table, key] = value
-        self._listen(wire.CONTROL)  # else a client without subscriptions would not hear of a new epoch
+        self.listen()  # else a client without subscriptions would not hear of a new epoch
         return True
 
     def restarted(self, table: str) -> None:
         """Say that every row that we know of this table has been put; older ones of this writer go away."""
         self._said[check_name("a table", table)] = self._unsaid[table] = None
-        self._listen(wire.CONTROL)
+        self.listen()
 
     def forget(self, request: Request) -> None:
         """Nobody waits for the answer any more; a request that has not been sent will not be."""
         self._requests.pop(request.id, None)
 
-    def _listen(self, table: str) -> None:
+    def listen(self, table: str = wire.CONTROL) -> None:
+        """Hear of a table, or only of another life of the hub: then what was asked and not answered is put again."""
         if not self._listening:
             self._listening = True
             self._sub.connect(self._updates)
@@ -168,10 +179,8 @@ class Client:
     def next_deadline(self) -> float | None:
         """When to ``pump`` at the latest, on the clock of the ``now``s; None: when a descriptor says so."""
         times = [r.deadline for r in self._requests.values()]
-        if (
-            self.connected
-        ):  # without a connection there is nobody to ask again, and the descriptor tells when there is
-            times += [v.ask_at for v in self._views.values() if v.ask_at is not None]
+        if self.connected:  # else there is nobody to ask again, and the descriptor tells when there is
+            times += [v.ask_at for v in self._all_views() if v.ask_at is not None]
         return min(times, default=None)
 
     @property
@@ -221,12 +230,12 @@ class Client:
         return (
             self.unsent
             or any(not r.sent for r in self._requests.values())
-            or any(v.ask_at is not None and v.ask_at <= now for v in self._views.values())
+            or any(v.ask_at is not None and v.ask_at <= now for v in self._all_views())
         )
 
     def _send_all(self, now: float) -> None:
         """Send what is to be sent; zmq.Again when there is no hub to send it to."""
-        for view in self._views.values():
+        for view in self._all_views():
             if view.ask_at is not None and view.ask_at <= now:
                 if int(self._dealer.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                     break  # maybe the answer: who is late in reading must not give a busy hub the same work again
@@ -270,8 +279,12 @@ class Client:
     def _take_update(self, update: wire.Update, now: float) -> None:
         if update.msg.epoch != self._epoch:
             self._new_hub(update.msg.epoch)
-        if view := self._views.get(update.table):
-            view.feed(update.msg, now)
+        for view in self._all_views():
+            if view.table == update.table:
+                view.feed(update.msg, now)
+
+    def _all_views(self) -> list[View]:
+        return [*self._views.values(), *self._glances]
 
     def _new_hub(self, epoch: bytes) -> None:
         """Another life of the hub, which knows no status; say everything again.
@@ -280,16 +293,8 @@ class Client:
         """
         if self._epoch:
             for request in self._requests.values():
-                request.sent &= (
-                    not request.again
-                )  # whole rows can be put twice; a call cannot be known to allow it
+                # Whole rows can be put twice; a call cannot be known to allow it.
+                request.sent &= not request.again
         self._epoch = epoch
         self._unsent = {**self._own, **self._unsent}
         self._unsaid = dict(self._said)
-
-
-def _log_refused(problems: tuple[Problem, ...]) -> None:
-    import logging
-
-    for problem in problems:
-        logging.getLogger("netnsmgr.pubsub").warning("a row was refused: %s", problem)

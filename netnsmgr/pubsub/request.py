@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
+from netnsmgr.errors import ConfigError, NetnsmgrError, Problem, Unreachable
 from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.view import guarded
 
@@ -45,3 +45,11 @@ class Request:
         """Tell whoever waits."""
         if self.done:
             guarded(self.done)
+
+
+def log_refused(problems: tuple[Problem, ...]) -> None:
+    """Say what was wrong with rows that nobody waits for."""
+    import logging
+
+    for problem in problems:
+        logging.getLogger("netnsmgr.pubsub").warning("a row was refused: %s", problem)

@@ -55,14 +55,13 @@ class SyncClient:
 
     def snapshot(self, table: str, *, timeout: float = 10.0) -> dict[str, Row]:
         """A table's rows as they are now; raises Unreachable."""
-        view = self._client.subscribe(table, follow=False)
+        view = self._client.glance(table)
         try:
             if not self.wait(lambda: view.synchronized, timeout):
                 raise Unreachable(why(self._client.run_dir))
             return dict(view.rows)
         finally:
-            if not view.followed:
-                self._client.unsubscribe(table)
+            self._client.end_glance(view)
 
     def put(
         self, changes: Iterable[tuple[str, str, Row | None]], *, takeover: bool = False, timeout: float = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netnsmgr.core.clone import Msg, Replica
+from netnsmgr.core.clone import Cmd, Msg, Replica
 from netnsmgr.pubsub.row import Row, WireError, load_row
 from netnsmgr.pubsub.wire import MARK
 
@@ -42,6 +42,8 @@ class View:
     def feed(self, msg: Msg, now: float) -> None:
         """Take in a message about this table."""
         replica = self._replica
+        if self.ask_at is None and msg.cmd in (Cmd.KVSYNC, Cmd.KTHXBAI):
+            return  # asked for by another view; to jump there would leave out changes that are still to come
         before = replica.synchronized
         if replica.feed(msg):
             self.ask_at = now

@@ -112,6 +112,20 @@ class TestPublish:
             async with straw(site):
                 assert (await publishing).revision == 1
 
+    async def test_put_again(self, site: Site) -> None:
+        """What a daemon took to its grave is put to the next one, also by a client that follows nothing."""
+        hub = site.hub(validate=lambda changes: asyncio.sleep(3600))
+        async with AsyncClient("zedbox", site.run) as client:
+            await hub.__aenter__()
+            publishing = asyncio.create_task(client.publish([instance("ni1")], timeout=60))
+            while not hub._waiting:
+                await asyncio.sleep(0.01)
+            for task in hub._waiting:
+                task.cancel()
+            await hub.__aexit__(None, None, None)
+            async with straw(site):
+                assert (await publishing).revision == 1
+
 
 class TestApplied:
     async def test_old_readiness_does_not_count(self, site: Site) -> None:
@@ -211,6 +225,25 @@ class TestChanges:
                 assert sorted(told) == [Change(NI_STATUS, "ni1", {"n": 7}), Change(NI_STATUS, "ni2", None)]
                 hub.put(NI_STATUS, "end", {})
                 assert (await take(changes, 1))[0].key == "end"
+
+    async def test_looking_leaves_nothing_out(self, site: Site) -> None:
+        """Who looks at the table meanwhile sees what was published before, and who is told misses no change."""
+        async with straw(site) as hub, AsyncClient("zedbox", site.run) as client:
+            changes = client.changes(NI)
+            await client.publish([instance("ni1")])
+            await take(changes, 1)
+            looking = [asyncio.create_task(self._look(client)) for _ in range(4)]
+            for n in range(30):
+                await client.publish([instance("ni1", version=n)])
+                assert (await client.rows(NI))["ni1"]["spec"]["version"] == n
+            assert hub.revision == 31
+            told = [change.row["spec"]["version"] for change in await take(changes, 30) if change.row]
+            assert told == list(range(30))
+            await asyncio.gather(*looking)
+
+    async def _look(self, client: AsyncClient) -> None:
+        for _ in range(30):
+            await client.rows(NI)
 
     async def test_slow_reader(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who is far behind misses values, never the last one of a row; what is kept for him has a bound."""

@@ -32,7 +32,7 @@ PROBLEMS = st.builds(
 )
 REQUESTS = st.one_of(
     st.builds(wire.Snapshot, NAMES),
-    st.builds(wire.Put, IDS, NAMES, IDS, CHANGES, st.booleans()),
+    st.builds(wire.Put, IDS, NAMES, IDS, CHANGES, st.booleans(), st.booleans()),
     st.builds(wire.Restarted, NAMES, IDS, NAMES),
     st.builds(wire.Call, IDS, NAMES, JSON),
 )
@@ -58,7 +58,17 @@ FRAMES = st.lists(
     st.one_of(
         st.binary(max_size=30),
         st.sampled_from(
-            [*VERBS, b"T\0", b"takeover", b"12345678", b"[]", b"{}", b"[[1,2,3]]", b'[["t","k",[]]]']
+            [
+                *VERBS,
+                b"T\0",
+                b"takeover",
+                b"replace",
+                b"12345678",
+                b"[]",
+                b"{}",
+                b"[[1,2,3]]",
+                b'[["t","k",[]]]',
+            ]
         ),
         JSON.map(dump),
     ),
