@@ -50,9 +50,9 @@ demo: $(STAMP) ## bring up colliding network instances on a device made for it, 
 
 .PHONY: test
 test: $(STAMP) ## all tests: unit, golden, kernel, scenarios; on the full kernel, too, where it is installed
-	@# A file in one process: its tests share a device, which takes seconds to make.
+	@# A file in one process: its tests share a device, which takes seconds to make.  In the order of tests/conftest.py.
 	@failed=0; \
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) || failed=$$?; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || failed=$$?; \
 	[ $(FULLKERNEL) = no ] || $(BIN)/python -m tests.fullkernel --where-possible $(ARGS) || failed=$$?; \
 	exit $$failed
 
