@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from netnsmgr.cli import output
+from netnsmgr.cli import options, output
 from netnsmgr.cli.place import Place, pass_place
 
 WORDS = {True: ("ok", "green"), None: ("?", "yellow")}
@@ -14,8 +14,9 @@ WORDS = {True: ("ok", "green"), None: ("?", "yellow")}
 
 @click.command("doctor")
 @output.formats("text", "json", "yaml", default="text")
+@options.engine
 @pass_place
-def command(place: Place, fmt: str) -> int:
+def command(place: Place, fmt: str, engine: str) -> int:
     """Check kernel, tools and privileges; say what each missing piece costs and how to get it.
 
     Nothing is changed: what has to be tried is tried in a network namespace made for it and gone at once.
@@ -23,7 +24,7 @@ def command(place: Place, fmt: str) -> int:
     """
     from netnsmgr.kernel.doctor import examine
 
-    checks = examine(place.run_dir, place.state_dir)
+    checks = examine(place.run_dir, place.state_dir, engine)
     lacking = [check for check in checks if check.required and not check.ok]
     if fmt != "text":
         output.data({"ok": not lacking, "checks": [asdict(check) for check in checks]}, fmt)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-from netnsmgr.kernel import backends, doctor_vpn, scratch
+from netnsmgr.kernel import backends, doctor_engine, doctor_vpn, scratch
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ class Check:
     """How to get it; empty when it is there."""
 
 
-def examine(run_dir: str, state_dir: str) -> list[Check]:
-    """Return all checks, in the order in which a reader should repair them."""
+def examine(run_dir: str, state_dir: str, engine: str = "") -> list[Check]:
+    """Return all checks, in the order in which a reader should repair them; ``engine``: where containers' engine listens."""
     return [
         *_privileges(),
         *_kernel(),
         *_programs(),
         *_tunnels(),
+        *_containers(engine),
         *_libraries(),
         *_directories(run_dir, state_dir),
     ]
@@ -203,6 +204,12 @@ def _tunnels() -> Iterator[Check]:
         yield Check("tunnels", name, ok, detail, False, costs, fix)
 
 
+def _containers(engine: str) -> Iterator[Check]:
+    ok, detail = doctor_engine.line(engine)
+    fix = _unless(ok, doctor_engine.FIX)
+    yield Check("containers", "container engine", ok, detail, False, doctor_engine.COSTS, fix)
+
+
 # --- libraries --------------------------------------------------------------------------------------------
 
 LIBRARIES = {
@@ -213,12 +220,17 @@ LIBRARIES = {
     "pydantic": "pydantic",
     "structlog": "structlog",
     "yaml": "PyYAML",
+    "h11": "h11",
     "rich": "rich",
     "segno": "segno",
     "vici": "vici",
 }
 
-SPARED = {"segno": "no QR codes (netnsmgr wireguard peer add --qr)", "vici": "no IPsec"}
+SPARED = {
+    "h11": "no metadata service, no applications in containers",
+    "segno": "no QR codes (netnsmgr wireguard peer add --qr)",
+    "vici": "no IPsec",
+}
 """Those without which the daemon starts all the same, and what they cost."""
 
 

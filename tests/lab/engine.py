@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import queue
+import select
 import socket
 import socketserver
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,10 +45,19 @@ class Container:
     running: bool = False
 
 
-@dataclass
 class _Subscriber:
-    wanted: list[str]
-    events: queue.SimpleQueue[Message | None] = field(default_factory=queue.SimpleQueue)
+    """Who is told events; an end of a socket pair has them, so that one can wait for them and for its hanging up."""
+
+    def __init__(self, wanted: list[str]) -> None:
+        self.wanted = wanted
+        self.events, self._told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def tell(self, event: Message) -> None:
+        self._told.send(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        self.events.close()
+        self._told.close()
 
 
 class Engine:
@@ -61,6 +70,7 @@ class Engine:
         self._subscribers: list[_Subscriber] = []
         self._made = 0
         self._server: _Server | None = None
+        self.asked = 0
         self._sh(
             f"mkdir -p {SANDBOXES}; touch {SANDBOXES}/default; mount --bind /proc/1/ns/net {SANDBOXES}/default"
         )
@@ -81,8 +91,6 @@ class Engine:
         if server is not None:
             server.shutdown()
             server.server_close()
-            for subscriber in self._subscribers:
-                subscriber.events.put(None)
             server.hang_up()
 
     def remove_socket(self) -> None:
@@ -216,6 +224,7 @@ class Engine:
     def unsubscribe(self, subscriber: _Subscriber) -> None:
         with self._lock:
             self._subscribers.remove(subscriber)
+            subscriber.close()
 
     def _tell(self, action: str, name: str, **more: str) -> None:
         identity = self._containers[name].id
@@ -233,7 +242,7 @@ class Engine:
         with self._lock:
             for subscriber in self._subscribers:
                 if not subscriber.wanted or action in subscriber.wanted:
-                    subscriber.events.put(event)
+                    subscriber.tell(event)
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -271,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "unix"
 
     def log_message(self, *_: Any) -> None:
-        return
+        self.server.engine.asked += 1
 
     def version_string(self) -> str:
         return "Docker/20.10.24+dfsg1 (linux)"
@@ -320,8 +329,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._begin(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            while (event := subscriber.events.get()) is not None:
-                self._chunk(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+            while self.connection not in select.select([self.connection, subscriber.events], [], [])[0]:
+                self._chunk(subscriber.events.recv(65536))
         except OSError:
             pass  # the listener has gone
         finally:
