@@ -7,6 +7,7 @@ versions: ``GET /containers/NAME/json`` and ``GET /events`` (docs.docker.com, En
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -181,8 +182,7 @@ class _Answer:
 
     async def begin(self) -> None:
         while not isinstance(event := await self._event(), h11.Response):
-            if not isinstance(event, h11.InformationalResponse):
-                raise h11.RemoteProtocolError("an end without an answer")
+            pass
         self.status = event.status_code
 
     async def more(self) -> bytes:
@@ -202,8 +202,15 @@ class _Answer:
         return b"".join(parts)
 
     async def _event(self) -> object:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(await self._reader.read(65536))
+        data = b"-"
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                data = await self._reader.read(65536)
+                self._http.receive_data(data)
+        except h11.RemoteProtocolError as error:
+            if data:
+                raise
+            raise ConnectionResetError(errno.ECONNRESET, "it has ended") from error
         return event
 
 
