@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from netnsmgr.config import addresses, tunnel, wgquick
-from netnsmgr.config.converted import Converted, Wishes, instance
+from netnsmgr.config.converted import Converted, Lacking, Wishes, instance, name_of
 from netnsmgr.config.wgquick import INTERFACE, PEER, Entry, Section
 from netnsmgr.core.ip import IPNetwork
 from netnsmgr.errors import ConfigError, Problem
@@ -34,6 +35,14 @@ LEFT = {
 """Keys that are not carried over, and why."""
 USUAL = {"FwMark": {"off", "0", "0x0"}, "Table": {"auto"}, "SaveConfig": {"false"}}
 """Values of them that change nothing."""
+LACKING = (
+    Lacking("ports", "[eth0]", "the device's ports by which the encrypted packets leave"),
+    Lacking("subnets", "[10.10.1.0/24]", "the network of the applications"),
+    Lacking("dhcp", "{}", "so that applications get their addresses by DHCP", needed=False),
+)
+"""Fields of an instance that no such file knows."""
+LOOKS = "a file of wg or wg-quick, with [Interface] and [Peer]"
+"""What `recognises` looks for, for those whose file it is not."""
 _NAMED = re.compile(
     r"(?:(?:friendly[_ ]?)?name\s*[=:]\s*|client\s+|peer\s+)?([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)",
     re.IGNORECASE,
@@ -45,9 +54,16 @@ def recognises(text: str) -> bool:
     return re.search(r"^\s*\[(interface|peer)\]", text, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def convert(text: str, file: str, link: str, wishes: Wishes) -> Converted:
-    """Return the instance with the tunnel ``link``; raises ConfigError with all that is wrong with the file."""
-    return _Conversion(text, file, link, wishes).result()
+def convert(text: str, file: str, wishes: Wishes) -> Converted:
+    """Return the instance with its tunnel; raises ConfigError with all that is wrong with the file.
+
+    Where no name is wished, instance and tunnel are called like the file.
+    """
+    name = wishes.name or name_of(file)
+    if not name:
+        what = "gives no name for a network instance; say how it is to be called: --name NAME"
+        raise ConfigError([Problem(what, file=file, line=1, column=1)])
+    return _Conversion(text, file, wgquick.link_of(file, name), replace(wishes, name=name)).result()
 
 
 class _Conversion:
@@ -73,7 +89,8 @@ class _Conversion:
         self._differences(head, peers, servers)
         document = instance(self._wishes, {"wireguard": {"tunnels": [found]}}, tuple(servers))
         notes = sorted(self._notes, key=lambda each: each.line)
-        return Converted(document, self._secrets, tuple(notes))
+        lacking = tuple(each for each in LACKING if each.field not in document["spec"])
+        return Converted((document,), self._secrets, tuple(notes), (lacking,))
 
     def _interface(self, head: Section) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self._link}

@@ -42,7 +42,7 @@ class Loaded:
         if problem.file or not 0 <= problem.document < len(self._places):
             return problem
         file, node = self._places[problem.document]
-        line, column = _find(node, problem.where, at_key=problem.what.startswith(KEY_PROBLEMS))
+        line, column = find(node, problem.where, at_key=problem.what.startswith(KEY_PROBLEMS))
         return replace(problem, file=file, line=line, column=column)
 
     def report(self, found: Iterable[Problem] = ()) -> list[Problem]:
@@ -162,7 +162,7 @@ def _fault(loaded: Loaded, file: str, what: str, line: int = 1, column: int = 1)
     loaded.problems.append(Problem(what, document=-1, file=file, line=line, column=column))
 
 
-def _find(node: Node, where: tuple[str | int, ...], *, at_key: bool) -> tuple[int, int]:
+def find(node: Node, where: tuple[str | int, ...], *, at_key: bool) -> tuple[int, int]:
     """Return line and column of the place in the document, or of the nearest place around it."""
     line, column, inside = node
     key = (line, column)

@@ -5,11 +5,13 @@ The format is wg(8)'s CONFIGURATION FILE FORMAT with wg-quick(8)'s additions; ``
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from netnsmgr.config.messages import suggest
+from netnsmgr.config.values import link_name
 from netnsmgr.errors import Problem
 
 INTERFACE, PEER = "Interface", "Peer"
@@ -146,3 +148,13 @@ def write(sections: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> str:
         ]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def link_of(file: str, name: str) -> str:
+    """Return the name of the tunnel's interface: as wg-quick has it, that of the file, or else ``name`` where it can be."""
+    for each in (os.path.basename(file).removesuffix(".conf"), name):
+        try:
+            return link_name(each)
+        except ValueError:
+            pass
+    return "wg0"

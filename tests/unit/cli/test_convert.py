@@ -309,8 +309,9 @@ def test_all_that_is_wrong_is_said_and_no_secret(machine: Machine) -> None:
 
 
 def test_what_is_no_wireguard_file(machine: Machine) -> None:
+    known = "a file of wg or wg-quick, with [Interface] and [Peer], or an EdgeDevConfig of EVE in JSON"
     assert refused(machine, "a: b\n", "x.yaml") == [
-        "1:1: is of no format that can be converted; there are: wireguard (with [Interface] and [Peer])"
+        f"1:1: is of no format that can be converted: it must be {known}"
     ]
     result = machine.run("convert", str(machine.root / "missing.conf"))
     assert (result.exit_code, "cannot be read: No such file or directory" in result.stderr) == (2, True)
