@@ -48,6 +48,22 @@ venv: $(STAMP) ## the virtual environment .venv with netnsmgr and all tools
 demo: $(STAMP) ## bring up colliding network instances on a device made for it, and check them
 	@$(BIN)/python poc/demo.py $(ARGS)
 
+.PHONY: poc-up
+poc-up: $(STAMP) ## the lab in docker: a container for each host and application (poc/README.md)
+	@poc/image.sh
+	@$(BIN)/python -m poc.containers prepare
+	@poc/compose.sh up --detach --remove-orphans
+	@$(BIN)/python -m poc.containers wait
+	@echo "The lab is up.  Look around: export DOCKER_HOST=$$(poc/engine.sh); docker exec -it zedbox netnsmgr get"
+
+.PHONY: poc-test
+poc-test: $(STAMP) ## check the whole scenario in the lab, row by row
+	@$(BIN)/python -m poc --in docker $(ARGS)
+
+.PHONY: poc-down
+poc-down: ## take the lab down again
+	@poc/down.sh
+
 .PHONY: test
 test: $(STAMP) ## all tests: unit, golden, kernel, scenarios; on the full kernel, too, where it is installed
 	@# A file in one process: its tests share a device, which takes seconds to make.  In the order of tests/conftest.py.

@@ -17,6 +17,7 @@ runtime="
   libcharon-extra-plugins  IPsec where the kernel has no ESP (kernel-libipsec)
   libnftables1    packet filter and NAT, loaded as a library
   libstrongswan-standard-plugins  IPsec's algorithms (charon's plugin openssl)
+  netbase         /etc/protocols: libnftables knows tcp and udp by it
   nftables        nft: for the operator, tests and the demo
   radvd           router advertisements of an instance with IPv6
   strongswan-swanctl  charon's socket (its plugin vici); swanctl: for the operator

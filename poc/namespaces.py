@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
-
-import yaml
 
 from poc import wires
 from poc.scene import APPS, CLOUDS, ROOT, Scene
@@ -81,8 +80,9 @@ class Namespaces(Scene):
     def _build(self) -> None:
         lab = self.lab
         self.device, self.gw, self.internet = lab.device, lab.gw, lab.internet
+        engine = lab.engine()
         self.clouds = {name: Host(lab.holder, name, HOSTS[name]) for name in CLOUDS}
-        self.apps = {name: lab.tap_app(name) if name == "app3" else lab.app(name) for name in APPS}
+        self.apps = {name: lab.tap_app(name) if name == "app3" else engine.run(name) for name in APPS}
         lab.path(SECRETS).mkdir(mode=0o700, parents=True)
         for name in CLOUDS:
             secret = lab.path(f"{SECRETS}/{name}.psk")
@@ -104,9 +104,8 @@ class Namespaces(Scene):
         return self.lab.netnsmgr(*arguments, text=text, timeout=timeout, check=check)
 
     def publish(self, text: str) -> str:
-        result = self.netnsmgr(
-            "apply", "-f", "-", "--prune", "--timeout", "60s", text=as_yet(text), timeout=90
-        )
+        mock = [sys.executable, "-m", "zedbox_mock", "publish", "-", "--wait", "60"]
+        result = self.device.run(mock, text=text, timeout=90.0, check=False, env={"PYTHONPATH": str(ROOT)})
         return "applied" if result.returncode == 0 else (result.stdout + result.stderr).strip()
 
     def sas(self, cloud: str) -> str:
@@ -115,13 +114,3 @@ class Namespaces(Scene):
 
     def logs(self) -> Mapping[str, str]:
         return {log.name: log.read_text(errors="replace") for log in self.lab.path("/run/lab/log").glob("*")}
-
-
-def as_yet(text: str) -> str:
-    """The documents in the words that are understood until containers are."""
-    documents = list(yaml.safe_load_all(text))
-    for document in documents:
-        spec = document["spec"]
-        if container := spec.get("attach", {}).get("container"):
-            spec["attach"] = {"netns": container}
-    return str(yaml.safe_dump_all(documents, sort_keys=False))
