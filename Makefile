@@ -45,8 +45,8 @@ $(STAMP): pyproject.toml constraints.txt | deps
 venv: $(STAMP) ## the virtual environment .venv with netnsmgr and all tools
 
 .PHONY: demo
-demo: $(STAMP) ## bring up colliding network instances on a device made for it, and check them
-	@$(BIN)/python poc/demo.py $(ARGS)
+demo: $(STAMP) ## the whole scenario in plain namespaces made for it: what is expected of each row, and what is seen
+	@$(BIN)/python -m poc $(ARGS)
 
 .PHONY: poc-up
 poc-up: $(STAMP) ## the lab in docker: a container for each host and application (poc/README.md)

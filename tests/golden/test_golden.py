@@ -11,7 +11,7 @@ from tests.golden.conftest import Golden
 from tests.golden.intent import Agents, Found
 from tests.golden.render import terminal
 
-DEMO = Path(__file__).parents[2] / "poc" / "demo.yaml"
+COLLISIONS = Path(__file__).with_name("collisions.yaml")
 
 
 def written(text: str, found: Found | None = None) -> str:
@@ -30,9 +30,9 @@ def test_from_nothing(name: str, golden: Golden) -> None:
     golden(name, written(CASES[name], AS_FOUND))
 
 
-def test_the_demo(golden: Golden) -> None:
-    """This is what the agents do with the demonstration's YAML."""
-    golden("demo", written(DEMO.read_text(encoding="utf-8")))
+def test_collisions(golden: Golden) -> None:
+    """This is what the agents do where subnets of instances and ports are the same."""
+    golden("collisions", written(COLLISIONS.read_text(encoding="utf-8")))
 
 
 def test_changes(golden: Golden) -> None:
@@ -51,11 +51,11 @@ def test_changes(golden: Golden) -> None:
     golden("changes", "".join(parts))
 
 
-@pytest.mark.parametrize("name", [*CASES, "demo"])
+@pytest.mark.parametrize("name", [*CASES, "collisions"])
 def test_every_item_has_its_foundations(name: str) -> None:
     """Nothing stands on something that no feature makes and nobody else owns: no item is blocked where every
     fact holds, and the same text gives the same plan."""
-    text = DEMO.read_text(encoding="utf-8") if name == "demo" else CASES[name]
+    text = COLLISIONS.read_text(encoding="utf-8") if name == "collisions" else CASES[name]
     agents, again = Agents(text, AS_FOUND), Agents(text, AS_FOUND)
     for agent in agents:
         assert agents.plan(agent).blocked == {}

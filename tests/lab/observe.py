@@ -1,4 +1,4 @@
-"""How the scenario's checks look: at captures, at pings under way, at what is left of a file."""
+"""How checks look at leases, at captures, at pings under way."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from tests.lab.app import AppHost
 from tests.lab.host import Host
 from tests.lab.process import LabError, Process
-
-
-def begins(start: str, seen: str) -> bool:
-    return seen.startswith(start)
 
 
 def in_range(prefix: str, seen: str) -> bool:
@@ -22,11 +17,6 @@ def in_range(prefix: str, seen: str) -> bool:
     address, _, length = interface.partition("/")
     low, high = IPv4Address(f"{prefix}.50"), IPv4Address(f"{prefix}.150")
     return low <= IPv4Address(address) <= high and length == "24" and router == f"{prefix}.1"
-
-
-def both(address: Callable[[str], str]) -> str:
-    first, second = address("app1"), address("app3")
-    return first if first == second else f"{first} and {second}"
 
 
 def overheard(places: dict[str, tuple[Host, str]], talk: Callable[[], None]) -> dict[str, str]:
@@ -45,14 +35,6 @@ def overheard(places: dict[str, tuple[Host, str]], talk: Callable[[], None]) -> 
     return result
 
 
-def pinging(app: AppHost, interface: str, address: str) -> Process:
-    """50 pings a second until SIGINT, at most 30 seconds."""
-    argv = ["ping", "-n", "-q", "-i", "0.02", "-c", "1500", "-W", "1", "-I", interface, address]
-    process = app.popen(argv)
-    process.wait_line("PING")
-    return process
-
-
 def lost(ping: Process) -> str:
     """Let it go on for one more second; then "3 lost of 120"."""
     time.sleep(1.0)
@@ -68,25 +50,3 @@ def lost(ping: Process) -> str:
 def none_lost(seen: str) -> bool:
     number, _, sent = seen.partition(" lost of ")
     return number == "0" and int(sent) > 40
-
-
-def ended(download: Process) -> str:
-    download.wait(30.0)
-    return download.output
-
-
-def without(text: str, instance: str) -> str:
-    """The file without an instance, the interfaces in it, and the applications that have no other."""
-    import yaml
-
-    kept = []
-    for document in yaml.safe_load_all(text):
-        if document["kind"] == "NetworkInstance" and document["metadata"]["name"] == instance:
-            continue
-        if document["kind"] == "App":
-            spec = document["spec"]
-            spec["interfaces"] = [i for i in spec["interfaces"] if i["network"] != instance]
-            if not spec["interfaces"]:
-                continue
-        kept.append(document)
-    return str(yaml.safe_dump_all(kept, sort_keys=False))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from poc.checks import Check, run_all
+from poc.scene import CONFIGURATION, without
 from tests.bench.figures import Figure, samples
 from tests.lab.app import Lease
-from tests.lab.observe import in_range, none_lost, without
+from tests.lab.observe import in_range, none_lost
 from tests.lab.process import LabError
 from tests.lab.site import Site
 
@@ -70,8 +69,7 @@ def test_ranges_and_losses() -> None:
 
 
 def test_taking_an_instance_out_of_a_file_takes_out_who_lived_on_it_alone() -> None:
-    demo = (Path(__file__).parents[3] / "poc" / "demo.yaml").read_text()
-    left = without(demo, "ni2")
+    left = without(CONFIGURATION.read_text(), "ni2")
     assert "app2" not in left
     assert "ni2" not in left
     assert "app1" in left
