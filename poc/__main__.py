@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from poc.checks import Check, run_all
@@ -17,7 +17,7 @@ from poc.evidence import Evidence
 from poc.report import Report, RowResult
 from poc.rows import NUMBERS, ROWS
 from poc.rows.applied import applied
-from poc.scene import CONFIGURATION, ROOT, NotUp, Scene
+from poc.scene import CONFIGURATION, ROOT, Scene
 from tests.lab.process import LabError
 
 RESULTS = ROOT / "build" / "poc" / "results"
@@ -29,21 +29,23 @@ def main() -> int:
     options = arguments()
     folder: Path = options.results
     report = Report(options.where, options.rows, options.json or folder / "results.json")
-    try:
-        with scene(options.where) as where:
-            report.up()
-            with closing(Evidence(where, folder)) as evidence:
-                for result in run(where, options.rows, evidence, report):
-                    report.add(result)
-                    if not result.passed:
-                        evidence.keep(result)
-    except NotUp as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
-    except LabError as error:
-        report.broken(str(error))
-    except KeyboardInterrupt:
-        report.broken("interrupted")
+    with ExitStack() as stack:
+        try:
+            where = stack.enter_context(scene(options.where))
+        except (LabError, OSError) as error:
+            print(f"error: no lab to run in: {error}", file=sys.stderr)
+            return 3
+        report.up()
+        try:
+            evidence = stack.enter_context(closing(Evidence(where, folder)))
+            for result in run(where, options.rows, evidence, report):
+                report.add(result)
+                if not result.passed:
+                    evidence.keep(result)
+        except LabError as error:
+            report.broken(str(error))
+        except KeyboardInterrupt:
+            report.broken("interrupted")
     return report.end()
 
 

@@ -56,7 +56,9 @@ class Evidence:
         result.evidence.mkdir(parents=True, exist_ok=True)
         self.failed.append(result)
         for name, text in self.scene.logs().items():
-            (result.evidence / f"{name}.log").write_text(text, encoding="utf-8")
+            place = result.evidence / f"{name}.log"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
 
     def close(self) -> None:
         for name, capture in self.captures.items():
