@@ -79,7 +79,7 @@ def cut(content: bytes, began: float, ended: float) -> bytes:
     while at + PACKET.size <= len(content):
         seconds, microseconds, size, _ = PACKET.unpack_from(content, at)
         end = at + PACKET.size + size
-        if began <= seconds + microseconds / 1e6 <= ended:
+        if began <= seconds + microseconds / 1e6 <= ended and end <= len(content):
             kept.append(content[at:end])
         at = end
     return b"".join(kept)
