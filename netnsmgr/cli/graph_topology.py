@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 
 from netnsmgr.cli.hub import Daemon
-from netnsmgr.cli.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATUS_TABLES
 from netnsmgr.cli.place import Place
+from netnsmgr.client.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATE_TABLES
 from netnsmgr.config.check import check
 from netnsmgr.config.load import load
 from netnsmgr.config.whole import parse
@@ -30,7 +30,7 @@ def described(files: Sequence[str]) -> str:
 def running(place: Place) -> str:
     """Return what the daemon has been told, and how it is; raises Unreachable."""
     with Daemon(place) as daemon:
-        rows = daemon.rows(*CONFIG_TABLES, *STATUS_TABLES)
+        rows = daemon.rows(*CONFIG_TABLES, *STATE_TABLES)
     config = parse(dict(document) for table in CONFIG_TABLES for document in rows[table].values())
     if config == type(config)():
         raise click.UsageError(

@@ -45,25 +45,29 @@ def box(
     *,
     fill: str,
     width: int,
+    wrap: int = WIDTH,
     border: str = LINE,
     dashed: bool = False,
 ) -> str:
-    """Return the label of a node: a heading with a few words beside it, and its lines; at least ``width`` points wide."""
+    """Return the label of a node: a heading with a few words beside it, and its lines.
+
+    It is at least ``width`` points wide, and lines are of at most ``wrap`` characters.
+    """
     style = ' STYLE="DASHED"' if dashed else ""
     words = _font(heading, HEAD_SIZE, INK, bold=True)
     words += _font(f"  {beside}", TEXT_SIZE, MUTED) if beside else ""
     head = f'<TD COLSPAN="2" ALIGN="LEFT" BGCOLOR="{fill}" WIDTH="{width}" PORT="head">{words}</TD>'
     rows = [f"<TR>{head}</TR>"]
-    rows += [_row(line) for line in lines]
+    rows += [_row(line, wrap) for line in lines]
     return (
         f'<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{border}" BGCOLOR="{PAPER}"{style}>'
         f"{''.join(rows)}</TABLE>>"
     )
 
 
-def _row(line: Line) -> str:
+def _row(line: Line, wrap: int) -> str:
     port = f' PORT="{line.port}"' if line.port else ""
-    text = _font(line.text, TEXT_SIZE, line.colour, bold=line.bold)
+    text = _font(line.text, TEXT_SIZE, line.colour, bold=line.bold, width=wrap)
     if line.more:
         text += _font(f"  {line.more}", TEXT_SIZE, MUTED)
     if not line.numbers:

@@ -21,9 +21,9 @@ def tunnels(ni: NetworkInstance, row: Row | None) -> Iterator[Tunnel]:
     if vpn is None:
         return
     told = None if row is None else row.get("vpn") or {}
-    for tunnel in getattr(vpn, "tunnels", vpn.wireguard):
+    for tunnel in vpn.tunnels:
         yield _wireguard(tunnel, _named(told, "wireguard", tunnel.name))
-    for connection in getattr(vpn, "connections", vpn.ipsec):
+    for connection in vpn.connections:
         yield _ipsec(ni, connection, _named(told, "ipsec", connection.name))
 
 
