@@ -98,7 +98,7 @@ bench: $(STAMP) ## measure, beside the same work by a shell script; prints a tab
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: diagrams
-diagrams: $(STAMP) ## draw the demo's items anew, as the running device reports them
+diagrams: $(STAMP) ## draw diagrams/ anew: the scenario, its processes and items, the architecture (no root, no daemon)
 	@$(BIN)/python poc/diagrams.py
 
 .PHONY: constraints
