@@ -1,0 +1,133 @@
+"""zedbox_mock as a program on the device: killed at any moment it loses nothing and disturbs nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab import AppHost
+from tests.scenarios.documents import Document, app, device, instance
+from tests.scenarios.supervisors import client, files, mock, revision, running
+from tests.scenarios.traffic import Flow
+from tests.scenarios.world import World
+
+pytestmark = pytest.mark.root
+
+SITE = [device(), instance("ni1"), app("app1", "ni1")]
+SECOND = [instance("ni2", "10.10.2", ports=[]), app("app2", "ni2")]
+
+
+@pytest.fixture(scope="module")
+def w() -> Iterator[World]:
+    with World() as made:
+        made.lab.app("app1")
+        made.lab.app("app2")
+        yield made
+
+
+@pytest.fixture
+def place(w: World) -> Path:
+    """Where the files are; everything in them is true."""
+    place = write(w, *SITE, *SECOND)
+    done = mock(w.lab, "publish", "/run/zedbox", "--wait", "30", "--takeover")
+    assert done.returncode == 0, done
+    w.leased("ni1", "app1")
+    return place
+
+
+@pytest.fixture
+def app1(w: World) -> AppHost:
+    return w.lab.apps["app1"]
+
+
+def write(w: World, *documents: Document) -> Path:
+    return files(w.lab, site=yaml.safe_dump_all(documents, sort_keys=False))
+
+
+def test_killed_at_any_moment(w: World, place: Path, app1: AppHost) -> None:
+    """Started again it publishes the same, which is no news: no revision, no operation, not a packet lost."""
+    before, since = revision(w), w.mark()
+    dice = random.Random(7)
+    with Flow(app1) as flow:
+        for _ in range(4):
+            zedbox = running(w.lab, "run", "/run/zedbox")
+            time.sleep(dice.uniform(0.2, 0.8))  # any moment: it needs half a second until it has published
+            zedbox.send(signal.SIGKILL)
+            zedbox.wait()
+        zedbox = running(w.lab, "run", "/run/zedbox")
+        zedbox.wait_line("published 5 objects")
+        zedbox.stop(signal.SIGTERM)
+    assert (flow.lost, flow.downloaded) == (0, "1000000 bytes")
+    assert (revision(w), w.operations(since)) == (before, [])
+
+
+def test_removed_while_it_was_down(w: World, place: Path, app1: AppHost) -> None:
+    """What is not in the files any more is deleted when it starts; what another writer owns is left alone."""
+    with client(w, "operator") as operator:
+        operator.applied(operator.publish([instance("ni9", "10.10.9", ports=[])]))
+        with Flow(app1) as flow:
+            write(w, *SITE)
+            zedbox = running(w.lab, "run", "/run/zedbox")
+            zedbox.wait_line("deleted app/app2, deleted network-instance/ni2")
+            zedbox.wait_line("network-instance ni2 gone")
+            zedbox.stop(signal.SIGTERM)
+        assert flow.lost == 0
+        assert w.lab.apps["app2"].link("eth0") is None
+        assert {"ni1", "ni9"} <= set(w.sh("ls /run/netns").split())
+        assert operator.applied(operator.publish([], replace=True)) == ()
+
+
+def test_follows_its_files_and_the_daemon(w: World, place: Path, app1: AppHost) -> None:
+    """Changes are published, what is refused is said and changes nothing, and a daemon that comes back has it all."""
+    zedbox = running(w.lab, "run", "/run/zedbox")
+    zedbox.wait_line("published 5 objects")
+    write(w, *SITE)
+    zedbox.wait_line("published 3 objects")
+    zedbox.wait_line("network-instance ni2 gone")
+    write(w, *SITE, app("app2", "ni7"))
+    assert "site.yaml:" in zedbox.wait_line("unknown network")
+    zedbox.wait_line("what was published before stays")
+    before = revision(w)
+    with Flow(app1) as flow:
+        w.daemon.kill9()
+        zedbox.wait_line("the daemon has gone")
+        write(w, *SITE, *SECOND)
+        w.restart()
+        zedbox.wait_line(f"published 5 objects, revision {before + 1}", 30)
+        w.attached("ni2", "app2")
+    assert flow.lost == 0
+    zedbox.stop(signal.SIGTERM)
+
+
+def test_json(w: World, place: Path) -> None:
+    """For machines: one object a line, with the whole row."""
+    zedbox = running(w.lab, "run", "--json", "--for", "3", "/run/zedbox")
+    zedbox.wait(30.0)
+    lines = [json.loads(line) for line in zedbox.output.splitlines()]
+    rows = {(line["table"], line["key"]): line["row"] for line in lines if "table" in line}
+    assert rows["NetworkInstanceStatus", "ni1"]["state"] == "ready"
+    assert rows["AppNetworkStatus", "ni1/app1/eth0"]["addresses"]
+    assert any(line.get("event", "").startswith("published 5 objects") for line in lines)
+
+
+def test_publish_says_what_is_not_ready(w: World, place: Path) -> None:
+    """Exit codes are netnsmgr's own; what is not there is named with its reason."""
+    write(w, *SITE, *SECOND, app("app3", "ni2"))
+    done = mock(w.lab, "publish", "/run/zedbox", "--wait", "1")
+    assert (done.returncode, "app/app3/eth0: pending" in done.stdout) == (1, True), done
+    write(w, *SITE, *SECOND, app("app3", "ni7"))
+    done = mock(w.lab, "publish", "/run/zedbox", "--wait", "1")
+    assert (done.returncode, "site.yaml:" in done.stderr) == (2, True), done
+    with client(w, "operator") as operator:
+        operator.publish([instance("ni9", "10.10.9", ports=[])])
+        write(w, *SITE, instance("ni9", "10.10.9", ports=[]))
+        done = mock(w.lab, "publish", "/run/zedbox", "--wait", "1")
+        assert (done.returncode, "'operator'" in done.stderr) == (2, True), done
+        operator.applied(operator.publish([], replace=True))
