@@ -6,27 +6,25 @@ from collections.abc import Iterator
 from functools import partial
 
 from poc.checks import Check
-from poc.scene import Scene
+from poc.scene import WISHES, Scene
 from tests.lab.observe import in_range
 
-#: Asked for by app1 in ni1 and by app3 in ni3, so that both hold the same address.
-SHARED = "10.10.1.77"
 CLIENTS = (
-    ("app1", "eth0", "ni1", "10.10.1", SHARED),
-    ("app1", "eth1", "ni2", "192.168.1", None),
-    ("app2", "eth0", "ni2", "192.168.1", None),
-    ("app3", "eth0", "ni3", "10.10.1", SHARED),
+    ("app1", "eth0", "ni1", "10.10.1"),
+    ("app1", "eth1", "ni2", "192.168.1"),
+    ("app2", "eth0", "ni2", "192.168.1"),
+    ("app3", "eth0", "ni3", "10.10.1"),
 )
 
 
 def row1(scene: Scene) -> Iterator[Check]:
     """Addresses from DHCP, of the configured ranges"""
-    for app, interface, network, prefix, wish in CLIENTS:
+    for app, interface, network, prefix in CLIENTS:
         yield Check(
             "1",
             f"{app} takes a lease in {network}",
             f"{prefix}.50-{prefix}.150/24 via {prefix}.1",
-            partial(_lease, scene, app, interface, wish),
+            partial(_lease, scene, app, interface),
             partial(in_range, prefix),
         )
         yield Check(
@@ -35,11 +33,16 @@ def row1(scene: Scene) -> Iterator[Check]:
             str(scene.leased(app, interface).address.ip),
             partial(_known, scene, app, interface, network),
         )
-    yield Check("1", "two hosts have one address: app1 in ni1, app3 in ni3", SHARED, partial(_both, scene))
+    yield Check(
+        "1",
+        "two hosts have one address: app1 in ni1, app3 in ni3",
+        WISHES["app1", "eth0"],
+        partial(_both, scene),
+    )
 
 
-def _lease(scene: Scene, app: str, interface: str, wish: str | None) -> str:
-    lease = scene.apps[app].dhcp(interface, request=wish)
+def _lease(scene: Scene, app: str, interface: str) -> str:
+    lease = scene.apps[app].dhcp(interface, request=WISHES.get((app, interface)))
     return f"{lease.address} via {', '.join(map(str, lease.routers)) or lease.routes}"
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from poc.checks import Check
 from poc.rows.seen import answered
-from poc.rows.watched import GITHUB, GOOGLE, PORT_ADDRESSES, SEEN_OUTSIDE, by_port, kept_in
+from poc.rows.watched import PORT_ADDRESSES, SEEN_OUTSIDE, SERVERS, by_port, kept_in
 from poc.scene import Scene
 
 
@@ -20,19 +20,19 @@ def row2(scene: Scene) -> Iterator[Check]:
 
 def row3(scene: Scene) -> Iterator[Check]:
     """app1 via NI1: not google.com"""
-    yield from _barred(scene, "3", "app1", "ni1", "google.com", GOOGLE)
+    yield from _barred(scene, "3", "app1", "ni1", "google.com")
 
 
 def row11(scene: Scene) -> Iterator[Check]:
     """app2: not github.com"""
-    yield from _barred(scene, "11", "app2", "ni2", "github.com", GITHUB)
+    yield from _barred(scene, "11", "app2", "ni2", "github.com")
 
 
 def row12(scene: Scene) -> Iterator[Check]:
     """app3: any site"""
     app3 = scene.apps["app3"]
     scene.leased("app3", "eth0")
-    for name in ("github.com", "www.github.com", "google.com"):
+    for name in SERVERS:
         yield _answer(scene, "12", "app3", "ni3", "eth1", name)
     yield Check(
         "12",
@@ -44,20 +44,19 @@ def row12(scene: Scene) -> Iterator[Check]:
 
 def _answer(scene: Scene, row: str, app: str, network: str, port: str, name: str) -> Check:
     """The server's answer, and as whom the device asked it."""
-    server = name.removeprefix("www.")
-    address = {"github.com": GITHUB, "google.com": GOOGLE}[server]
+    address = SERVERS[name]
     ask = partial(answered, scene.apps[app], f"http://{name}", interface="eth0")
     return Check(
         row,
         f"{app} by {network}: http://{name}",
-        f"I am {server}, you are {SEEN_OUTSIDE}; {port}: {PORT_ADDRESSES[port]} > {address}:80",
+        f"I am {name}, you are {SEEN_OUTSIDE}; {port}: {PORT_ADDRESSES[port]} > {address}:80",
         lambda: by_port(scene, port, f"{address}:80", ask),
     )
 
 
-def _barred(scene: Scene, row: str, app: str, network: str, name: str, address: str) -> Iterator[Check]:
+def _barred(scene: Scene, row: str, app: str, network: str, name: str) -> Iterator[Check]:
     """The name is known, its server out of reach: nothing of the question leaves the device."""
-    host = scene.apps[app]
+    host, address = scene.apps[app], SERVERS[name]
     scene.leased(app, "eth0")
     yield Check(
         row,

@@ -11,9 +11,9 @@ from typing import Any
 from poc.scene import Scene
 from tests.lab.host import Host
 from tests.lab.process import LabError
-from tests.lab.site import NAMES
 
-GITHUB, GOOGLE = NAMES["github.com"], NAMES["google.com"]
+#: As poc/site/internet and poc/site/gw know them.  An address of its own: else one name of the two would open the other's way.
+SERVERS = {"github.com": "203.0.113.10", "www.github.com": "203.0.113.11", "google.com": "203.0.113.20"}
 #: The device's own addresses, by port.
 PORT_ADDRESSES = {"eth0": "192.168.0.2", "eth1": "192.168.1.2"}
 #: As whom servers of the internet see everybody: the site translates, too.  As whom the device sends, gw's side of a port tells.
