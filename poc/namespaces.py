@@ -13,6 +13,7 @@ from poc import wires
 from poc.scene import APPS, CLOUDS, ROOT, Scene
 from tests.lab import Lab
 from tests.lab.host import Host
+from tests.lab.patience import patient
 from tests.lab.site import Site
 
 PORTS = ("eth0", "eth1", "eth2", "eth3")
@@ -104,7 +105,7 @@ class Namespaces(Scene):
         return self.lab.netnsmgr(*arguments, text=text, timeout=timeout, check=check)
 
     def publish(self, text: str) -> str:
-        mock = [sys.executable, "-m", "zedbox_mock", "publish", "-", "--wait", "60"]
+        mock = [sys.executable, "-m", "zedbox_mock", "publish", "-", "--wait", f"{patient(60):.0f}"]
         result = self.device.run(mock, text=text, timeout=90.0, check=False, env={"PYTHONPATH": str(ROOT)})
         return "applied" if result.returncode == 0 else (result.stdout + result.stderr).strip()
 
