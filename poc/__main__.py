@@ -88,9 +88,9 @@ def rows(text: str) -> list[str]:
 def scene(where: str) -> Scene:
     # Imported here: each needs what the other does without.
     if where == "docker":
-        import importlib  # poc.containers
+        from poc.containers import Containers
 
-        return importlib.import_module("poc.containers").Containers()  # type: ignore[no-any-return]
+        return Containers()
     from poc.namespaces import Namespaces
 
     return Namespaces()

@@ -30,6 +30,10 @@ CLOUDS = ("cloud1", "cloud2")
 WISHES = {("app1", "eth0"): "10.10.1.77", ("app3", "eth0"): "10.10.1.77"}
 
 
+class NotUp(LabError):
+    """There is no lab to run in; the text says how to bring it up."""
+
+
 class Scene(ABC):
     """``with Scene() as scene``: everything but the configuration is in place.
 

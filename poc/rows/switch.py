@@ -130,7 +130,8 @@ def row21(scene: Scene) -> Iterator[Check]:
     def came() -> str:
         if not seen:
             raise LabError("nothing was captured")
-        return "\n".join(seen[0].stop()) or "nothing"
+        packets = seen[0].stop()
+        return f"{len(packets)} packets, the first: {packets[0]}" if packets else "nothing"
 
     yield Check("21", f"app6: http://{OUTSIDE}", "no connection", ask, no_connection)
     yield Check("21", "of that, and of pings, comes to gw on eth3", "nothing", came)

@@ -157,9 +157,8 @@ def other_ports(scene: Scene, way: Way) -> Iterator[Check]:
     def arrived() -> str:
         if not capture:
             raise LabError("nothing was captured")
-        found = re.findall(
-            r" 10\.10\.10\.\d+(?:\.\d+)? > [\d.]+?(?:\.(\d+))?: (\w+)", "\n".join(capture[0].stop())
-        )
+        packet = r" 10\.10\.10\.\d+(?:\.\d+)? > (?:\d+\.){3}\d+(?:\.(\d+))?: (\w+)"
+        found = re.findall(packet, "\n".join(capture[0].stop()))
         return ", ".join(sorted({f"port {port}" if port else kind for port, kind in found})) or "nothing"
 
     ports = ", ".join(f"tcp {port}" for port in FORBIDDEN)
