@@ -18,7 +18,7 @@ from netnsmgr.topology.boxes import (
     site_box,
     some,
 )
-from netnsmgr.topology.label import FONT, INK, LINE, MUTED, PAPER, STATES, TEXT_SIZE, legend, printable
+from netnsmgr.topology.label import FONT, INK, LINE, MUTED, PAPER, STATES, TEXT_SIZE, html, legend, printable
 from netnsmgr.topology.model import App, Health, Instance, Port, PortMap, Topology
 
 NOTE = (
@@ -99,7 +99,7 @@ class _Drawing:
 
     def _node(self, column: int, name: str, label: str, tooltip: str) -> str:
         self._columns[column].append(name)
-        return f"{_quote(name)} [label={label}, tooltip={_quote(tooltip)}];"
+        return f'{_quote(name)} [label={label}, tooltip="{html(printable(tooltip))}"];'
 
     def _instance(self, ni: Instance) -> Iterator[str]:
         tip = _tooltip(f"network namespace {ni.name}", ni.health)
@@ -123,7 +123,7 @@ class _Drawing:
         # Its name cannot be that of an instance's cluster, which has no dot.
         yield 'subgraph "cluster .device" {'
         yield f'  style="rounded,filled"; fillcolor="#f5faf8"; color="{LINE}"; labeljust=l; labelloc=t;'
-        yield f'  label={_quote(name)}; fontsize=11; fontcolor="{INK}";'
+        yield f'  label="{html(printable(name))}"; fontsize=11; fontcolor="{INK}";'
         for ni in linked:
             label = link_box(ni, self._maps.get(ni.name, ()))
             yield "  " + self._node(
@@ -173,7 +173,7 @@ class _Drawing:
                 name = f"end {ni.name}/{tunnel.name}/{end.name}"
                 yield _edge(f"ni {ni.name}", f"t{number}:e", name, "head:w", style)
         style = f'style=dashed, dir=back, arrowsize=0.6, constraint=false, color="{MUTED}"'
-        for number, each in enumerate(self._maps.get(ni.name, ())):
+        for number, each in enumerate(self._maps.get(ni.name, ()) if ni.link is not None else ()):
             # From the ports that the instance uses, or all would be a knot; the box names the others.
             for name in [name for name in each.ports if name in ni.ports] or each.ports[:1]:
                 yield _edge(f"link {ni.name}", f"m{number}:e", f"port {name}", "head:w", style)
@@ -188,6 +188,5 @@ def _tooltip(what: str, health: Health) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return text as a quoted string of DOT; a line's end is the sequence that a label or tooltip has for it."""
-    lines = (printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
-    return '"' + "\\n".join(lines) + '"'
+    """Return a name as a quoted string of DOT."""
+    return '"' + printable(text).replace('"', '\\"').replace("\n", " ") + '"'

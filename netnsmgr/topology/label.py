@@ -116,12 +116,16 @@ def _font(text: str, size: int, colour: str, *, bold: bool = False, width: int =
 
 
 def html(text: str) -> str:
-    """Return text as it stands in an HTML-like label."""
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+    """Return text as it stands in an HTML-like label or a tooltip."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "&#10;")):
         text = text.replace(character, entity)
     return text
 
 
 def printable(text: str) -> str:
-    """Return text without what no drawing can show: control characters, and halves of characters."""
-    return "".join(each if each.isprintable() else "�" if each not in "\n\t" else " " for each in text)
+    """Return text without what no drawing can show: control characters, and halves of characters.
+
+    A backslash becomes a sign that looks like one: Graphviz makes names of ``\\N`` and its like, in tooltips twice.
+    """
+    shown = "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
+    return shown.replace("\\", "∖")
