@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -69,10 +69,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> StrawHub:
     monkeypatch.setattr(module, "AgentProcess", StrawAgent)
 
     class NoAttachments:
-        def __init__(self, run_dir: str) -> None:
+        reasons: ClassVar[dict[str, str]] = {}
+
+        def __init__(self, run_dir: str, engine: str, changed: object) -> None:
             pass
 
         def want(self, pids: object) -> None:
+            pass
+
+        def want_containers(self, names: object, *, keep: bool) -> None:
             pass
 
     monkeypatch.setattr(module, "Attachments", NoAttachments)
