@@ -35,7 +35,16 @@ def parser() -> argparse.ArgumentParser:
 
 def _paths(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "paths", nargs="+", metavar="PATH", help="YAML file, directory of them, or - for standard input"
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="YAML file, directory of them, EdgeDevConfig of EVE in JSON, or -",
+    )
+    command.add_argument(
+        "--attach",
+        choices=("container", "netns"),
+        default="container",
+        help="what EVE does not say (default: %(default)s)",
     )
     command.add_argument("--takeover", action="store_true", help="take objects over that another writer owns")
 
@@ -48,7 +57,13 @@ def main() -> int:
             case "publish":
                 from zedbox_mock.publish import publish
 
-                return publish(options.paths, options.run_dir, wait=options.wait, takeover=options.takeover)
+                return publish(
+                    options.paths,
+                    options.run_dir,
+                    wait=options.wait,
+                    takeover=options.takeover,
+                    attach=options.attach,
+                )
             case "run":
                 from zedbox_mock.run import run
 
@@ -56,6 +71,7 @@ def main() -> int:
                     options.paths,
                     options.run_dir,
                     takeover=options.takeover,
+                    attach=options.attach,
                     as_json=options.json,
                     seconds=options.seconds,
                 )

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from netnsmgr.client import STATUS_TABLES, AsyncClient, Document, NetnsmgrError, Published, Waiting, read
+from netnsmgr.client import STATUS_TABLES, AsyncClient, Document, NetnsmgrError, Published, Waiting
 from zedbox_mock import WRITER
 from zedbox_mock import timeline as verbs
+from zedbox_mock.files import take
 from zedbox_mock.show import Printer
 from zedbox_mock.timeline import DOWN, UP, Event, Timeline
 from zedbox_mock.zedbox import Zedbox, label
@@ -81,7 +82,7 @@ class Player:
         self._observer = observer
         self._timeline = timeline
         self._printer = printer
-        self._first = read(*timeline.documents)
+        self._first = take(timeline.documents, "container")
         self._zedbox = Zedbox(self._first)
         self._report = Report(timeline.seed)
         self._down: set[str] = set()
@@ -135,7 +136,7 @@ class Player:
                 ]
                 self._zedbox.zedagent.take(changed)
             case verbs.DOCUMENTS:
-                self._zedbox.zedagent.take(read(*event.targets))
+                self._zedbox.zedagent.take(take(event.targets, "container"))
 
     async def _back(self) -> None:
         """Undo what the round has done."""

@@ -8,8 +8,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from netnsmgr.client import AsyncClient, ConfigError, NetnsmgrError, read
+from netnsmgr.client import AsyncClient, ConfigError, NetnsmgrError
 from zedbox_mock import WRITER
+from zedbox_mock.files import take
 from zedbox_mock.show import Printer, said
 from zedbox_mock.zedbox import Zedbox
 
@@ -26,12 +27,13 @@ class Runner:
     """Publishes what the files say, again whenever they or the connection change; nothing that is refused ends it."""
 
     def __init__(
-        self, client: AsyncClient, paths: Sequence[str], printer: Printer, *, takeover: bool
+        self, client: AsyncClient, paths: Sequence[str], printer: Printer, *, takeover: bool, attach: str
     ) -> None:
         self._client = client
         self._paths = paths
         self._printer = printer
         self._takeover = takeover
+        self._attach = attach
         self._zedbox = Zedbox()
         self._known = False
         self._due = asyncio.Event()
@@ -47,7 +49,7 @@ class Runner:
     async def _follow_files(self) -> None:
         async for _ in changed(self._paths):
             try:
-                self._zedbox.zedagent.take(read(*self._paths))
+                self._zedbox.zedagent.take(take(self._paths, self._attach))
             except ConfigError as error:
                 self._refused(error)
             else:
@@ -118,14 +120,20 @@ def _stamps(paths: Sequence[str]) -> Iterator[tuple[str, int, int, int]]:
 
 
 def run(
-    paths: Sequence[str], run_dir: str, *, takeover: bool, as_json: bool, seconds: float | None = None
+    paths: Sequence[str],
+    run_dir: str,
+    *,
+    takeover: bool,
+    attach: str,
+    as_json: bool,
+    seconds: float | None = None,
 ) -> int:
     """Run until SIGINT or SIGTERM, or for some seconds."""
 
     async def live() -> None:
         async with AsyncClient(WRITER, run_dir) as client:
             runner = asyncio.create_task(
-                Runner(client, paths, Printer(as_json=as_json), takeover=takeover).run()
+                Runner(client, paths, Printer(as_json=as_json), takeover=takeover, attach=attach).run()
             )
             for signum in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(signum, runner.cancel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netnsmgr.client.kinds import BY_TABLE, DEVICE, Kind, identity, says_what
@@ -68,6 +68,10 @@ class Documents:
     """Documents that were read from files: ``publish`` says file, line and column of what is wrong with them."""
 
     loaded: Loaded
+    notes: tuple[Problem, ...] = ()
+    """What of a configuration of EVE is not carried over, or means something else; with file, line and column."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Path → what has to be in that file (0600, the daemon's) before the documents are published; from EVE alone."""
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self.loaded.documents)
@@ -77,18 +81,45 @@ class Documents:
         return self.loaded.report(problems)
 
 
-def read(*paths: str | os.PathLike[str]) -> Documents:
-    """Read files, directories of ``*.yaml`` files, and ``-`` (standard input).
+def read(*paths: str | os.PathLike[str], attach: str = "container") -> Documents:
+    """Read files, directories of ``*.yaml`` files, and ``-`` (standard input): YAML, or an ``EdgeDevConfig`` of EVE in JSON.
 
+    ``attach`` says how applications of EVE are attached by their names, as it does not know: ``container`` or ``netns``.
     Raises ConfigError with everything that is wrong with the texts.  What the documents mean is the daemon's to check.
     """
     from netnsmgr.config.load import load
 
-    loaded = load(paths)
+    notes: list[Problem] = []
+    secrets: dict[str, str] = {}
+
+    def from_eve(text: str, file: str) -> Sequence[dict[str, Any]] | None:
+        if not text.lstrip().startswith("{"):
+            return None  # and its reader need not be imported
+        from netnsmgr.config import from_eve
+        from netnsmgr.config.converted import Wishes
+
+        if not from_eve.recognises(text):
+            return None
+        converted = from_eve.convert(text, file, Wishes(attach=attach))
+        notes.extend(converted.notes)
+        secrets.update(converted.secrets)
+        left = [each for each in converted.documents if each not in converted.complete]
+        for kind, name in map(identity, left):
+            notes.append(
+                Problem(
+                    f"{kind.label(name)} is left out: what it needs is not said there",
+                    file=file,
+                    line=1,
+                    column=1,
+                )
+            )
+        return converted.complete
+
+    loaded = load(paths, from_eve)
     if loaded.problems:
         faults = _nameless(loaded.documents) if loaded.complete else []
         raise ConfigError(loaded.report(faults))
-    return Documents(loaded)
+    return Documents(loaded, tuple(notes), secrets)
 
 
 def _nameless(documents: Sequence[Document]) -> list[Problem]:

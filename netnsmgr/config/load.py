@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ MAX_BYTES = 4 * 1024 * 1024
 
 KEY_PROBLEMS = ("unknown field ", "unsupported field ", "key ")
 """Beginnings of the problems that are about a key itself, not about its value."""
+
+
+Foreign = Callable[[str, str], Sequence[dict[str, Any]] | None]
+"""Makes documents of a text of another form, and its file's name; None if it is none.  May raise ConfigError."""
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Loaded:
     complete: bool = True
     _places: list[tuple[str, Node]] = field(default_factory=list, repr=False)
     _aliased: int = field(default=0, repr=False)
+    _foreign: Foreign | None = field(default=None, repr=False)
 
     def locate(self, problem: Problem) -> Problem:
         """Return the problem with file, line and column of its place, as near as the text has it.
@@ -59,12 +64,12 @@ class Loaded:
             raise ConfigError(problems)
 
 
-def load(paths: Iterable[str | os.PathLike[str]]) -> Loaded:
+def load(paths: Iterable[str | os.PathLike[str]], foreign: Foreign | None = None) -> Loaded:
     """Read files, directories (their ``*.yaml`` and ``*.yml``, sorted) and ``-`` (standard input).
 
     Raises nothing: what cannot be read is among the problems.
     """
-    loaded = Loaded()
+    loaded = Loaded(_foreign=foreign)
     for path in paths:
         for file in _files(loaded, os.fspath(path)):
             _read(loaded, file)
@@ -114,6 +119,17 @@ def _add(loaded: Loaded, file: str, data: bytes) -> None:
         return
     text = _decode(loaded, file, data)
     if text is None:
+        return
+
+    try:
+        made = loaded._foreign(text, file) if loaded._foreign else None
+    except ConfigError as error:
+        loaded.complete = False
+        loaded.problems += error.problems
+        return
+    if made is not None:
+        loaded.documents += made
+        loaded._places += [(file, (1, 1, None))] * len(made)
         return
 
     def report(what: str, line: int, column: int) -> None:

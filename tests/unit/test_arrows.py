@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "topology": {"config", *AGREED},
     "services": {"errors", "kernel", "pubsub", *AGREED},
     # documents in, rows out: no models of what they mean, but to say what is wrong with what cannot even be sent
-    "client": {"errors", "pubsub", "config.load", "config.check"},
+    "client": {"errors", "pubsub", "config.load", "config.check", "config.converted", "config.from_eve"},
     "cli": {
         "errors",
         "client.kinds",
