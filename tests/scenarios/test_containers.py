@@ -9,7 +9,7 @@ import pytest
 from tests.lab import CommandFailed
 from tests.lab.app import AppHost
 from tests.lab.engine import SOCKET, Engine
-from tests.lab.observe import lost, none_lost, pinging
+from tests.lab.observe import lost, none_lost
 from tests.lab.process import Process
 from tests.scenarios.documents import Document, app, device, instance
 from tests.scenarios.world import World
@@ -52,7 +52,9 @@ def outward(host: AppHost) -> Process:
     """Pings out into the internet, 50 a second."""
     address(host)
     assert host.ping(GITHUB)
-    return pinging(host, "eth0", GITHUB)
+    ping = host.popen(["ping", "-n", "-q", "-i", "0.02", "-W", "1", "-I", "eth0", GITHUB])
+    ping.wait_line("PING")
+    return ping
 
 
 def undisturbed(ping: Process) -> None:

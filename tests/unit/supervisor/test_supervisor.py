@@ -72,13 +72,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> StrawHub:
         reasons: ClassVar[dict[str, str]] = {}
 
         def __init__(self, run_dir: str, engine: str, changed: object) -> None:
-            pass
+            self.changed = changed
 
         def want(self, pids: object) -> None:
             pass
 
         def want_containers(self, names: object, *, keep: bool) -> None:
-            pass
+            self.wanted, self.keep = names, keep
 
     monkeypatch.setattr(module, "Attachments", NoAttachments)
     return StrawHub()
@@ -295,3 +295,35 @@ def test_secrets_go_with_their_instance(hub: StrawHub, tmp_path: Path) -> None:
     cast("Any", made._agents["ni1"]).done()
     assert not key.exists()
     assert other.exists()
+
+
+def contained(name: str, container: str) -> dict[str, Any]:
+    interface = {"name": name, "network": "ni1"}
+    spec = {"attach": {"container": container}, "interfaces": [interface]}
+    return HEAD | {"kind": "App", "metadata": {"name": name}, "spec": spec}
+
+
+def test_why_a_container_is_not_attached(hub: StrawHub, tmp_path: Path) -> None:
+    """It is a row for the agent whose applications it is of, changed with the reason and gone with the application."""
+    hub.configure(NI, contained("app1", "one"), contained("app2", "two"))
+    made = supervisor(hub, tmp_path)
+    attachments = cast("Any", made._attachments)
+    attachments.reasons = {"one": "there is no container one"}
+    made.apply(1)
+    assert attachments.wanted == {"one", "two"}
+    told = agent_config("ni1")
+    revision = hub.rows(told)["config"]["revision"]
+    assert hub.rows(told)["containers"] == {"one": "there is no container one"}
+    attachments.reasons = {"two": "container two is not running", "other": "what nobody asks for"}
+    for name in ("two", "other"):
+        attachments.changed(name)
+    assert hub.rows(told)["containers"] == {"two": "container two is not running"}
+    attachments.reasons = {}
+    attachments.changed("two")
+    assert hub.rows(told)["containers"] is None
+    assert hub.rows(told)["config"]["revision"] == revision
+    attachments.reasons = {"two": "container two is not running"}
+    hub.configure(NI, contained("app1", "one"))
+    made.apply(2)
+    assert attachments.wanted == {"one"}
+    assert hub.rows(told)["containers"] is None
