@@ -26,7 +26,7 @@ class Containers(Scene):
     """Owns nothing but what it starts: the lab was there before and stays, with the configuration that it was given last."""
 
     def __init__(self) -> None:
-        self._places = {name: Container(name, rootless=name in APPS) for name in HOSTS}
+        self._places = {name: Container(name) for name in HOSTS}
         self._zedbox = self._places["zedbox"]
 
     def __enter__(self) -> Self:
@@ -35,7 +35,7 @@ class Containers(Scene):
         self.gw, self.internet, self.device = (self._host(name) for name in ("gw", "internet", "zedbox"))
         self.clouds = {name: self._host(name) for name in CLOUDS}
         self.apps = {
-            name: ContainerTapApp(place, self._zedbox) if name == "app3" else ContainerApp(place)
+            name: (ContainerTapApp if name == "app3" else ContainerApp)(place, self._zedbox)
             for name, place in self._places.items()
             if name in APPS
         }
@@ -89,11 +89,11 @@ class Containers(Scene):
 
     def logs(self) -> Mapping[str, str]:
         logs = {
-            f"{name}/{log.name}": log.read_text(errors="replace")
+            f"{name}.{log.name}": log.read_text(errors="replace")
             for name, place in self._places.items()
             for log in place.path("/run/lab/log").glob("*")
         }
-        return logs | {f"{name}/docker": docker("logs", name) for name in (*HOSTS, "wires")}
+        return logs | {f"{name}.docker": docker("logs", name) for name in (*HOSTS, "wires")}
 
 
 def wait(timeout: float = 60.0) -> None:

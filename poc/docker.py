@@ -15,7 +15,7 @@ from pathlib import Path
 
 from poc.scene import ROOT, NotUp
 from tests.lab.app import AppHost
-from tests.lab.host import Host
+from tests.lab.host import Capture, Host
 from tests.lab.patience import patient
 from tests.lab.place import Place
 from tests.lab.process import CommandFailed, LabError, Process, run
@@ -47,13 +47,12 @@ def docker(*arguments: str, timeout: float = 30.0, check: bool = True) -> str:
 
 
 class Container(Place):
-    """One container of the lab that runs.  ``rootless``: it may not change its user, as applications may not."""
+    """One container of the lab that runs."""
 
     python = "python3"
 
-    def __init__(self, name: str, *, rootless: bool = False) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.rootless = rootless
         self._processes: list[ContainerProcess] = []
 
     def script(self, file: Path) -> str:
@@ -166,14 +165,19 @@ class ContainerProcess(Process):
 class ContainerApp(AppHost):
     """An application in a container of its own, which is there already."""
 
-    def __init__(self, place: Container) -> None:
+    def __init__(self, place: Container, device: Container) -> None:
         # Not AppHost's, which makes a namespace.
         Host.__init__(self, place, place.name, None)
         self.leases = {}
+        self._place, self._device = place, device
         self.run(["sh", "-c", ": >/etc/resolv.conf"])
 
     def enter(self) -> list[str]:
         return self.holder.enter()
+
+    def capture(self, interface: str = "any", expression: str = "") -> Capture:
+        # By the device: tcpdump changes its user, and that of its file, which is more than an application may.
+        return Host(self._device, self.name, self._place.sandbox).capture(interface, expression)
 
     def remove(self) -> None:
         docker("stop", self.name)
@@ -181,11 +185,6 @@ class ContainerApp(AppHost):
 
 class ContainerTapApp(ContainerApp, TapApp):
     """The virtual machine's stand-in: the device's container carries frames between the TAP and this one's namespace."""
-
-    def __init__(self, place: Container, device: Container) -> None:
-        super().__init__(place)
-        self._place = place
-        self._device = device
 
     def _hypervisor(self) -> tuple[Place, str]:
         return self._device, self._place.sandbox
