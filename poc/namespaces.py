@@ -89,7 +89,8 @@ class Namespaces(Scene):
             secret = lab.path(f"{SECRETS}/{name}.psk")
             secret.write_text(f"the secret of {name}")
             secret.chmod(0o600)
-        lab.daemon()
+        # In the virtual machine of another kernel, beside all hosts of the site that begin at the same time.
+        lab.daemon(timeout=60.0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

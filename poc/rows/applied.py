@@ -23,8 +23,8 @@ def ready(scene: Scene, row: str) -> Check:
 def states(scene: Scene) -> str:
     """ "ready", or which are something else."""
     others = [
-        f"{one['metadata']['name']} {one['status']['state']}"
+        f"{one['metadata']['name']} {state}"
         for one in scene.objects("instances")
-        if one["status"]["state"] != "ready"
+        if (state := one["status"].get("state", "unknown")) != "ready"
     ]
     return ", ".join(others) or "ready"
