@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -19,6 +20,12 @@ from netnsmgr.topology.read import Statuses, topology
 
 def described(files: Sequence[str]) -> str:
     """Return what applying these files to a device that has nothing would make; raises ConfigError."""
+    for name in files:
+        if "." not in name and "/" not in name and name != "-" and not os.path.exists(name):
+            raise click.UsageError(
+                f"there is no file {name!r}; a topology is that of files, or without any that of the running device "
+                f"(the items of a network instance: netnsmgr graph {name})"
+            )
     loaded = load(files)
     if not loaded.complete:
         loaded.require()
