@@ -9,12 +9,15 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.stamp
 # How many test processes; the tests make their own namespaces and do not meet.  More than processors: they wait a lot,
 # for detections of duplicate addresses, for leases, for packets that shall not come.
-WORKERS ?= 4
+WORKERS ?= 6
 # Extra arguments for pytest: make test ARGS='-k dhcp -x'
 ARGS    ?=
 # Whether "make test" boots the virtual machine for the tests of "make fullkernel", too.
 FULLKERNEL ?= yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules are kept, whatever the environment says: the tests start hundreds of daemons and commands, each of which
+# would compile netnsmgr for itself, a second of processor time for each lab.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The first interpreter that is new enough and can make a virtual environment; the system's own is preferred,
 # because it is the one that a packaged netnsmgr would run on.

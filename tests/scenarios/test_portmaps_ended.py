@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import ExitStack
+
 import pytest
 
 from tests.lab import AppHost
@@ -50,31 +53,41 @@ def test_udp_ends_with_its_map_and_nothing_else_does(inside: int) -> None:
 
 
 ASK_SLOWLY = """
-exec 3<>/dev/tcp/192.168.0.2/8080
+exec 3<>/dev/tcp/192.168.0.2/{port}
 printf 'GET / HTTP/1.0\\r\\n' >&3 && echo asking
-for n in {1..90}; do printf "field-$n: x\\r\\n" >&3 || { echo reset; exit; }; sleep 0.1; done
+for n in {{1..90}}; do printf "field-$n: x\\r\\n" >&3 || {{ echo reset; exit; }}; sleep 0.1; done
 """
+INSIDE = {8080: 80, 8081: 8081}
+"""Ports of the device, and those of the application: another one, and the same."""
 
 
-@pytest.mark.parametrize("inside", [80, 8080])
-def test_a_connection_ends_with_its_map(inside: int) -> None:
+def test_connections_end_with_their_maps() -> None:
     """When a map is removed, of a download nothing more arrives, and who sends is told by a reset."""
     with World() as w:
         two = w.lab.app("app2")
-        w.apply(device(), instance("ni2"), app2(port_map(8080, inside)))
+        w.apply(device(), instance("ni2"), app2(*itertools.starmap(port_map, INSIDE.items())))
         two.dhcp("eth0")
         led(w)
-        server = two.serve_http(inside)
-        sender = w.lab.gw.popen(["bash", "-c", ASK_SLOWLY])
-        sender.wait_line("asking")
-        argv = ["curl", "-sS", "-N", "-Y", "1", "-y", "2", "-o", "/dev/null", f"{URL}/slow/3000000/30"]
-        with w.lab.gw.capture("eth0", "tcp src port 8080 and greater 200") as data:
-            download = w.lab.gw.popen(argv)
-            w.eventually(lambda: data.file.stat().st_size > 10_000, "data under way")
+        servers = [two.serve_http(inside) for inside in INSIDE.values()]
+        senders = [w.lab.gw.popen(["bash", "-c", ASK_SLOWLY.format(port=outside)]) for outside in INSIDE]
+        for sender in senders:
+            sender.wait_line("asking")
+        with ExitStack() as stack:
+            data = [
+                stack.enter_context(w.lab.gw.capture("eth0", f"tcp src port {outside} and greater 200"))
+                for outside in INSIDE
+            ]
+            argv = ["curl", "-sS", "-N", "-Y", "1", "-y", "2", "-o", "/dev/null"]
+            downloads = [
+                w.lab.gw.popen([*argv, f"http://192.168.0.2:{outside}/slow/3000000/30"]) for outside in INSIDE
+            ]
+            w.eventually(lambda: all(each.file.stat().st_size > 10_000 for each in data), "data under way")
             w.apply(app2())
-            sender.wait_line("reset")
-            assert download.wait(10.0) == 28
-        server.stop()
+            for sender in senders:
+                sender.wait_line("reset")
+            assert [download.wait(10.0) for download in downloads] == [28, 28]
+        for server in servers:
+            server.stop()
 
 
 def test_a_map_follows_the_application_s_lease() -> None:
