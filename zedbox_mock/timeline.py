@@ -108,12 +108,12 @@ class _Reader:
         if not documents:
             self._faults.append("documents: name the files that there are at first")
         actions = {
-            str(verb): tuple(shlex.split(command) if isinstance(command, str) else map(str, command))
+            str(verb): self._command(command, f"actions.{verb}")
             for verb, command in self._mapping(given.pop("actions", {}), "actions").items()
         }
         events = [
             event
-            for number, each in enumerate(given.pop("events", None) or ())
+            for number, each in enumerate(self._list(given.pop("events", []), "events"))
             if (event := self._event(each, f"events[{number}]", actions))
         ]
         drawn = self._mapping(given.pop("random", {}), "random")
@@ -125,7 +125,7 @@ class _Reader:
             actions,
             int(self._number(drawn.pop("events", 0), "random.events")),
             self._number(drawn.pop("every", 1), "random.every"),
-            tuple(map(str, drawn.pop("of", ()))),
+            tuple(map(str, self._list(drawn.pop("of", []), "random.of"))),
             int(self._number(drawn.pop("seed", random.randrange(1 << 31)), "random.seed"))
             if seed is None
             else seed,
@@ -163,6 +163,20 @@ class _Reader:
             ]
         spec = self._mapping(given.get("spec", {}), f"{where}.spec")
         return Event(self._number(given.get("at"), f"{where}.at"), verb, targets, spec)
+
+    def _command(self, value: Any, where: str) -> tuple[str, ...]:
+        try:
+            words = shlex.split(value) if isinstance(value, str) else self._list(value, where)
+        except ValueError as error:
+            self._faults.append(f"{where}: {error}")
+            return ()
+        return tuple(map(str, words))
+
+    def _list(self, value: Any, where: str) -> list[Any]:
+        if isinstance(value, list):
+            return value
+        self._faults.append(f"{where}: has to be a list")
+        return []
 
     def _paths(self, value: Any, where: str) -> tuple[str, ...]:
         values = value if isinstance(value, list) else [value]

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from netnsmgr.client import RUN_DIR
-from netnsmgr.client.documents import Document, Documents, Published, Waiting, deletions, puts
-from netnsmgr.client.feed import Change, Feeds, Stream
-from netnsmgr.client.kinds import BY_DOCUMENT, CONFIG_TABLES, STATE_TABLES, STATUS_TABLES
+from netnsmgr.client.documents import Document, Documents, Published, Waiting, deletions, kind_of, puts
+from netnsmgr.client.feed import Change, Feeds, Stream, known
+from netnsmgr.client.kinds import CONFIG_TABLES, STATE_TABLES, STATUS_TABLES
 from netnsmgr.client.readiness import DELETED, News, Progress, Target, progress
 from netnsmgr.errors import ConfigError, Unreachable
 from netnsmgr.pubsub.aio import AsyncClient as Peer
@@ -99,7 +99,7 @@ class AsyncClient:
         self, kind: str, *names: str, takeover: bool = False, timeout: float = 10.0
     ) -> Published:
         """Delete objects of a kind (``NetworkInstance``), all or none; those that are not there are no error."""
-        table = BY_DOCUMENT[kind].config
+        table = kind_of(kind).config
         gone = [(table, name) for name in names]
         rows = [Put(table, name, None) for name in names]
         revision = await self._open.put(rows, takeover=takeover, timeout=timeout)
@@ -113,7 +113,9 @@ class AsyncClient:
         """
         end = self._loop.time() + timeout
         wanted = published.targets(await self._revisions(end))
-        tables = STATE_TABLES + (CONFIG_TABLES if any(t.goal == DELETED for t in wanted) else ())
+        tables = STATE_TABLES + (
+            CONFIG_TABLES if any(t.goal == DELETED and t.but is None for t in wanted) else ()
+        )
         keys: list[str] = []
 
         def note(change: Change) -> None:
@@ -156,7 +158,7 @@ class AsyncClient:
 
     async def rows(self, table: str, timeout: float = 10.0) -> Mapping[str, Mapping[str, Any]]:
         """Return a table as it is now, by key; raises Unreachable after ``timeout`` seconds."""
-        return await self._open.snapshot(table, timeout=timeout)
+        return await self._open.snapshot(known(table), timeout=timeout)
 
     async def changes(self, *tables: str, timeout: float | None = None) -> AsyncGenerator[Change, None]:
         """Yield every row that there is in these tables (none named: all of status), and then each change.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netnsmgr.client.kinds import BY_TABLE, DEVICE, Kind, identity, says_what
+from netnsmgr.client.kinds import APP, BY_DOCUMENT, BY_TABLE, DEVICE, Kind, identity, says_what
 from netnsmgr.client.readiness import Target, deleted_target, ready_targets
-from netnsmgr.errors import ConfigError, Problem
+from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
 from netnsmgr.pubsub.row import Change as Put
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ class Published:
         """Return what has to come true; ``revisions`` says of each agent which one its status has to speak of."""
         wanted = [deleted_target(kind, name) for kind, name in self.deleted]
         for document in self.documents:
-            for target in ready_targets(*identity(document), document):
+            kind, name = identity(document)
+            ready = ready_targets(kind, name, document)
+            if kind is APP:
+                wanted.append(deleted_target(kind, name, but=tuple(target.key for target in ready)))
+            for target in ready:
                 agent = "uplink" if target.kind is DEVICE else target.key.partition("/")[0]
                 wanted.append(replace(target, revision=revisions.get(agent, 0)))
         return wanted
@@ -56,6 +60,13 @@ def puts(documents: Iterable[Document]) -> list[Put]:
     return [
         Put(kind.config, name, dict(document)) for document in listed for kind, name in [identity(document)]
     ]
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of this name."""
+    if name not in BY_DOCUMENT:
+        raise NetnsmgrError(f"there is no kind {name!r}; kinds are {', '.join(BY_DOCUMENT)}")
+    return BY_DOCUMENT[name]
 
 
 def deletions(gone: Iterable[tuple[str, str]]) -> tuple[tuple[Kind, str], ...]:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from netnsmgr.errors import NetnsmgrError
+from netnsmgr.pubsub import tables
 from netnsmgr.pubsub.aio import AsyncClient as Peer
 from netnsmgr.pubsub.row import Row
 from netnsmgr.pubsub.view import View
@@ -20,6 +22,15 @@ class Change(NamedTuple):
     table: str
     key: str
     row: Mapping[str, Any] | None
+
+
+def known(table: str) -> str:
+    """Return the name of a table; NetnsmgrError if there is none: one would wait for it for ever."""
+    if tables.is_table(table):
+        return table
+    raise NetnsmgrError(
+        f"there is no table {table!r}; tables are {', '.join(tables.PERSISTENT + tables.STATUS)}"
+    )
 
 
 Listener = Callable[[Change], None]
@@ -60,12 +71,12 @@ class Stream:
     A reader that is far behind is told of each row that has changed, but not of each of its values.
     """
 
-    def __init__(self, feeds: Feeds, tables: tuple[str, ...]) -> None:
+    def __init__(self, feeds: Feeds, names: tuple[str, ...]) -> None:
         self._feeds = feeds
-        self._tables = tables
+        self._tables = tuple(map(known, dict.fromkeys(names)))
         self._waiting: deque[Change] = deque()
         self._bound = BACKLOG
-        for table in tables:
+        for table in self._tables:
             view = feeds.listen(table, self._take_in)
             self._waiting.extend(Change(table, key, row) for key, row in view.rows.items())
 

@@ -19,7 +19,8 @@ class Target:
     """Something to wait for: a status row that becomes ready, or an object of which nothing is left.
 
     ``revision`` is the least configuration that the row has to speak of, 0 where what was applied did not
-    touch the object: then its readiness is enough.  For ``DELETED``, ``key`` is the object's name.
+    touch the object: then its readiness is enough.  For ``DELETED``, ``key`` is the object's name, and ``but`` the
+    keys of rows that may stay: an application that is not deleted has lost an interface.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Target:
     label: str
     revision: int = 0
     goal: str = READY
+    but: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def ready_targets(kind: Kind, name: str, document: Mapping[str, Any], revision: 
     ]
 
 
-def deleted_target(kind: Kind, name: str) -> Target:
-    """Return the target that nothing is left of an object."""
-    return Target(kind, name, kind.label(name), goal=DELETED)
+def deleted_target(kind: Kind, name: str, but: tuple[str, ...] | None = None) -> Target:
+    """Return the target that nothing is left of an object, but for the rows with these keys."""
+    return Target(kind, name, kind.label(name), goal=DELETED, but=but)
 
 
 class News:
@@ -120,7 +122,7 @@ def progress(target: Target, rows: Rows) -> Progress:
     For a deletion the configuration tables are needed, too: what is in them is not being deleted.
     """
     if target.goal == DELETED:
-        if target.key in rows.get(target.kind.config, {}):
+        if target.but is None and target.key in rows.get(target.kind.config, {}):
             return Progress(False, f"{_states(target, rows)}, and nobody deletes it")
         left = _left(target, rows)
         return Progress(False, "deleting", left) if left else Progress(True, DELETED)
@@ -165,5 +167,5 @@ def _left(target: Target, rows: Rows) -> tuple[str, ...]:
     """Return what is still there of an object, or what keeps it."""
     keys = _keys(target, rows)
     if target.kind is APP:
-        return tuple(f"{key} is still there" for key in keys)
+        return tuple(f"{key} is still there" for key in keys if key not in (target.but or ()))
     return tuple(map(str, keys[target.key].get("reasons") or ["still there"])) if target.key in keys else ()

@@ -136,8 +136,16 @@ class Client:
         except Unreachable:
             return  # closed
         finally:
-            if not self._closed:
-                self._do(iterator.aclose())
+            self._let_go(iterator)
+
+    def _let_go(self, iterator: AsyncGenerator[T, None]) -> None:
+        with self._lock:
+            if self._closed:
+                return  # closing has ended it
+            ending = asyncio.run_coroutine_threadsafe(iterator.aclose(), self._loop)
+        # What nobody holds any more may be let go by the garbage collector in any thread, also in the loop's own.
+        if threading.current_thread() is not self._thread:
+            ending.result()
 
     def _call_each(self, callback: Callable[[T], object], values: Iterator[T]) -> None:
         def listen() -> None:

@@ -1,4 +1,6 @@
-"""The way in for clients of the hub: ``AsyncClient`` for loops, ``SyncClient`` for the command line.
+"""The way in to the hub for programs of ours: ``AsyncClient`` for loops, ``SyncClient`` for the command line.
+
+Supervisors of others take ``netnsmgr.client``, which stands on it.
 
 Neither blocks in ZeroMQ nor uses ``zmq.asyncio``: both drive the same ``Client``.  Importing this makes no
 context, no thread and no loop, so it may be done before a fork; making a client may not.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from netnsmgr.client import AsyncClient, Change, ConfigError, Published, Unreachable, read
+from netnsmgr.client import AsyncClient, Change, ConfigError, NetnsmgrError, Published, Unreachable, read
 from netnsmgr.client.kinds import INSTANCE
-from tests.unit.client.place import AGENT, APP, NI, NI_STATUS, app, instance, ready, straw
+from tests.unit.client.place import AGENT, APP, APP_STATUS, NI, NI_STATUS, app, instance, ready, straw
 from tests.unit.pubsub.place import Site
 
 
@@ -169,6 +169,18 @@ class TestApplied:
             hub.put(NI_STATUS, "ni1", None)
             assert await client.applied(published, 30) == ()
 
+    async def test_lost_interface(self, site: Site) -> None:
+        """An application that has lost an interface is waited for until that has gone."""
+        async with straw(site) as hub, AsyncClient("zedbox", site.run) as client:
+            await client.publish([instance("ni1"), instance("ni2"), app("app1", "ni1", "ni2")])
+            published = await client.publish([app("app1", "ni1")])
+            for key in ("ni1/app1/eth0", "ni2/app1/eth1"):
+                hub.put(APP_STATUS, key, {"state": "ready", "reasons": [], "revision": 2})
+            (late,) = await client.applied(published, 0.2)
+            assert str(late) == "app/app1: deleting (ni2/app1/eth1 is still there)"
+            hub.put(APP_STATUS, "ni2/app1/eth1", None)
+            assert await client.applied(published, 30) == ()
+
     async def test_nothing(self, site: Site) -> None:
         """Nothing published is true at once."""
         async with straw(site), AsyncClient("zedbox", site.run) as client:
@@ -269,6 +281,19 @@ class TestChanges:
             assert await client.wait_connected(30)
             hub.put(NI_STATUS, "ni1", {})
             assert [change.key async for change in client.changes(timeout=0.3)] == ["ni1"]
+
+
+async def test_names_that_are_none(site: Site) -> None:
+    """A table or kind that does not exist is said at once: nobody would ever tell of it."""
+    async with AsyncClient("zedbox", site.run) as client:
+        with pytest.raises(
+            NetnsmgrError, match=r"there is no table 'AppStatus'; tables are .*AppNetworkStatus"
+        ):
+            await client.rows("AppStatus")
+        with pytest.raises(NetnsmgrError, match="no table"):
+            await anext(client.changes("AppStatus"))
+        with pytest.raises(NetnsmgrError, match=r"there is no kind 'app'; kinds are .*App"):
+            await client.delete("app", "app1")
 
 
 async def test_connections(site: Site) -> None:
