@@ -145,8 +145,10 @@ def test_a_namespace_of_somebody_else(w: World) -> None:
     """A namespace that has an instance's name already is never touched, and everybody who asks is told so."""
     w.sh("ip netns add ni1; ip -n ni1 link add mine type bridge")
     inode = w.sh("stat -Lc %i /run/netns/ni1")
-    result = w.apply(device(), instance("ni1"), options=("--timeout", "2s"), code=1)
     words = "a network namespace ni1 exists already and is not netnsmgr's"
+    w.put(device(), instance("ni1"))
+    w.until(lambda: w.agent("ni1").get("state") == "backing-off", "its agent has tried")
+    result = w.apply(device(), instance("ni1"), options=("--timeout", "1s"), code=1)
     assert words in result.stderr
     assert words in w.command("describe", "ni", "ni1").stdout
     assert words in w.command("get", "agents", "-o", "wide").stdout
