@@ -11,9 +11,8 @@ SCENARIO = Path(__file__).parents[3] / "poc" / "scenario.yaml"
 
 
 def test_the_scenario_is_taken() -> None:
-    """Each kind, nesting and name; and tunnels stand in it below their kind."""
-    text = SCENARIO.read_text(encoding="utf-8").replace("{container: ", "{netns: ")
-    loaded = load_text(text)
+    """Each kind, nesting and name; its tunnels are known, and its secrets."""
+    loaded = load_text(SCENARIO.read_text(encoding="utf-8"))
     config, problems = check(loaded.documents, {})
     assert [*loaded.report([]), *problems] == []
     vpns = {name: ni.spec.vpn for name, ni in config.instances.items()}
