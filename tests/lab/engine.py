@@ -178,6 +178,12 @@ class Engine:
         self._tell("destroy", name)
         del self._containers[name]
 
+    def clear(self) -> None:
+        """``docker rm -f`` of all, and forget the applications that were in them."""
+        for name, container in list(self._containers.items()):
+            self.destroy(name)
+            self._lab.apps.pop(container.app, None)
+
     def id(self, name: str) -> str:
         """The container's id."""
         return self._containers[name].id

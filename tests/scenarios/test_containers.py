@@ -19,10 +19,17 @@ NOT_RUNNING = "pending: container app1 is not running"
 NONE = "pending: there is no container app1"
 
 
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World(["eth0"]) as made:
+        yield made
+
+
 @pytest.fixture
-def w() -> Iterator[World]:
-    with World(["eth0"]) as world:
-        yield world
+def w(world: World) -> Iterator[World]:
+    yield world
+    world.apply(device(), options=["--prune"])
+    world.lab.engine().clear()
 
 
 def joined(w: World, *names: str) -> Engine:
@@ -161,9 +168,14 @@ def test_the_engine_ends_and_starts(w: World) -> None:
     undisturbed(ping)
 
 
-def test_no_engine(w: World) -> None:
+def test_no_engine() -> None:
     """Without one the interface says so, and everything else works; once one is there, it is found."""
-    w.lab.app("app2")
+    with World(["eth0"]) as w:
+        w.lab.app("app2")
+        without_engine(w)
+
+
+def without_engine(w: World) -> None:
     reason = (
         "pending: there is no container engine: none of /run/docker.sock, /var/run/docker.sock, "
         "/run/podman/podman.sock exists; start one, or give its socket (netnsmgr daemon --engine PATH)"
@@ -240,10 +252,12 @@ def test_who_speaks_to_the_engine(w: World) -> None:
     app1 = engine.run("app1")
     w.lab.app("app2")
     w.apply(device(), instance("ni1"), app("app2", "ni1"))
-    assert engine.asked == 0
+    before = engine.asked
+    w.apply(device(), instance("ni1", "10.10.2"), app("app2", "ni1"))
+    assert (engine.asked, engine.listeners) == (before, 0)
     w.apply(contained("app1"))
     address(app1)
-    assert engine.asked > 0
+    assert engine.asked > before
     asking = ["curl", "-sS", "--unix-socket", SOCKET, "http://engine/version"]
     w.lab.device.run(asking)
     with pytest.raises(CommandFailed, match="Failed to connect"):
