@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 LENGTH = 63
 
@@ -24,6 +25,7 @@ class Names:
 
     def __init__(self, shape: Callable[[str], str], taken: Iterable[str] = ()) -> None:
         self._shape, self._taken = shape, set(taken)
+        self._numbers: dict[str, Iterator[int]] = {}
 
     def give(self, wanted: str, instead: str, key: str = "") -> str:
         """Return a name like ``wanted``, or ``instead`` where nothing is left of that.
@@ -33,13 +35,16 @@ class Names:
         """
         base = self._shape(wanted) or instead
         tail = self._shape(key)[:8].strip("-._")
-        name, number = base, 1
+        numbers = self._numbers.setdefault(base, count(2))
+        name = _with(base, tail) if tail and base in self._taken else base
         while name in self._taken:
-            added = f"-{tail}" if tail and number == 1 else f"-{number}"
-            name = f"{base[: LENGTH - len(added)].rstrip('-._')}{added}"
-            number += 1
+            name = _with(base, str(next(numbers)))
         self._taken.add(name)
         return name
+
+
+def _with(base: str, tail: str) -> str:
+    return f"{base[: LENGTH - len(tail) - 1].rstrip('-._')}-{tail}"
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,8 @@ FEW = 8
 """How many places are named where the same is said of many."""
 MANY = 50
 """How many faults are told."""
+ENOUGH = 1000
+"""After how many faults nobody reads on: the document is something else."""
 
 
 class Report:
@@ -29,8 +31,10 @@ class Report:
         self._left: dict[str, dict[str, Where]] = {}
 
     def wrong(self, where: Where, what: str) -> None:
-        """Say that the document cannot be converted."""
+        """Say that the document cannot be converted; raises ConfigError where that has been said too often."""
         self._faults.setdefault((where, what), self._problem(where, what, at_key=False))
+        if len(self._faults) >= ENOUGH:
+            self.require()
 
     def note(self, where: Where, what: str) -> None:
         """Say what means something else here, or is not carried over at this one place."""
@@ -44,7 +48,7 @@ class Report:
 
     def require(self) -> None:
         """Raise ConfigError with all faults, if there are any."""
-        faults = sorted(self._faults.values(), key=lambda each: (each.line, each.column))
+        faults = sorted(self._faults.values(), key=_place)
         if len(faults) > MANY:
             faults[MANY:] = [
                 Problem(f"… and {len(faults) - MANY} more faults", file=self._file, line=1, column=1)
@@ -54,15 +58,13 @@ class Report:
 
     def notes(self) -> tuple[Problem, ...]:
         """Return what was noted: first what concerns single places, in their order; then what was left as a whole."""
-        return (*self._single(), *self._whole())
+        return (*sorted(self._single(), key=_place), *sorted(self._whole(), key=_place))
 
-    def _single(self) -> list[Problem]:
-        found = []
+    def _single(self) -> Iterator[Problem]:
         for what, places in self._notes.items():
             more = [_path(where) for where in places[1:]]
             also = f" (also {_few(more)})" if more else ""
-            found.append(self._problem(places[0], f"{what}{also}", at_key=True, path=True))
-        return sorted(found, key=lambda each: (each.line, each.column))
+            yield self._problem(places[0], f"{what}{also}", at_key=True, path=True)
 
     def _whole(self) -> Iterator[Problem]:
         for why, fields in self._left.items():
@@ -74,6 +76,10 @@ class Report:
         line, column = find(self._node, where, at_key=at_key)
         shown = where if path or not at_key else ()
         return Problem(what, shown, file=self._file, line=line, column=column)
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
 
 
 def _few(words: list[str]) -> str:

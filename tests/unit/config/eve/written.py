@@ -13,7 +13,7 @@ from netnsmgr.errors import ConfigError
 Json = dict[str, Any]
 
 
-def network(key: str = "net0", **ip: Any) -> Json:
+def network(key: str = "net0", /, **ip: Any) -> Json:
     """A network of a port: static in 192.168.0.0/24 unless said otherwise."""
     static = {"dhcp": 1, "subnet": "192.168.0.0/24", "gateway": "192.168.0.1"}
     return {"id": key, "type": 7, "ip": ip or static}
@@ -26,7 +26,7 @@ def port(name: str = "eth0", **more: Any) -> tuple[Json, Json]:
     return {key: value for key, value in adapter.items() if value is not None}, hardware
 
 
-def instance(name: str = "ni1", **more: Any) -> Json:
+def instance(name: str = "ni1", /, **more: Any) -> Json:
     """A local instance 10.10.1.0/24 with the port eth0 unless said otherwise."""
     return {
         "uuidandversion": {"uuid": f"uuid-{name}"},
