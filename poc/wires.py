@@ -61,13 +61,12 @@ def read(file: Path = FILE) -> list[Wire]:
     return [Wire(*map(End.parse, ends)) for ends in lines if ends]
 
 
-def lay(wires: Iterable[Wire], netns: Mapping[str, str]) -> list[str]:
-    """Put what is missing between hosts that have a namespace (a path); the names of what was put.
+def lay(wires: Iterable[Wire], netns: Mapping[str, str]) -> Iterator[str]:
+    """Put what is missing between hosts that have a namespace (a path); the names of what was put, or why it was not.
 
     The near end's alias says which namespace the far end was put into: the far end itself may have been moved on (a switch
     takes its port), and that of a namespace that is no more lives on for a while.
     """
-    put = []
     for wire in wires:
         near, far = wire.near, wire.far
         if near.host not in netns or far.host not in netns:
@@ -76,14 +75,17 @@ def lay(wires: Iterable[Wire], netns: Mapping[str, str]) -> list[str]:
         shown = ip(netns[near.host], "-json", "link", "show", "dev", near.link, check=False)
         if shown and json.loads(shown)[0].get("ifalias") == alias:
             continue
-        if shown:
-            ip(netns[near.host], "link", "delete", near.link, check=False)
-        ip(netns[near.host], "-batch", "-", text=wire.line(netns))
-        for end in (far, near):
-            ip(netns[end.host], "-batch", "-", text="\n".join(end.lines()))
-        ip(netns[near.host], "link", "set", near.link, "alias", alias)
-        put.append(f"{near.host}:{near.link}")
-    return put
+        try:
+            if shown:
+                ip(netns[near.host], "link", "delete", near.link, check=False)
+            ip(netns[near.host], "-batch", "-", text=wire.line(netns))
+            for end in (far, near):
+                ip(netns[end.host], "-batch", "-", text="\n".join(end.lines()))
+            ip(netns[near.host], "link", "set", near.link, "alias", alias)
+            yield f"{near.host}:{near.link}"
+        except subprocess.CalledProcessError as error:
+            # A container ended meanwhile; its next start leads here again.
+            yield f"{near.host}:{near.link} (not yet: {error.stderr.splitlines()[0]})"
 
 
 def ip(netns: str, *arguments: str, text: str = "", check: bool = True) -> str:
@@ -131,11 +133,7 @@ def main() -> None:
     hosts = {end.host for wire in wires for end in (wire.near, wire.far)}
     for name in starts():
         if not name or name in hosts:
-            try:
-                print(name or "looking", *lay(wires, namespaces(hosts)), flush=True)
-            except subprocess.CalledProcessError as error:
-                # A container ended meanwhile; its next start comes here, too.
-                print(f"{error}: {error.stderr}", flush=True)
+            print(name or "looking", *lay(wires, namespaces(hosts)), flush=True)
 
 
 if __name__ == "__main__":
