@@ -49,7 +49,9 @@ def row8(scene: Scene) -> Iterator[Check]:
     ask = partial(answered, scene.apps["app1"], URL, interface="eth1")
 
     def barred() -> str:
-        return kept_in(scene, "(dst port 8080 or dst port 80)", partial(ask, timeout=1.0), scene.apps["app2"])
+        # An application may lack the rights to capture: its link is watched at its other end.
+        its_link = (scene.instance("ni2"), scene.vif("app2", "ni2")["vif"])
+        return kept_in(scene, "(dst port 8080 or dst port 80)", partial(ask, timeout=1.0), its_link)
 
     nothing = "no connection (silence); beyond: nothing"
     yield Check("8", f"app1 by ni2: {URL}, which its list does not name", nothing, barred)

@@ -95,11 +95,11 @@ def by_port(scene: Scene, port: str, target: str, ask: Callable[[], str]) -> str
     return f"{answer}; {port}: {', '.join(seen) or NOTHING}"
 
 
-def kept_in(scene: Scene, expression: str, ask: Callable[[], str], *others: Host) -> str:
-    """What ``ask`` is told, and what leaves the device meanwhile (by any port) or comes to the others."""
+def kept_in(scene: Scene, expression: str, ask: Callable[[], str], *links: tuple[Host, str]) -> str:
+    """What ``ask`` is told, and what leaves the device meanwhile (by any port), or passes one of these links."""
     with ExitStack() as stack:
-        places = (scene.gw, *others)
-        seen = {place.name: stack.enter_context(begun(place, "any", expression)) for place in places}
+        places = ((scene.gw, "any"), *links)
+        seen = [(host.name, stack.enter_context(begun(host, link, expression))) for host, link in places]
         answer = ask().strip()
-    flows = [f"{flow} at {name}" for name, flows in seen.items() for flow in flows]
+    flows = [f"{flow} at {name}" for name, flows in seen for flow in flows]
     return f"{answer}; beyond: {', '.join(flows) or NOTHING}"
