@@ -15,8 +15,9 @@ GITHUB = "203.0.113.10"
 APPS = ("app1", "app3")
 #: Where, on which interface, and who may be heard there.
 PLACES = {"ni1": ("any", "app1"), "eth0": ("eth0", "app1"), "ni3": ("any", "app3"), "eth1": ("eth1", "app3")}
-#: Says the local ports that it asked from.
+#: Says the local ports that it asked from.  A neighbour that is not there is asked for at the top of the voice, by ARP.
 TALK = """
+ping -n -q -c 1 -W 1 -I eth0 10.10.1.200 >/dev/null
 for turn in 0 1 2 3 4; do
     curl -sS -m 10 -o /dev/null -w 'from port %{{local_port}}\\n' --interface eth0 http://{server}/spoken-by-{app}-$turn || exit 1
 done
@@ -25,11 +26,12 @@ ping -n -q -c 5 -i 0.1 -W 5 -I eth0 -p {pattern} {server}
 
 
 class Talk:
-    """Who said what, by which a packet tells who sent it: ports of connections, what requests and pings are filled with."""
+    """Who said what, by which a packet tells whose it is: MAC addresses, ports, what requests and pings are filled with."""
 
     def __init__(self) -> None:
         self.captures: dict[str, Capture] = {}
         self.ports: dict[str, set[str]] = {}
+        self.macs: dict[str, str] = {}
 
     def listen(self, scene: Scene) -> None:
         for place, (interface, _) in PLACES.items():
@@ -40,6 +42,7 @@ class Talk:
         for app in APPS:
             # app1's list allows the name, whose address is known by the answer.
             scene.apps[app].lookup("github.com", interface="eth0")
+            self.macs[app] = str((scene.apps[app].link("eth0") or {})["address"])
         talkers = {app: scene.apps[app].popen(["sh", "-c", script(app)]) for app in APPS}
         said = {app: (talker.wait(60.0), talker.output) for app, talker in talkers.items()}
         ports = {app: set(re.findall(r"from port (\d+)", output)) for app, (_, output) in said.items()}
@@ -56,8 +59,12 @@ class Talk:
         found = []
         for app in APPS:
             ports = "|".join(self.ports.get(app, ())) or "none"
-            by_port = any(re.search(rf"\.(?:{ports})(?: >|:)", line) for line in packets)
-            if by_port or f"spoken-by-{app}-".encode() in content or 4 * app.encode() in content:
+            words = re.compile(rf"\.(?:{ports})(?: >|:)|\b{self.macs.get(app, 'none')}\b")
+            if (
+                any(map(words.search, packets))
+                or f"spoken-by-{app}-".encode() in content
+                or 4 * app.encode() in content
+            ):
                 found.append(app)
         return ", ".join(found) + (" only" if len(found) == 1 else "") if found else "nobody"
 
