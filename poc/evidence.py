@@ -55,10 +55,16 @@ class Evidence:
         result.evidence = self.folder / f"row-{result.number}"
         result.evidence.mkdir(parents=True, exist_ok=True)
         self.failed.append(result)
-        for name, text in self.scene.logs().items():
+        logs = {**self.scene.logs(), "instances": self._instances()}
+        for name, text in logs.items():
             place = result.evidence / f"{name}.log"
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
+
+    def _instances(self) -> str:
+        """What the helpers of all instances say: dnsmasq, charon."""
+        argv = ["sh", "-c", "tail -v -n 2000 /run/netnsmgr/instances/*/*.log"]
+        return self.scene.device.run(argv, check=False).stdout
 
     def close(self) -> None:
         for name, capture in self.captures.items():

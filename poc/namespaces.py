@@ -90,7 +90,7 @@ class Namespaces(Scene):
             secret.write_text(f"the secret of {name}")
             secret.chmod(0o600)
         # In the virtual machine of another kernel, beside all hosts of the site that begin at the same time.
-        lab.daemon(timeout=60.0)
+        lab.daemon("--log-level", "debug", timeout=60.0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -115,4 +115,6 @@ class Namespaces(Scene):
         return self.clouds[cloud].run(["swanctl", "--list-sas", "--uri", uri]).stdout
 
     def logs(self) -> Mapping[str, str]:
-        return {log.name: log.read_text(errors="replace") for log in self.lab.path("/run/lab/log").glob("*")}
+        run = self.lab.path("/run/lab")
+        logs = {log.name: log for pattern in ("log/*", "*.d/log/*") for log in run.glob(pattern)}
+        return {name: text for name, log in logs.items() if (text := log.read_text(errors="replace"))}
