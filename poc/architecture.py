@@ -22,7 +22,7 @@ Arrows = Mapping[str, frozenset[str]]
 
 def architecture() -> str:
     """Return the drawing as DOT text."""
-    arrows = _arrows()
+    arrows = rooms()
     lines = [
         "digraph architecture {",
         f'  graph [rankdir=TB, bgcolor="{PAPER}", fontname="{FONT}", nodesep=0.25, ranksep=0.4, pad=0.15];',
@@ -38,7 +38,7 @@ def architecture() -> str:
         fill = OUTSIDER if room in OWN else PURE if _is_pure(said) else FILL
         lines.append(f'  "{room}" [label={box(room, "", text, fill=fill, width=150)}, tooltip="{room}"];')
     for room in sorted(arrows):
-        lines += [f'  "{room}" -> "{each}";' for each in sorted(_reduced(arrows, room))]
+        lines += [f'  "{room}" -> "{each}";' for each in sorted(reduced(arrows, room))]
     return "\n".join([*lines, "}", ""])
 
 
@@ -49,37 +49,36 @@ def _legend() -> str:
     )
 
 
-def _arrows() -> Arrows:
+def rooms() -> Arrows:
     """Return the rooms that each room imports."""
     found: dict[str, set[str]] = {}
     for room, name, path in modules():
         if path.parent.name == "netnsmgr" and path.name != "__init__.py":
             continue
         if name:
-            found.setdefault(room, set()).update(_rooms(imports(path)) - {room})
+            found.setdefault(room, set()).update(_named(imports(path)) - {room})
     outsiders = sorted((ROOT / "zedbox_mock").rglob("*.py"))
-    found["zedbox_mock"] = {room for path in outsiders for room in _rooms(imports(path))}
+    found["zedbox_mock"] = {room for path in outsiders for room in _named(imports(path))}
     return {room: frozenset(others & found.keys()) for room, others in found.items()}
 
 
-def _rooms(names: Iterator[str]) -> set[str]:
+def _named(names: Iterator[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("netnsmgr.")} - KNOWN_TO_ALL
 
 
-def _reduced(arrows: Arrows, room: str) -> set[str]:
+def reduced(arrows: Arrows, room: str) -> set[str]:
     """Return the arrows of a room that no way over other rooms replaces; raises ValueError if rooms import each other."""
     direct = arrows[room]
     return {
-        each
-        for each in direct
-        if not any(each in _below(arrows, other, (room,)) for other in direct - {each})
+        each for each in direct if not any(each in below(arrows, other, (room,)) for other in direct - {each})
     }
 
 
-def _below(arrows: Arrows, room: str, above: tuple[str, ...]) -> set[str]:
+def below(arrows: Arrows, room: str, above: tuple[str, ...] = ()) -> set[str]:
+    """Return every room that a room reaches; raises ValueError if it can come back."""
     if room in above:
         raise ValueError(f"rooms import each other: {' → '.join([*above, room])}")
-    return {each for other in arrows[room] for each in ({other} | _below(arrows, other, (*above, room)))}
+    return {each for other in arrows[room] for each in ({other} | below(arrows, other, (*above, room)))}
 
 
 def _docstring(room: str) -> str:

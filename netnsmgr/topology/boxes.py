@@ -27,7 +27,9 @@ def app_box(app: App, *, live: bool) -> str:
     lines = []
     for number, each in enumerate(app.interfaces):
         lines.append(Line(f"{each.name} in {each.network}", port=f"i{number}", bold=True))
-        lines += [Line(address) for address in each.addresses or ([each.mac] if live else [])]
+        lines += [Line(address) for address in each.addresses]
+        if live and not each.addresses:
+            lines.append(Line(f"{each.mac}, no address", colour=MUTED))
         rules = list(each.rules[:RULES])
         if len(each.rules) > RULES:
             rules.append(f"and {len(each.rules) - RULES} more rules")

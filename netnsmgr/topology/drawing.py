@@ -7,6 +7,7 @@ every way out then goes to the right, and only the rest is left to it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from netnsmgr.topology.boxes import (
     TUNNEL,
@@ -41,16 +42,25 @@ class _Drawing:
         self._columns: tuple[list[str], ...] = ([], [], [], [], [])
         ports = {port.name: number for number, port in enumerate(topology.ports)}
 
-        def way(ni: Instance) -> tuple[int, str]:
-            return min((ports.get(name, len(ports)) for name in ni.ports), default=len(ports)), ni.name
+        moved = {port.switch for port in topology.ports}
+
+        def way(ni: Instance) -> tuple[bool, int, str]:
+            # Those with a cluster last: Graphviz keeps no order through one.
+            first = min((ports.get(name, len(ports)) for name in ni.ports), default=len(ports))
+            return ni.name in moved, first, ni.name
 
         self._instances = sorted(topology.instances, key=way)
         places = {ni.name: number for number, ni in enumerate(self._instances)}
 
+        def ordered(app: App) -> App:
+            return replace(
+                app, interfaces=tuple(sorted(app.interfaces, key=lambda i: places.get(i.network, 0)))
+            )
+
         def home(app: App) -> tuple[int, str]:
             return min((places.get(each.network, 0) for each in app.interfaces), default=0), app.name
 
-        self._apps = sorted(topology.apps, key=home)
+        self._apps = sorted(map(ordered, topology.apps), key=home)
         self._maps: dict[str, list[PortMap]] = {}
         for each in topology.port_maps:
             self._maps.setdefault(each.instance, []).append(each)

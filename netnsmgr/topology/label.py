@@ -55,7 +55,10 @@ def box(
     """
     style = ' STYLE="DASHED"' if dashed else ""
     words = _font(heading, HEAD_SIZE, INK, bold=True)
-    words += _font(f"  {beside}", TEXT_SIZE, MUTED) if beside else ""
+    if beside and len(heading) + len(beside) < WIDTH:
+        words += _font(f"  {beside}", TEXT_SIZE, MUTED)
+    elif beside:
+        lines = [Line(beside, colour=MUTED), *lines]
     head = f'<TD COLSPAN="2" ALIGN="LEFT" BGCOLOR="{fill}" WIDTH="{width}" PORT="head">{words}</TD>'
     rows = [f"<TR>{head}</TR>"]
     rows += [_row(line, wrap) for line in lines]

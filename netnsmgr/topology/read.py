@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
@@ -102,8 +102,16 @@ class _Reader:
                 tuple(map(str, row.get("dns") or port.dns)),
                 port.shared,
                 switch.name if switch is not None and not port.shared else "",
-                self._health(row),
+                self._port_health(row),
             )
+
+    def _port_health(self, row: Row) -> model.Health:
+        health = self._health(row)
+        return (
+            health
+            if health.state in ("", "ok")
+            else replace(health, reasons=(str(row.get("state", "unknown")),))
+        )
 
     def _port_notes(self, port: Port, switch: NetworkInstance | None, *, known: bool) -> Iterator[str]:
         if port.ifname != port.name:

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from poc.architecture import below, reduced, rooms
 from poc.diagrams import DIAGRAMS, DRAWINGS, Stamp, digest, drawn, renderer, stamp_of
 
 HINT = "run 'make diagrams', look at the result, and commit it"
@@ -72,3 +73,16 @@ def test_readable(name: str) -> None:
     assert all(
         "sans-serif" in each or "monospace" in each for each in re.findall(r'font-family="([^"]+)"', svg)
     )
+
+
+def test_arrows_are_reduced() -> None:
+    """Whom a room reaches by the arrows that are drawn is whom it imports, and what these import; rooms in a circle are refused."""
+    arrows = rooms()
+    drawn_ = {room: frozenset(reduced(arrows, room)) for room in arrows}
+    for room in arrows:
+        assert below(drawn_, room) == below(arrows, room)
+        assert all(each not in below(drawn_, other) for each in drawn_[room] for other in drawn_[room])
+    assert {"kernel", "items"} <= below(drawn_, "agent")
+    circle = {"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("a")}
+    with pytest.raises(ValueError, match="a → b → c → a"):
+        below(circle, "a")

@@ -179,7 +179,7 @@ def test_states() -> None:
         instances={"ni1": {"state": "reconciling", "reasons": ["pending: port eth0"]}},
     )
     dot = draw(drawn(*documents, statuses=told))
-    assert 'COLOR="#b91c1c">failed' in dot
+    assert 'COLOR="#b91c1c">missing' in dot
     assert 'COLOR="#b45309">pending: port eth0' in dot
     well = statuses(
         devices={"edge": {"ports": [{"name": "eth0", "state": "up"}]}}, instances={"ni1": {"state": "ready"}}
