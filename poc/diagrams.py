@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from netnsmgr.cli.graph_topology import described
 from netnsmgr.core.dot import Node, dot
 from netnsmgr.core.item import Ref
+from netnsmgr.errors import NetnsmgrError
 from netnsmgr.kernel.graphviz import render
 from netnsmgr.topology.label import FONT
 from poc.architecture import architecture
@@ -96,9 +98,13 @@ def stamp_of(drawing: str) -> tuple[str, Stamp]:
 
 
 def main() -> None:
-    """Write every drawing."""
-    for name, make in DRAWINGS.items():
-        (DIAGRAMS / f"{name}.svg").write_text(drawn(make()), encoding="utf-8")
+    """Write every drawing; none if one cannot be made."""
+    try:
+        found = {name: drawn(make()) for name, make in DRAWINGS.items()}
+    except NetnsmgrError as error:
+        sys.exit(f"error: {error}")
+    for name, drawing in found.items():
+        (DIAGRAMS / f"{name}.svg").write_text(drawing, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -138,10 +138,11 @@ def _troubles(health: Health) -> list[Line]:
     if health.state in ("", "ok", "up", "idle"):
         return []
     reasons = health.reasons[:2] or (health.state,)
-    return [Line(_short(reason), colour=STATES[health.state]) for reason in reasons]
+    return [Line(short(reason), colour=STATES[health.state]) for reason in reasons]
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a reason, or its beginning."""
     return text if len(text) <= REASON else text[: REASON - 1] + "…"
 
 

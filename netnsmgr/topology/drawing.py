@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from textwrap import fill
 
 from netnsmgr.topology.boxes import (
+    NAMES,
     TUNNEL,
     app_box,
     end_box,
     instance_box,
     link_box,
     port_box,
+    short,
     site_box,
     some,
 )
@@ -27,6 +30,8 @@ NOTE = (
     "namespace with links and ports; what is outside."
 )
 APPS, INSTANCES, LINKS, PORTS, OUTSIDE = range(5)
+DEVICE_WIDTH = 44
+"""Characters in a line of what is the matter with the device."""
 MEMBERS = 8
 """How many members of a collision the legend names."""
 
@@ -130,10 +135,15 @@ class _Drawing:
         if not ports and not linked:
             return
         name = f"{self._all.device}: the device's root namespace" if self._all.device else "root namespace"
+        trouble, colour = self._all.health, INK
+        if trouble.state not in ("", "ok"):
+            reasons = trouble.reasons[:NAMES] or (trouble.state,)
+            name = "\n".join([name, *(fill(short(each), DEVICE_WIDTH) for each in reasons)])
+            colour = STATES[trouble.state]
         # Its name cannot be that of an instance's cluster, which has no dot.
         yield 'subgraph "cluster .device" {'
         yield f'  style="rounded,filled"; fillcolor="#f5faf8"; color="{LINE}"; labeljust=l; labelloc=t;'
-        yield f'  label="{html(printable(name))}"; fontsize=11; fontcolor="{INK}";'
+        yield f'  label="{html(printable(name))}"; fontsize=11; fontcolor="{colour}";'
         for ni in linked:
             label = link_box(ni, self._maps.get(ni.name, ()))
             yield "  " + self._node(

@@ -150,5 +150,7 @@ class Topology:
     apps: tuple[App, ...] = ()
     port_maps: tuple[PortMap, ...] = ()
     collisions: tuple[Collision, ...] = ()
+    health: Health = Health()
+    """That of the device's root namespace."""
     marks: Mapping[tuple[Spot, str], int] = field(default_factory=dict)
     """The collision's number of what a spot has, by the text of the network or of the selectors."""

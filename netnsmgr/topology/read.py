@@ -21,6 +21,8 @@ from netnsmgr.topology.tunnels import tunnels
 
 Row = Mapping[str, Any]
 LINK_PREFIX = "nm-"
+UPLINK = "uplink"
+"""The agent of the device's root namespace."""
 STATES = {
     "ready": "ok",
     "up": "ok",
@@ -57,6 +59,7 @@ def topology(config: Config, numbers: Mapping[str, int], statuses: Statuses | No
             tuple(reader.instance(each) for _, each in sorted(config.instances.items())),
             tuple(reader.app(each) for _, each in sorted(config.apps.items())),
             tuple(reader.port_maps()),
+            health=reader.device_health(),
         )
     )
 
@@ -67,8 +70,10 @@ class _Reader:
         self._numbers = numbers
         self._statuses = statuses
         self._ports = config.device.spec.ports if config.device is not None else ()
-        row = (statuses.devices.get(config.device.name) or {}) if statuses and config.device else {}
-        self._port_rows: dict[str, Row] = {each["name"]: each for each in row.get("ports") or ()}
+        self._row: Row = (
+            (statuses.devices.get(config.device.name) or {}) if statuses and config.device else {}
+        )
+        self._port_rows: dict[str, Row] = {each["name"]: each for each in self._row.get("ports") or ()}
 
     def _health(self, row: Row | None) -> model.Health:
         if self._statuses is None:
@@ -165,10 +170,14 @@ class _Reader:
             tuple(tunnels(ni, row)),
             None if ni.is_switch else self._link(ni),
             ni.spec.ipv6.uplink == "ndpProxy",
-            self._instance_health(ni.name, row),
+            self._agent_health(ni.name, row),
         )
 
-    def _instance_health(self, name: str, row: Row | None) -> model.Health:
+    def device_health(self) -> model.Health:
+        """Return how the device's root namespace is."""
+        return self._agent_health(UPLINK, self._row) if self._config.device is not None else model.Health()
+
+    def _agent_health(self, name: str, row: Row | None) -> model.Health:
         health = self._health(row)
         agent = (self._statuses.agents.get(name) or {}) if self._statuses else {}
         if agent.get("state", "running") == "running":

@@ -175,14 +175,17 @@ def test_states() -> None:
     """What is not as it shall be has the colour of that, and says why; what is well says nothing."""
     documents = (device("name: eth0"), network("ni1", "ports: [eth0], subnets: [10.1.0.0/24]"))
     told = statuses(
-        devices={"edge": {"ports": [{"name": "eth0", "state": "missing"}]}},
+        agents={"uplink": {"state": "backing-off", "cause": "signal 9"}},
+        devices={"edge": {"state": "ready", "ports": [{"name": "eth0", "state": "missing"}]}},
         instances={"ni1": {"state": "reconciling", "reasons": ["pending: port eth0"]}},
     )
     dot = draw(drawn(*documents, statuses=told))
     assert 'COLOR="#b91c1c">missing' in dot
+    assert "root namespace&#10;its agent is backing-off: signal 9" in dot
     assert 'COLOR="#b45309">pending: port eth0' in dot
     well = statuses(
-        devices={"edge": {"ports": [{"name": "eth0", "state": "up"}]}}, instances={"ni1": {"state": "ready"}}
+        devices={"edge": {"state": "ready", "ports": [{"name": "eth0", "state": "up"}]}},
+        instances={"ni1": {"state": "ready"}},
     )
     assert not re.search("b91c1c|b45309", draw(drawn(*documents, statuses=well)))
     assert not re.search("b91c1c|b45309", draw(drawn(*documents)))
