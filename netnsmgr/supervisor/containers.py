@@ -182,8 +182,8 @@ async def _namespace(engine: Engine, name: str) -> str:
             return path
     where = os.path.dirname(owner.sandbox) or "where the engine keeps it"
     raise Unattached(
-        f"the network namespace of container {name} cannot be reached from here: mount {where} into the container "
-        "in which netnsmgr runs (rslave)"
+        f"the network namespace of container {name} cannot be reached from here: let netnsmgr see the mounts in {where} "
+        "(in a container: as a volume, rslave)"
     )
 
 

@@ -203,7 +203,10 @@ async def test_where_a_namespace_is_found() -> None:
         await seen(lambda: inode("/run/attach/container-app2") == inode("/run/netns/one"))
         assert inode(str(PIN)) == inode(f"/proc/{process.pid}/ns/net")
         assert "own network" in made.reasons["own"]
-        assert "mount /nowhere/netns into the container in which netnsmgr runs" in made.reasons["app3"]
+        assert (
+            "let netnsmgr see the mounts in /nowhere/netns (in a container: as a volume, rslave)"
+            in made.reasons["app3"]
+        )
         assert "cannot be reached from here" in made.reasons["round"]
         assert sorted(os.listdir("/run/attach")) == ["container-app1", "container-app2"]
         process.kill()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from netnsmgr.kernel import doctor_engine
 from netnsmgr.kernel import engine as module
 from netnsmgr.kernel.engine import Container, Engine, EngineLost, EngineRefused, Event, socket_path
 
@@ -195,6 +196,20 @@ def test_events_that_break_off(tmp_path: Path) -> None:
     """An engine that is killed is not taken for one that has said all."""
     with pytest.raises(EngineLost, match="it has ended"):
         listen(tmp_path, chunked(b"{}\n", end=False))
+
+
+def test_the_doctor_s_line(tmp_path: Path) -> None:
+    """Who answers, in the engine's words; or that nobody does."""
+
+    async def run(*pieces: bytes) -> tuple[bool, str]:
+        async with answering(tmp_path, *pieces) as engine:
+            return await asyncio.to_thread(doctor_engine.line, engine.path)
+
+    said = {"Platform": {"Name": ""}, "Version": "20.10.24+dfsg1", "ApiVersion": "1.41"}
+    assert asyncio.run(run(plain(said))) == (True, f"docker 20.10.24+dfsg1 at {tmp_path}/engine.sock")
+    ok, why = asyncio.run(run(plain({}, 503)))
+    assert not ok
+    assert why.endswith("engine.sock does not answer: status 503")
 
 
 def test_which_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
