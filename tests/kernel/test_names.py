@@ -170,7 +170,7 @@ async def test_no_question_is_lost_while_host_rules_change() -> None:
                 before = domains
             await asyncio.sleep(0.3)
             lost = await asker.finish()
-        assert asker.count > 300
+        assert asker.count > 60 * len(taken), "too few that are not excused below"
         assert not asker.wrong
         assert main in agent.system.processes.running()
         # dnsmasq forgets what is under way to a server that is taken from it, here with a domain's last rule.
