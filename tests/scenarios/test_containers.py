@@ -246,6 +246,7 @@ def test_two_applications_in_one_container(w: World) -> None:
     address(app1, "eth2")
 
 
+@pytest.mark.root
 def test_who_speaks_to_the_engine(w: World) -> None:
     """The supervisor alone, and only while an application is in a container; helpers' users may not."""
     engine = w.lab.engine()
@@ -258,6 +259,7 @@ def test_who_speaks_to_the_engine(w: World) -> None:
     w.apply(contained("app1"))
     address(app1)
     assert engine.asked > before
+    assert engine.listeners == 1
     asking = ["curl", "-sS", "--unix-socket", SOCKET, "http://engine/version"]
     w.lab.device.run(asking)
     with pytest.raises(CommandFailed, match="Failed to connect"):
