@@ -14,6 +14,8 @@ from tests.lab.process import Process
 from tests.scenarios.documents import Document, app, device, instance
 from tests.scenarios.world import World
 
+pytestmark = pytest.mark.root
+
 GITHUB = "203.0.113.10"
 NOT_RUNNING = "pending: container app1 is not running"
 NONE = "pending: there is no container app1"
@@ -246,7 +248,6 @@ def test_two_applications_in_one_container(w: World) -> None:
     address(app1, "eth2")
 
 
-@pytest.mark.root
 def test_who_speaks_to_the_engine(w: World) -> None:
     """The supervisor alone, and only while an application is in a container; helpers' users may not."""
     engine = w.lab.engine()
