@@ -329,3 +329,57 @@ def test_several_files_and_standard_input(machine: Machine) -> None:
     assert Path(machine.root / "s" / "vpn1.key").exists()
     same = machine.run("convert", machine.file(FULL, "a.b"), paths[0], "--secrets", str(machine.root / "t"))
     assert "two of the files would be the network instance 'a'" in same.stderr
+
+
+SCENARIO = Path(__file__).parents[3] / "poc" / "edge-config.json"
+
+
+def test_a_device_of_eve(machine: Machine) -> None:
+    """Several documents, each of which is taken; its secrets are in files of their own."""
+    secrets = machine.root / "secrets"
+    result = machine.run("convert", str(SCENARIO), "--attach", "container", "--secrets", str(secrets))
+    assert result.exit_code == 0, result.output
+    documents = list(yaml.safe_load_all(result.stdout))
+    assert [each["kind"] for each in documents] == ["Device", *["NetworkInstance"] * 6, *["App"] * 6]
+    assert check(documents, {})[1] == []
+    assert {file.name: file.read_text() for file in secrets.iterdir()} == {
+        "ni4.psk": "the secret of cloud1\n",
+        "ni5.psk": "the secret of cloud2\n",
+    }
+    assert "the secret" not in result.output
+    assert "to be filled in" not in result.stderr
+
+
+def test_what_a_device_of_eve_does_not_say_is_to_be_filled_in(machine: Machine) -> None:
+    """As a comment where it belongs; as it is, apply refuses the document."""
+    text = SCENARIO.read_text(encoding="utf-8").replace("onPremClient", "other")
+    result = machine.run("convert", "-", "--name", "plant7", text=text)
+    assert result.exit_code == 0, result.output
+    device, *others = list(yaml.safe_load_all(result.stdout))
+    assert device["metadata"]["name"] == "plant7"
+    assert "  # attach: {container: app1}  # or {netns: NAME}, {tap: true}; see --attach\n" in result.stdout
+    assert "  # vpn: {ipsec: {connections: [{…}]}}  # the tunnels, in place of 'vpn: {}'\n" in result.stdout
+    assert (
+        "to be filled in before it is applied: spec.vpn (of ni4, ni5), spec.attach (of app1, app2, app3, app4, app5, app6)"
+        in result.stderr
+    )
+    problems = check([device, *others], {})[1]
+    assert {each.where[1] for each in problems} == {"vpn", "attach"}
+
+
+def test_faults_of_a_device_of_eve_have_their_places(machine: Machine) -> None:
+    text = SCENARIO.read_text(encoding="utf-8")
+    wrong = text.replace('"instType": "ZnetInstSwitch"', '"instType": "Switch"')
+    line = 1 + wrong[: wrong.index('"Switch"')].count("\n")
+    (said,) = refused(machine, wrong, "e.json")
+    assert said.startswith(
+        f"{line}:19: networkInstances[5].instType: 'Switch' is none of this enumeration: ZNetInst"
+    )
+    assert refused(machine, text[:-3], "e.json")[0].endswith("is no JSON: ',' or '}' is missing")
+
+
+def test_two_devices_are_not_one(machine: Machine) -> None:
+    paths = [machine.file(SCENARIO.read_text(encoding="utf-8"), name) for name in ("a.json", "b.json")]
+    result = machine.run("convert", *paths, "--secrets", str(machine.root / "s"))
+    assert result.exit_code == 2
+    assert "two of the files would be the device 'edge'; convert them one by one" in result.stderr
