@@ -24,6 +24,9 @@ from netnsmgr.config.from_eve.vpn import Tunnels
 LOOKS = "an EdgeDevConfig of EVE in JSON"
 """What `recognises` looks for, for those whose file it is not."""
 
+ANSWER = {"config", "configHash", "config_hash"}
+"""A controller's answer (`ConfigResponse`), which has the EdgeDevConfig within."""
+
 _OURS = re.compile(
     r'"(networkInstances|network_instances|systemAdapterList|system_adapter_list|deviceIoList|device_io_list|apps|networks)"\s*:'
 )
@@ -38,7 +41,8 @@ def convert(text: str, file: str, wishes: Wishes) -> Converted:
     """Return the Device, its network instances and applications; raises ConfigError with all that is wrong."""
     value, node = read(text.removeprefix("\ufeff"), file)
     report = Report(file, node)
-    root = Message(report, fields.DEVICE, value, ())
+    within = isinstance(value, dict) and "config" in value and value.keys() <= ANSWER
+    root = Message(report, fields.DEVICE, value["config"] if within else value, ("config",) if within else ())
     root.message("id", fields.UUID_AND_VERSION)
     ports = Ports(root)
     tunnels = Tunnels(wishes.secrets)

@@ -71,6 +71,15 @@ def test_a_field_in_both_spellings() -> None:
     assert "networkInstances[0].disable_flowlog: is there twice, in both spellings; keep one" in found
 
 
+def test_a_controller_s_answer() -> None:
+    """ConfigResponse: the configuration is within, and its places are, too."""
+    found = converted({"config": device(instance()), "configHash": "abc"})
+    assert spec(found, "ni1")["subnets"] == ["10.10.1.0/24"]
+    assert notes(found) == ""
+    (said,) = faults({"config": device(instance(ip={}))})
+    assert ": config.networkInstances[0].ip: a local network needs a subnet" in said
+
+
 def test_null_is_not_set() -> None:
     found = converted(device(instance(cfg=None, stp=None, dns=None, mtu=None, disableFlowlog=None)))
     assert spec(found, "ni1")["flowLog"] is True
