@@ -55,9 +55,13 @@ fi
 rm -rf "$work/netnsmgr"
 $pip wheel -qq --no-deps --no-build-isolation -w "$work/netnsmgr" .
 
-# --- the image.  A prepared base needs no network; an engine without a bridge has none to give.
+# --- the image.  A prepared base needs no network; the lab's own engine has none of its own to give.
 options=(--build-arg "PIP_NO_INDEX=$fit")
-[ -z "$has" ] || options+=(--network none)
+if [ -n "$has" ]; then
+    options+=(--network none)
+elif ! docker network inspect bridge >/dev/null 2>&1; then
+    options+=(--network host)
+fi
 tar --create --sort=name --mtime=@0 --owner=0 --group=0 --exclude=__pycache__ \
     packaging/debian-packages.sh constraints.txt poc tests/lab --directory "$work" requirements netnsmgr |
     docker build -q --file poc/Dockerfile --tag netnsmgr-poc "${options[@]}" - >"$work/build.log" 2>&1 || {

@@ -76,8 +76,9 @@ def lay(wires: Iterable[Wire], netns: Mapping[str, str]) -> Iterator[str]:
         if shown and json.loads(shown)[0].get("ifalias") == alias:
             continue
         try:
-            if shown:
-                ip(netns[near.host], "link", "delete", near.link, check=False)
+            # What is left of a former wire goes in its own time with the namespace at its other end.
+            for end in (near, far):
+                ip(netns[end.host], "link", "delete", end.link, check=False)
             ip(netns[near.host], "-batch", "-", text=wire.line(netns))
             for end in (far, near):
                 ip(netns[end.host], "-batch", "-", text="\n".join(end.lines()))
