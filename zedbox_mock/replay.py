@@ -18,7 +18,7 @@ from zedbox_mock.timeline import DOWN, UP, Event, Timeline
 from zedbox_mock.zedbox import Zedbox, label
 
 DEVICE_STATUS = "DeviceNetworkStatus"
-LAST_WORDS = 3.0
+LAST_WORDS = 40.0
 """Seconds that two clients may need until they have heard the same."""
 COMMAND = 10.0
 """Seconds that an action's command may need."""

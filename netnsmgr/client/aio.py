@@ -121,7 +121,7 @@ class AsyncClient:
         def note(change: Change) -> None:
             keys.append(change.key)
 
-        views = [self._feeds.listen(table, note) for table in tables]
+        views = [self._feeds.watch(table, note) for table in tables]
         rows = {view.table: view.rows for view in views}
         states = {target: Progress(False, "pending") for target in wanted}
         news, first = News(wanted), True

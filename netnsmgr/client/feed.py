@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from netnsmgr.pubsub.view import View
 
 BACKLOG = 10_000
 """Changes that are kept for a reader before those that were overtaken by later ones of the same row are left out."""
+SETTLE = 30.0
+"""Seconds that agents may need, on a busy device, to tell their status to a daemon that has restarted."""
 
 
 class Change(NamedTuple):
@@ -36,31 +39,91 @@ def known(table: str) -> str:
 Listener = Callable[[Change], None]
 
 
+class Feed:
+    """One table, for all who listen to it; owns the subscription.
+
+    A daemon that restarts knows no status until its agents have told it again.  That rows are not there yet is no change:
+    only a row that is told differently, or not within ``SETTLE`` seconds, has become different.
+    """
+
+    def __init__(self, peer: Peer, table: str) -> None:
+        self._table = table
+        self._returns = (
+            not tables.is_persistent(table) and table != tables.AGENT_STATUS
+        )  # those are whole at once
+        self._peer = peer
+        self._epoch = b""
+        self._missing: set[str] = set()
+        self.told: dict[str, Row] = {}
+        """The rows as the listeners know them."""
+        self.listeners: list[Listener] = []
+        self.watchers: list[Listener] = []
+        """They are called for every change of ``view``, at once."""
+        self.view = peer.subscribe(table, self._take_in)
+        self.view.on_synchronized = self._synchronized
+
+    def _take_in(self, key: str, row: Row | None) -> None:
+        for each in tuple(self.watchers):
+            each(Change(self._table, key, row))
+        if row is None and self._returns and self._epoch not in (b"", self.view.epoch):
+            self._missing.add(key)
+        elif key not in self._missing or row is None or row != self.told[key]:
+            self._tell(key, row)
+        else:
+            self._missing.remove(key)
+
+    def _tell(self, key: str, row: Row | None) -> None:
+        self._missing.discard(key)
+        if row is None:
+            self.told.pop(key, None)
+        else:
+            self.told[key] = row
+        for each in tuple(self.listeners):
+            each(Change(self._table, key, row))
+
+    def _synchronized(self) -> None:
+        self._epoch = self.view.epoch
+        if self._missing:
+            asyncio.get_running_loop().call_later(SETTLE, self._give_up, frozenset(self._missing))
+
+    def _give_up(self, keys: frozenset[str]) -> None:
+        for key in keys & self._missing:
+            self._tell(key, None)
+        self._peer.look_again()
+
+
 class Feeds:
     """Owns the subscriptions of a client: one for each table, as long as anybody listens."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self._listeners: dict[str, list[Listener]] = {}
+        self._feeds: dict[str, Feed] = {}
         self.closed = False
         """The connection is no more; who listens may still end doing so."""
 
-    def listen(self, table: str, listener: Listener) -> View:
-        """Have changes of a table told, from now on."""
-        listeners = self._listeners.setdefault(table, [])
-        listeners.append(listener)
+    def listen(self, table: str, listener: Listener) -> Mapping[str, Row]:
+        """Have changes of a table told, from now on; the rows that they are changes of."""
+        feed = self._feed(table)
+        feed.listeners.append(listener)
+        return feed.told
 
-        def told(key: str, row: Row | None) -> None:
-            for each in tuple(listeners):
-                each(Change(table, key, row))
+    def watch(self, table: str, listener: Listener) -> View:
+        """Have changes of a view told, from now on; the view, which says whether it is synchronized."""
+        feed = self._feed(table)
+        feed.watchers.append(listener)
+        return feed.view
 
-        return self._peer.subscribe(table, told)
+    def _feed(self, table: str) -> Feed:
+        return self._feeds.get(table) or self._feeds.setdefault(table, Feed(self._peer, table))
 
     def forget(self, table: str, listener: Listener) -> None:
         """Tell this listener no more."""
-        self._listeners[table].remove(listener)
-        if not self._listeners[table]:
-            del self._listeners[table]
+        feed = self._feeds[table]
+        for each in (feed.listeners, feed.watchers):
+            if listener in each:
+                each.remove(listener)
+        if not feed.listeners and not feed.watchers:
+            del self._feeds[table]
             if not self.closed:
                 self._peer.unsubscribe(table)
 
@@ -77,8 +140,8 @@ class Stream:
         self._waiting: deque[Change] = deque()
         self._bound = BACKLOG
         for table in self._tables:
-            view = feeds.listen(table, self._take_in)
-            self._waiting.extend(Change(table, key, row) for key, row in view.rows.items())
+            rows = feeds.listen(table, self._take_in)
+            self._waiting.extend(Change(table, key, row) for key, row in rows.items())
 
     def _take_in(self, change: Change) -> None:
         self._waiting.append(change)

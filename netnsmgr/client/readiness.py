@@ -168,4 +168,8 @@ def _left(target: Target, rows: Rows) -> tuple[str, ...]:
     keys = _keys(target, rows)
     if target.kind is APP:
         return tuple(f"{key} is still there" for key in keys if key not in (target.but or ()))
-    return tuple(map(str, keys[target.key].get("reasons") or ["still there"])) if target.key in keys else ()
+    if target.key in keys:
+        return tuple(map(str, keys[target.key].get("reasons") or ["still there"]))
+    # A daemon that has just begun knows which agents it has, before they have told anything.
+    still = target.kind is INSTANCE and target.key in rows.get(AGENT.status, {})
+    return ("its agent is still at work",) if still else ()

@@ -101,6 +101,10 @@ class AsyncClient:
         """Have refusals of what was published told to ``callback`` instead of the log."""
         self._client.on_refused = callback
 
+    def look_again(self) -> None:
+        """Have what is waited for looked at, although nothing has arrived."""
+        self._pump_soon()
+
     async def put(
         self, changes: Iterable[tuple[str, str, Row | None]], *, takeover: bool = False, timeout: float = 10.0
     ) -> int:

@@ -35,6 +35,11 @@ class View:
         return self._replica.synchronized
 
     @property
+    def epoch(self) -> bytes:
+        """Which life of the hub the rows are of."""
+        return self._replica.epoch
+
+    @property
     def restarted(self) -> bool:
         """Synchronized, and a writer has said that it put everything it knew: what is absent is meant to be."""
         return self.synchronized and bool(self.restarted_writers)

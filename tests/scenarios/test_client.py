@@ -136,11 +136,13 @@ def test_the_daemon_is_killed_and_comes_back(w: World) -> None:
     acknowledged: list[int] = []
     over = threading.Event()
     told: list[Change] = []
+    statuses: list[Change] = []
     connections: list[bool] = []
     with client(w) as c:
         c.on_connection(connections.append)
         c.on_change(told.append, NI)
-        c.publish([device(), closed("ni1", 1)])
+        assert c.applied(c.publish([device(), closed("ni1", 1)])) == ()
+        c.on_change(statuses.append, NI_STATUS)
 
         def publish() -> None:
             version = 0
@@ -168,6 +170,9 @@ def test_the_daemon_is_killed_and_comes_back(w: World) -> None:
     assert all(before != after for before, after in pairwise(told))
     versions = [_count(change.row) for change in told if change.row is not None]
     assert versions == sorted(versions)
+    # Its agents have not told it yet when it is back, which is not told as an end.
+    assert statuses
+    assert all(change.row is not None for change in statuses)
     assert connections[-5:] == [True, False, True, False, True]
 
 
