@@ -55,7 +55,7 @@ def _known(scene: Scene, app: str, interface: str, network: str) -> str:
         known[:] = [each["address"] for each in scene.vif(app, network)["addresses"]]
         return address in known
 
-    scene.device.eventually(told, pause=0.2)
+    scene.device.eventually(told, timeout=10.0, pause=0.2)
     return ", ".join(known)
 
 

@@ -53,13 +53,13 @@ class Log:
             ]
             return bool(found)
 
-        if self.scene.device.eventually(there, pause=0.2):
+        if self.scene.device.eventually(there, timeout=10.0, pause=0.2):
             return found[-1]
         return f"no such record, but {'; '.join(map(told, self._new(network))) or NOTHING}"
 
 
 def told(record: Record) -> str:
-    """ "10.10.1.77 > 169.254.100.1 > 203.0.113.10:80: allow, rule 1": whom, translated to whom, asks whom (led where)."""
+    """Whom, as whom, asks whom, led where: "10.10.1.77 > 169.254.100.1 > 203.0.113.10:80: allow, rule 1"."""
     ends = [record["src"], f"{record['dst']}:{record.get('dport', record['protocol'])}"]
     if changed := record.get("translated"):
         if changed["src"] != record["src"]:
