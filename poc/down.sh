@@ -10,7 +10,11 @@ if host=$(poc/engine.sh 2>/dev/null); then
         docker run --rm --network none --volume "$PWD/$files:/hosts" netnsmgr-poc find /hosts -mindepth 2 -delete
     fi
     poc/compose.sh down --remove-orphans
-    ! docker image inspect netnsmgr-poc >/dev/null 2>&1 || docker image rm netnsmgr-poc >/dev/null
+    for image in netnsmgr-poc debian:bookworm-slim; do
+        # The base only if image.sh has made it: that one has a label of ours.
+        label=$(docker image inspect -f '{{index .Config.Labels "netnsmgr.packages"}}' "$image" 2>/dev/null) || continue
+        [ -z "$label" ] && [ "$image" != netnsmgr-poc ] || docker image rm "$image" >/dev/null
+    done
 fi
 poc/engine.sh stop
 rm -rf "$files"
