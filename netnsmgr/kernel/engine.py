@@ -103,7 +103,7 @@ class Engine:
                 raise EngineRefused(str(found.get("message") or f"status {answer.status}"))
             try:
                 return _container(found, same_pids=answer.same_pids)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise EngineLost(self._silent(f"what it says of {name} lacks {error}")) from error
 
     @asynccontextmanager

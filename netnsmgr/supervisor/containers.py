@@ -21,6 +21,8 @@ FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
 """Seconds until an engine that has gone is looked for again."""
 RETRY_SECONDS = 2.0
 """Until an engine that lives is asked again what it could not answer."""
+LONGEST = 500
+"""Letters at most of a reason: it goes into statuses, and parts of it are the engine's own words."""
 JOINED = "container:"
 """How the network of a container begins that shares another one's."""
 
@@ -50,6 +52,7 @@ class Containers:
         self._following: asyncio.Task[None] | None = None
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._due: set[str] = set()
 
     def want(self, names: Iterable[str]) -> None:
         """Pin the namespaces of these containers whenever they run, and of no others."""
@@ -125,10 +128,20 @@ class Containers:
         except Unattached as error:
             namespace.unpin(self._pin(name))
             self._say(name, str(error) if name in self._wanted else "")
-        except (KernelError, OSError) as error:
+        except (
+            KernelError,
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: an engine may say what can be no path
             # It may have been a container in passing: asked again, if nothing else says so before.
             self._unknown(name, str(error))
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._look, name)
+            if name not in self._due:  # once, however much happens to it meanwhile
+                self._due.add(name)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._retry, name)
+
+    def _retry(self, name: str) -> None:
+        self._due.discard(name)
+        self._look(name)
 
     def _bind(self, name: str, path: str) -> None:
         """Pin what is at ``path``, unless it is pinned; raises KernelError and OSError."""
@@ -155,6 +168,7 @@ class Containers:
             self._say(name, reason)
 
     def _say(self, name: str, reason: str) -> None:
+        reason = "".join(each if each.isprintable() else "?" for each in reason[:LONGEST])
         if self.reasons.get(name, "") != reason:
             if reason:
                 self.reasons[name] = reason

@@ -210,3 +210,37 @@ async def test_where_a_namespace_is_found() -> None:
         assert "cannot be reached from here" in made.reasons["round"]
         assert sorted(os.listdir("/run/attach")) == ["container-app1", "container-app2"]
         process.kill()
+
+
+@isolated
+async def test_an_engine_that_cannot_say_is_not_asked_more_often_for_all_that_happens() -> None:
+    """One question is due, not one for each event that was answered like that."""
+    engine = Scripted()
+    containers.RETRY_SECONDS = 0.2
+    engine.known["app1"] = EngineRefused("layer does not exist")
+    attachments()
+    for n in range(1, 21):
+        await seen(lambda n=n: len(engine.asked) >= n)
+        engine.tell("app1")
+    await asyncio.sleep(0.3)
+    engine.asked.clear()
+    await asyncio.sleep(0.5)
+    assert 1 <= len(engine.asked) <= 3
+
+
+@isolated
+async def test_what_an_engine_says_is_no_path_and_no_sentence() -> None:
+    """It is a reason, short and on one line, and asked again; the engine is not left alone for ever."""
+    engine = Scripted()
+    made = attachments()
+    for path in ("/run/\0", "/run/\ud800"):
+        engine.asked.clear()
+        engine.known["app1"] = Container("id", running=True, sandbox=path)
+        engine.tell("app1")
+        await seen(lambda: len(engine.asked) >= 2)
+        assert made.reasons["app1"]
+    engine.known["app1"] = EngineRefused("\x1b[2J\n" * 1000000)
+    await seen(lambda: made.reasons["app1"].startswith("?[2J?"))
+    assert len(made.reasons["app1"]) == containers.LONGEST
+    engine.known["app1"] = running("one")
+    await seen(pinned_at("one"))

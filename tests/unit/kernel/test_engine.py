@@ -133,6 +133,7 @@ def test_a_container_that_waits_to_be_started_again(tmp_path: Path) -> None:
         (plain({}), "what it says of app1 lacks 'State'"),
         (plain({"State": 1, "NetworkSettings": {}}), "what it says of app1 lacks "),
         (plain({"State": {"Pid": "x"}, "NetworkSettings": {}}), "what it says of app1 lacks "),
+        (plain(b'{"State": {"Pid": 1e999}, "NetworkSettings": {}}'), "what it says of app1 lacks "),
         (
             plain({"State": {"Pid": 1, "Running": True}, "NetworkSettings": [1], "Id": "a"}),
             "what it says of app1 lacks ",
