@@ -42,8 +42,10 @@ def identity(document: Mapping[str, Any]) -> tuple[Kind, str]:
     return BY_DOCUMENT[document["kind"]], document["metadata"]["name"]
 
 
-def says_what(document: Mapping[str, Any]) -> bool:
+def says_what(document: object) -> bool:
     """Say whether a document can be told by kind and name."""
+    if not isinstance(document, Mapping):
+        return False
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     kind = document.get("kind")

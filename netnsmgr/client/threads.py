@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from netnsmgr.client import RUN_DIR
 from netnsmgr.client.aio import AsyncClient
 from netnsmgr.client.documents import Document, Published, Waiting
-from netnsmgr.client.feed import Change
+from netnsmgr.client.feed import Change, known
 from netnsmgr.errors import Unreachable
 from netnsmgr.pubsub.view import guarded
 
@@ -111,6 +111,8 @@ class Client:
 
     def on_change(self, callback: Callable[[Change], object], *tables: str) -> None:
         """Have ``callback(change)`` called for what ``changes`` yields."""
+        for table in tables:
+            known(table)  # here, where it is read, and not in the callback's thread
         self._call_each(callback, self.changes(*tables))
 
     # --- between the threads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,9 +86,9 @@ class TestPublish:
         assert [(p.file, p.line) for p in refused.value.problems] == [(str(file), 1), (str(file), 8)]
 
     @pytest.mark.parametrize(
-        "document", [{}, {"kind": []}, {"kind": "App"}, {"kind": "App", "metadata": {"name": 1}}]
+        "document", [{}, {"kind": []}, {"kind": "App"}, {"kind": "App", "metadata": {"name": 1}}, "App", None]
     )
-    async def test_nameless(self, site: Site, document: dict[str, object]) -> None:
+    async def test_nameless(self, site: Site, document: Any) -> None:
         """What cannot even be sent is said in words, and without a daemon."""
         async with AsyncClient("zedbox", site.run) as client:
             with pytest.raises(ConfigError) as refused:

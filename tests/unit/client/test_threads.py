@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from netnsmgr.client import Client, ConfigError, Unreachable
+from netnsmgr.client import Client, ConfigError, NetnsmgrError, Unreachable
 from netnsmgr.pubsub.hub import Hub
 from tests.unit.client.place import NI, NI_STATUS, instance, ready, straw
 from tests.unit.pubsub.place import Site
@@ -182,3 +182,12 @@ def test_costs_no_models() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert not {"pydantic", "yaml", "click"} & set(done.stdout.split())
+
+
+def test_a_table_that_is_none(site: Site) -> None:
+    """It is said where the callback is given, and not in a thread that nobody looks at."""
+    with Client("zedbox", site.run) as client:
+        before = threading.active_count()
+        with pytest.raises(NetnsmgrError, match="there is no table 'AppStatus'"):
+            client.on_change(print, "AppStatus")
+        assert threading.active_count() == before
