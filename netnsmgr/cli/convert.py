@@ -80,17 +80,23 @@ def command(
     _valid(name, subnets)
     wishes = Wishes(name or "", os.path.abspath(secrets), subnets, ports, attach or "")
     found: list[Converted] = []
+    heeded: set[str] = set()
     problems: list[Problem] = []
     for file in files:
         shown = STDIN if file == "-" else file
         try:
             text = _text(file, shown)
-            found.append(_format(text, shown).convert(text, shown, wishes))
+            module = _format(text, shown)
+            heeded.update(module.WISHES)
+            found.append(module.convert(text, shown, wishes))
         except ConfigError as error:
             problems += error.problems
     problems += _twice(found)
     if problems:
         raise ConfigError(problems)
+    for wish, option in (("subnets", "--subnet"), ("ports", "--port"), ("attach", "--attach")):
+        if getattr(wishes, wish) and wish not in heeded:
+            raise click.UsageError(f"{option} means nothing for files of this kind; leave it out")
     made = write_new({path: content for each in found for path, content in each.secrets.items()})
     documents = [
         each for converted in found for each in zip(converted.documents, converted.lacking, strict=True)

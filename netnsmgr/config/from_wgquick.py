@@ -43,6 +43,8 @@ LACKING = (
 """Fields of an instance that no such file knows."""
 LOOKS = "a file of wg or wg-quick, with [Interface] and [Peer]"
 """What `recognises` looks for, for those whose file it is not."""
+WISHES = ("subnets", "ports")
+"""Which of the user's wishes, beside a name and a place for keys, mean anything here."""
 _NAMED = re.compile(
     r"(?:(?:friendly[_ ]?)?name\s*[=:]\s*|client\s+|peer\s+)?([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)",
     re.IGNORECASE,

@@ -23,6 +23,8 @@ from netnsmgr.config.from_eve.vpn import Tunnels
 
 LOOKS = "an EdgeDevConfig of EVE in JSON"
 """What `recognises` looks for, for those whose file it is not."""
+WISHES = ("attach",)
+"""Which of the user's wishes, beside a name and a place for keys, mean anything here."""
 
 ANSWER = {"config", "configHash", "config_hash"}
 """A controller's answer (`ConfigResponse`), which has the EdgeDevConfig within."""

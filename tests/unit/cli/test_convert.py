@@ -383,3 +383,19 @@ def test_two_devices_are_not_one(machine: Machine) -> None:
     result = machine.run("convert", *paths, "--secrets", str(machine.root / "s"))
     assert result.exit_code == 2
     assert "two of the files would be the device 'edge'; convert them one by one" in result.stderr
+
+
+def test_wishes_that_no_file_heeds_are_refused(machine: Machine) -> None:
+    """An option that would do nothing is told, and nothing is written."""
+    wireguard = machine.file(FULL)
+    secrets = machine.root / "secrets"
+    for file, *options in (
+        (str(SCENARIO), "--port", "eth0"),
+        (str(SCENARIO), "--subnet", "10.0.0.0/24"),
+        (wireguard, "--attach", "netns"),
+    ):
+        result = machine.run("convert", file, "--secrets", str(secrets), *options)
+        assert result.exit_code == 2
+        assert f"{options[0]} means nothing for files of this kind" in result.stderr
+        assert result.stdout == ""
+        assert not secrets.exists()
