@@ -108,8 +108,14 @@ def test_follows_its_files_and_the_daemon(w: World, place: Path, app1: AppHost) 
 
 def test_json(w: World, place: Path) -> None:
     """For machines: one object a line, with the whole row."""
-    zedbox = running(w.lab, "run", "--json", "--for", "3", "/run/zedbox")
-    zedbox.wait(30.0)
+    zedbox = running(w.lab, "run", "--json", "/run/zedbox")
+    for line in (
+        '"event": "published 5 objects',
+        '"NetworkInstanceStatus", "key": "ni1"',
+        '"key": "ni1/app1/eth0"',
+    ):
+        zedbox.wait_line(line)
+    assert zedbox.stop(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in zedbox.output.splitlines()]
     rows = {(line["table"], line["key"]): line["row"] for line in lines if "table" in line}
     assert rows["NetworkInstanceStatus", "ni1"]["state"] == "ready"
@@ -131,3 +137,38 @@ def test_publish_says_what_is_not_ready(w: World, place: Path) -> None:
         done = mock(w.lab, "publish", "/run/zedbox", "--wait", "1")
         assert (done.returncode, "'operator'" in done.stderr) == (2, True), done
         operator.applied(operator.publish([], replace=True))
+
+
+TIMELINE = """
+documents: [site.yaml]
+actions: {down: 'ip link set {port} down', up: 'ip link set {port} up'}
+events:
+  - {at: 0.5, remove: [network-instance/ni2]}
+  - {at: 1.5, down: eth0}
+  - {at: 2.5, up: eth0}
+  - {at: 3.5, change: network-instance/ni1, spec: {dns: {hosts: {printer: [10.10.1.7]}}}}
+  - {at: 4.5, add: [network-instance/ni2]}
+"""
+
+
+def test_replay_through_a_restart(w: World, place: Path) -> None:
+    """A daemon that is killed in the middle of a timeline costs time, and nothing else."""
+    files(w.lab, timeline=TIMELINE)
+    replay = running(w.lab, "replay", "--json", "/run/zedbox/timeline.yaml")
+    replay.wait_line("down eth0", 30)
+    w.daemon.kill9()
+    w.restart()
+    code = replay.wait(60)
+    (place / "timeline.yaml").unlink()
+    report = json.loads(replay.output.splitlines()[-1])
+    assert (code, report["lost"], report["disconnections"]) == (0, [], 1), replay.output[-5000:]
+    assert [one["what"] for one in report["results"]] == [
+        "everything",
+        "remove network-instance/ni2",
+        "down eth0",
+        "up eth0",
+        "change network-instance/ni1",
+        "add network-instance/ni2",
+        "everything back",
+    ]
+    assert report["results"][-1]["true_after"] is not None
