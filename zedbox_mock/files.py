@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netnsmgr.client import Documents, read
+from netnsmgr.client import ConfigError, Documents, Problem, read
 
 
 def take(paths: Sequence[str], attach: str) -> Documents:
@@ -16,7 +16,11 @@ def take(paths: Sequence[str], attach: str) -> Documents:
     for note in documents.notes:
         print(f"note: {note}", file=sys.stderr, flush=True)
     for path, secret in documents.secrets.items():
-        _keep(Path(path), secret)
+        try:
+            _keep(Path(path), secret)
+        except OSError as error:
+            what = f"a secret cannot be written here: {error.strerror}"
+            raise ConfigError([Problem(what, file=path, line=1, column=1)]) from None
     return documents
 
 
@@ -25,7 +29,7 @@ def _keep(path: Path, secret: str) -> None:
     try:
         if path.read_text() == secret:
             return
-    except OSError:
+    except (OSError, ValueError):
         pass
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from netnsmgr.client import STATUS_TABLES, AsyncClient, Document, NetnsmgrError, Published, Waiting
-from zedbox_mock import WRITER
+from zedbox_mock import WRITER, TimelineError
 from zedbox_mock import timeline as verbs
 from zedbox_mock.files import take
 from zedbox_mock.report import Report, Result
@@ -35,6 +36,16 @@ class Player:
         self._timeline = timeline
         self._printer = printer
         self._first = take(timeline.documents, "container")
+        self._others = {
+            event.targets: take(event.targets, "container")
+            for event in timeline.events
+            if event.verb == verbs.DOCUMENTS
+        }
+        known = {
+            label(document) for documents in (self._first, *self._others.values()) for document in documents
+        }
+        if unknown := [each for each in dict.fromkeys(timeline.objects()) if each not in known]:
+            raise TimelineError(f"there is no {', no '.join(unknown)} in any of the timeline's documents")
         self._zedbox = Zedbox(self._first)
         self._report = Report(timeline.seed)
         self._down: set[str] = set()
@@ -90,7 +101,7 @@ class Player:
                 ]
                 self._zedbox.zedagent.take(changed)
             case verbs.DOCUMENTS:
-                self._zedbox.zedagent.take(take(event.targets, "container"))
+                self._zedbox.zedagent.take(self._others[event.targets])
 
     async def _back(self) -> None:
         """Undo what the round has done."""
@@ -166,18 +177,22 @@ class Player:
         self._end(result, *map(str, late))
 
     def _end(self, result: Result, *wrong: str) -> None:
-        result.wrong = wrong
-        if not wrong:
+        result.wrong += wrong
+        if not result.wrong:
             result.true_after = time.monotonic() - self._began - result.happened
         self._printer.say(str(result))
 
     async def _act(self, event: Event, result: Result) -> None:
         """Have the commands do to ports what this program cannot."""
         for port in event.targets:
-            argv = [part.format(port=port) for part in self._timeline.actions[event.verb]]
-            process = await asyncio.create_subprocess_exec(
-                *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-            )
+            argv = [part.replace("{port}", port) for part in self._timeline.actions[event.verb]]
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+                )
+            except OSError as error:
+                result.wrong += (f"{argv} cannot be run: {error.strerror}",)
+                continue
             try:
                 _, said = await asyncio.wait_for(process.communicate(), COMMAND)
             except TimeoutError:
@@ -246,6 +261,10 @@ def replay(timeline: Timeline, run_dir: str, *, as_json: bool) -> int:
 
     async def live() -> Report:
         async with AsyncClient(WRITER, run_dir) as client, AsyncClient("observer", run_dir) as observer:
+            # Also who is told to end leaves no port down.
+            playing = asyncio.current_task()
+            assert playing is not None
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
             printer = Printer(as_json=as_json)
             printer.say(f"seed {timeline.seed}", seed=timeline.seed)
             report = await Player(client, observer, timeline, printer).play()
@@ -254,4 +273,7 @@ def replay(timeline: Timeline, run_dir: str, *, as_json: bool) -> int:
             printer.say(report.summary(), **asdict(report))
             return report
 
-    return 0 if asyncio.run(live()).good else 1
+    try:
+        return 0 if asyncio.run(live()).good else 1
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

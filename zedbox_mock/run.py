@@ -108,9 +108,10 @@ async def changed(paths: Sequence[str]) -> AsyncIterator[None]:
 
 def _stamps(paths: Sequence[str]) -> Iterator[tuple[str, int, int, int]]:
     for path in paths:
-        names = [path]
-        if os.path.isdir(path):
+        try:
             names = sorted(os.path.join(path, name) for name in os.listdir(path))
+        except OSError:  # a file, or nothing any more
+            names = [path]
         for name in names:
             try:
                 status = os.stat(name)

@@ -22,6 +22,7 @@ A timeline says which documents there are at first, and what happens when (secon
 
 from __future__ import annotations
 
+import math
 import random
 import shlex
 from collections.abc import Iterator, Mapping
@@ -70,6 +71,13 @@ class Timeline:
         dice = random.Random(self.seed)
         for _ in range(self.repeat):
             yield sorted([*self.events, *self._drawn(dice)], key=lambda event: event.at)
+
+    def objects(self) -> Iterator[str]:
+        """Yield the labels of all objects that it speaks of."""
+        for event in self.events:
+            if event.verb in (REMOVE, ADD, CHANGE):
+                yield from event.targets
+        yield from (each for each in self.of if "/" in each)
 
     def _drawn(self, dice: random.Random) -> Iterator[Event]:
         after = max((event.at for event in self.events), default=0.0)
@@ -170,6 +178,8 @@ class _Reader:
         except ValueError as error:
             self._faults.append(f"{where}: {error}")
             return ()
+        if not words:
+            self._faults.append(f"{where}: the command is empty")
         return tuple(map(str, words))
 
     def _list(self, value: Any, where: str) -> list[Any]:
@@ -192,7 +202,7 @@ class _Reader:
         return {}
 
     def _number(self, value: Any, where: str) -> float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
             return value
         self._faults.append(f"{where}: has to be a number, 0 or more")
         return 0.0

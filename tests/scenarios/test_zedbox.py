@@ -172,3 +172,53 @@ def test_replay_through_a_restart(w: World, place: Path) -> None:
         "everything back",
     ]
     assert report["results"][-1]["true_after"] is not None
+
+
+def replayed(w: World, place: Path, **timeline: object) -> None:
+    """Write a timeline of the site, without what it is told to be."""
+    (place / "site.yaml").rename(place / "site")
+    text = {"documents": "site", "timeout": 10, **timeline}
+    (place / "timeline").write_text(yaml.safe_dump(text))
+
+
+def test_a_timeline_of_what_is_not_there(w: World, place: Path) -> None:
+    """An object that nobody has described is no change that has become true."""
+    replayed(
+        w,
+        place,
+        events=[{"at": 0, "remove": ["app/app1", "app/nix"]}],
+        random={"of": ["network-instance/nox"]},
+    )
+    done = mock(w.lab, "replay", "/run/zedbox/timeline")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "there is no app/nix, no network-instance/nox in any of the timeline's documents\n",
+    )
+
+
+def test_a_timeline_whose_commands_fail(w: World, place: Path) -> None:
+    """It is told, also where the port is as it should be; and all else is played."""
+    replayed(
+        w,
+        place,
+        actions={"down": "nosuch {port}", "up": "sh -c 'echo no; exit ${1:-7}'"},
+        events=[{"at": 0, "up": "eth0"}, {"at": 0.5, "down": "eth0"}],
+    )
+    done = mock(w.lab, "replay", "--json", "/run/zedbox/timeline")
+    report = json.loads(done.stdout.splitlines()[-1])
+    wrong = {each["what"]: " ".join(each["wrong"]) for each in report["results"] if each["wrong"]}
+    assert (done.returncode, sorted(wrong)) == (1, ["down eth0", "up eth0"]), done
+    assert "ended with 7" in wrong["up eth0"]
+    assert "cannot be run: No such file or directory" in wrong["down eth0"]
+
+
+def test_a_timeline_that_is_told_to_end(w: World, place: Path) -> None:
+    """No port stays down."""
+    actions = {verb: f"ip link set {{port}} {verb}" for verb in ("down", "up")}
+    actions["up"] = "sh -c 'ip link set {port} up && touch /run/zedbox/up'"
+    replayed(w, place, actions=actions, events=[{"at": 0, "down": "eth0"}, {"at": 60, "up": "eth0"}])
+    player = running(w.lab, "replay", "/run/zedbox/timeline")
+    player.wait_line("down eth0")
+    player.send(signal.SIGTERM)
+    player.wait()
+    assert (place / "up").exists()

@@ -108,3 +108,18 @@ def test_nonsense(tmp_path: Path, text: str) -> None:
 def test_bounded(tmp_path: Path) -> None:
     with pytest.raises(TimelineError, match="more than 10000 events"):
         read_timeline(timeline(tmp_path, WHOLE.replace("repeat: 2", "repeat: 1000")))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("repeat: .inf", "repeat: has to be a number"),
+        ("timeout: .nan", "timeout: has to be a number"),
+        ("actions: {down: []}", "actions.down: the command is empty"),
+        ("actions: {up: ''}", "actions.up: the command is empty"),
+    ],
+)
+def test_what_is_no_number_and_no_command(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(TimelineError) as wrong:
+        read_timeline(timeline(tmp_path, f"documents: site.yaml\n{text}\n"))
+    assert str(wrong.value).endswith(said + ", 0 or more" * ("number" in said))

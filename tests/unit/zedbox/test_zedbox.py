@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from netnsmgr.client import Change
+from netnsmgr.client import Change, ConfigError
 from netnsmgr.config import converted
 from tests.unit.client.place import app, instance
 from zedbox_mock.files import take
 from zedbox_mock.replay import merged
+from zedbox_mock.run import _stamps
 from zedbox_mock.show import Printer
 from zedbox_mock.zedbox import Zedbox, label
 
@@ -101,3 +103,24 @@ def test_secrets_of_eve(
     take([str(config)], "container")
     assert stamps == [(tmp_path / "secrets" / name).stat().st_mtime_ns for name in found]
     assert {label(each) for each in documents} >= {"device/edge", "network-instance/ni1", "app/app1"}
+
+
+def test_secrets_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said of which file, without the secret; who follows the files goes on."""
+    wishes = converted.Wishes
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(converted, "Wishes", lambda **given: wishes(secrets=str(tmp_path / "file"), **given))
+    config = Path(__file__).parents[3] / "poc" / "edge-config.json"
+    with pytest.raises(ConfigError, match=r"file/.*psk:1:1: a secret cannot be written here: ") as refused:
+        take([str(config)], "container")
+    assert "the secret of" not in str(refused.value)
+
+
+def test_a_directory_that_goes_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program that follows it goes on, and sees what is in it again."""
+    (tmp_path / "site.yaml").touch()
+    before = list(_stamps([str(tmp_path)]))
+    with monkeypatch.context() as patched:
+        patched.setattr(os.path, "isdir", lambda _: True)
+        assert list(_stamps([str(tmp_path / "gone")])) == []
+    assert list(_stamps([str(tmp_path)])) == before != []
