@@ -74,7 +74,10 @@ class Straw:
                 self.hub.put(table, key, None)
         for (table, key), row in wanted.items():
             self.hub.put(table, key, {"state": "ready", "revision": revision} | row)
-        for name in ["uplink", *self.hub.rows(tables.INSTANCE_CONFIG)]:
+        agents = ["uplink", *self.hub.rows(tables.INSTANCE_CONFIG)]
+        for name in self.hub.rows(tables.AGENT_STATUS).keys() - set(agents):
+            self.hub.put(tables.AGENT_STATUS, name, None)
+        for name in agents:
             self.hub.put(
                 tables.AGENT_STATUS, name, {"agent": name, "state": "running", "pid": 42, "restarts": 0}
             )
