@@ -97,7 +97,8 @@ def test_a_container_that_is_stopped_renamed_and_made_anew(w: World) -> None:
     assert address(app1) == before
     engine.rename("app1", "other")
     w.pending("ni1", "app1", NONE)
-    assert app1.link("eth0") is None  # of a container that goes on, and is somebody else's now
+    # The container goes on, and is somebody else's now.
+    w.eventually(lambda: app1.link("eth0") is None, "that the interface has gone")
     engine.rename("other", "app1")
     w.attached("ni1", "app1")
     engine.destroy("app1")
@@ -127,7 +128,7 @@ def test_an_application_that_is_deleted(w: World) -> None:
     app1 = w.lab.app("app1")
     address(app1)
     w.command("delete", "app", "app1")
-    assert app1.link("eth0") is None
+    w.eventually(lambda: app1.link("eth0") is None, "that the interface has gone")
     assert w.sh("ls /run/netnsmgr/attach") == ""
     w.eventually(lambda: not engine.listeners, "nobody listens to the engine")
     w.apply(contained("app1"))
