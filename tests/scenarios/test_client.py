@@ -31,7 +31,8 @@ def w(world: World) -> Iterator[World]:
     for name in ("zedagent", "operator"):
         with client(world, name) as one:
             assert one.applied(one.publish([], replace=True)) == ()
-    assert not [name for name in world.sh("ls /run/netns").split() if name.startswith("ni")]
+    # What a test deleted itself may still be on its way.
+    world.eventually(lambda: "ni" not in world.sh("ls /run/netns"), "every instance has gone")
 
 
 def closed(name: str, number: int) -> dict[str, object]:
@@ -127,7 +128,10 @@ def test_hammered_by_threads(w: World) -> None:
             assert not thread.is_alive()
         assert not wrong
     for states in seen.values():
-        assert (states.count("gone"), states[-1]) == (2, "gone")
+        # The last word of an agent may come after its instance has gone, and is taken back then.
+        assert states.count("gone") >= 2
+        assert states[-1] == "gone"
+        assert ("gone", "gone") not in pairwise(states)
         assert states.index("ready") < states.index("gone")
 
 
