@@ -115,5 +115,7 @@ constraints: deps ## renew constraints.txt with the newest versions of everythin
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and build products
+	@# An engine of the lab's own works in build/.
+	@[ ! -d build/poc ] || poc/down.sh
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -59,7 +59,10 @@ class Container(Place):
         return str(INSIDE / file.relative_to(ROOT))
 
     def path(self, inside: str | Path) -> Path:
-        return FILES / self.name / Path(inside).relative_to("/run/lab")
+        try:
+            return FILES / self.name / Path(inside).relative_to("/run/lab")
+        except ValueError:
+            raise LabError(f"{inside} of {self.name} is not seen from outside: only /run/lab is") from None
 
     def enter(self, netns: str | None = None) -> list[str]:
         prefix = [*client(), "exec", "--interactive", self.name]
