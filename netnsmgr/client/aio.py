@@ -19,6 +19,7 @@ from netnsmgr.pubsub.row import Change as Put
 
 ASK = 2.0
 """Seconds until a question that a daemon has taken to its grave is asked again."""
+CLOSED = "this client was closed"
 
 
 class AsyncClient:
@@ -109,7 +110,7 @@ class AsyncClient:
         """Wait until everything published is ready, and nothing is left of what was deleted.
 
         Returns what is not there after ``timeout`` seconds, and why; nothing, if all is.  It may be called again.
-        Raises Unreachable if there was no daemon to ask.
+        Raises Unreachable if there was no daemon to ask, or the client is closed meanwhile.
         """
         end = self._loop.time() + timeout
         wanted = published.targets(await self._revisions(end))
@@ -139,6 +140,8 @@ class AsyncClient:
         finally:
             for table in tables:
                 self._feeds.forget(table, note)
+        if self._closed:
+            raise Unreachable(CLOSED)
         return _unfinished(states)
 
     async def _revisions(self, end: float) -> Mapping[str, int]:
@@ -179,7 +182,7 @@ class AsyncClient:
     @property
     def _open(self) -> Peer:
         if self._closed:
-            raise Unreachable("this client was closed")
+            raise Unreachable(CLOSED)
         return self._peer
 
     async def _until(self, seen: Callable[[], bool], timeout: float | None) -> bool:

@@ -84,9 +84,13 @@ class Feed:
     def _synchronized(self) -> None:
         self._epoch = self.view.epoch
         if self._missing:
-            asyncio.get_running_loop().call_later(SETTLE, self._give_up, frozenset(self._missing))
+            asyncio.get_running_loop().call_later(
+                SETTLE, self._give_up, self._epoch, frozenset(self._missing)
+            )
 
-    def _give_up(self, keys: frozenset[str]) -> None:
+    def _give_up(self, epoch: bytes, keys: frozenset[str]) -> None:
+        if epoch != self._epoch:
+            return  # it has restarted once more meanwhile, and its agents have the time anew
         for key in keys & self._missing:
             self._tell(key, None)
         self._peer.look_again()

@@ -246,6 +246,24 @@ class TestChanges:
                 hub.put(NI_STATUS, "ni0", None)
                 assert await take(changes, 1) == [Change(NI_STATUS, "ni0", None)]
 
+    async def test_restarted_twice(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The agents of each daemon have the time that they may need, however soon it followed the last one."""
+        monkeypatch.setattr("netnsmgr.client.feed.SETTLE", 1.0)
+        async with AsyncClient("zedbox", site.run) as client:
+            changes = client.changes(NI_STATUS)
+            async with straw(site) as hub:
+                hub.put(NI_STATUS, "ni1", {"n": 1})
+                await take(changes, 1)
+            for seconds in (0.6, 0.8):
+                async with straw(site) as hub:
+                    while await client.rows(NI_STATUS) or not client.connected:
+                        await asyncio.sleep(0.01)
+                    await asyncio.sleep(seconds)
+                    if seconds == 0.8:
+                        hub.put(NI_STATUS, "ni1", {"n": 1})
+                        hub.put(NI_STATUS, "ni2", {})
+                        assert await take(changes, 1) == [Change(NI_STATUS, "ni2", {})]
+
     async def test_configuration_of_another_disk(self, site: Site) -> None:
         """What is not in the configuration of a daemon that has come back is gone at once."""
         async with AsyncClient("zedbox", site.run) as client:
