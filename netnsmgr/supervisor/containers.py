@@ -78,12 +78,14 @@ class Containers:
     async def _follow(self) -> None:
         """Hear the engine's events; look for it again when it has gone."""
         pause = FIRST_PAUSE
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 engine = Engine(socket_path(self._given))
                 async with engine.events() as events:
                     log.info("containers are followed", engine=engine.path)
-                    self._engine, self._lost, pause = engine, "", FIRST_PAUSE
+                    self._engine, self._lost = engine, ""
                     for name in self._wanted:
                         self._look(name)  # what happened before we listened
                     async for event in events:
@@ -100,6 +102,8 @@ class Containers:
             self._engine, self._lost = None, lost
             for name in self._wanted:
                 self._unknown(name, lost)
+            if clock() - began > LAST_PAUSE:  # and not one that hangs up each time that it is called
+                pause = FIRST_PAUSE
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE)
 

@@ -245,3 +245,15 @@ async def test_what_an_engine_says_is_no_path_and_no_sentence() -> None:
     assert len(made.reasons["app1"]) == containers.LONGEST
     engine.known["app1"] = running("one")
     await seen(pinned_at("one"))
+
+
+@isolated
+async def test_an_engine_that_always_ends_is_looked_for_less_and_less_often() -> None:
+    """All containers are looked at each time."""
+    engine = Scripted()
+    containers.LAST_PAUSE = 0.5
+    for _ in range(1000):
+        engine._told.put_nowait(None)
+    attachments()
+    await asyncio.sleep(1)
+    assert 2 <= 1000 - engine._told.qsize() <= 15
