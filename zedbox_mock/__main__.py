@@ -93,6 +93,10 @@ def main() -> int:
         return NOT_READY
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Who read our lines has gone (`… | head`): there is nobody to tell, and Python shall not try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return 0
 
 

@@ -146,13 +146,25 @@ class Supervisor:
 
     def _owned(self, name: str) -> bool:
         """Say whether there is a namespace of this name that we made."""
-        found = namespace.inode(namespace.pin_path(name))
-        mark = Path(self.settings.run_dir, "instances", name, "netns")
+        found, mark = namespace.inode(namespace.pin_path(name)), self._mark(name)
         return found is not None and mark.exists() and mark.read_text(encoding="ascii") == str(found)
+
+    def _foreign(self, name: str) -> bool:
+        """Say whether there is a namespace of this name, and never was one of ours."""
+        return namespace.inode(namespace.pin_path(name)) is not None and not self._mark(name).exists()
+
+    def _mark(self, name: str) -> Path:
+        return Path(self.settings.run_dir, "instances", name, "netns")
 
     def _status(self, name: str) -> None:
         agent, part = self._agents.get(name), self.slices.get(name)
         if agent is None or part is None:
+            return
+        if part["deleting"] and agent.state == "backing-off" and self._foreign(name):
+            # It could never begin, so that there is nothing to take down, and would go on failing to.
+            agent.stop()
+            self._agents.pop(name)
+            self._remove(name)
             return
         self._hub.put(
             AGENT_STATUS,

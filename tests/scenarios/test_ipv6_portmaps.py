@@ -124,7 +124,9 @@ def test_flows_end_with_their_map() -> None:
         servers = [two.serve_http(80), serve(two, 5001, APP2)]
         talk = Talk(w.lab.gw, "2001:db8::2", 5000)
         assert talk.first() == "heard app2 to 2001:db8::1"
-        sender = w.lab.gw.popen(["bash", "-c", ASK_SLOWLY.replace("192.168.0.2", "2001:db8::2")])
+        sender = w.lab.gw.popen(
+            ["bash", "-c", ASK_SLOWLY.format(port=8080).replace("192.168.0.2", "2001:db8::2")]
+        )
         sender.wait_line("asking")
         w.apply(app2(address6=APP2))
         sender.wait_line("reset")

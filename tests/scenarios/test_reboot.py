@@ -46,6 +46,8 @@ def test_after_a_reboot(w: World) -> None:
     w.ready("ni1", "ni2")
     w.attached("ni1", "app1")
     assert app1.dhcp("eth0").address == lease.address
+    # The signal by which dnsmasq hears of the port's servers may still be under way.
+    w.eventually(lambda: app1.lookup("github.com"), "a name of the outside")
     assert app1.http("http://github.com") == "I am github.com, you are 192.168.0.2\n"
     assert [w.instance(name)["number"] for name in ("ni1", "ni2")] == numbers
     assert "nothing to change" in w.apply(*documents).stdout

@@ -123,3 +123,10 @@ def test_what_is_no_number_and_no_command(tmp_path: Path, text: str, said: str) 
     with pytest.raises(TimelineError) as wrong:
         read_timeline(timeline(tmp_path, f"documents: site.yaml\n{text}\n"))
     assert str(wrong.value).endswith(said + ", 0 or more" * ("number" in said))
+
+
+def test_the_lab_s_own() -> None:
+    """The timeline that lies beside the scenario can be played."""
+    found = read_timeline(str(Path(__file__).parents[3] / "poc" / "timeline.yaml"), 1)
+    assert Path(found.documents[0]).exists()
+    assert len(next(iter(found.rounds()))) == 7 + 10
