@@ -94,9 +94,17 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our lines has gone (`… | head`): there is nobody to tell, and Python shall not try once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _unread()
+    except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is not None:
+            raise
+        return _unread()
+    return 0
+
+
+def _unread() -> int:
+    """End as one whose reader has gone (`… | head`): there is nobody to tell, and Python shall not try once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

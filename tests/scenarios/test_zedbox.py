@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from tests.lab import AppHost
+from tests.lab.lab import ROOT
 from tests.scenarios.documents import Document, app, device, instance
 from tests.scenarios.supervisors import client, files, mock, revision, running
 from tests.scenarios.traffic import Flow
@@ -137,6 +139,13 @@ def test_publish_says_what_is_not_ready(w: World, place: Path) -> None:
         done = mock(w.lab, "publish", "/run/zedbox", "--wait", "1")
         assert (done.returncode, "'operator'" in done.stderr) == (2, True), done
         operator.applied(operator.publish([], replace=True))
+
+
+def test_a_reader_that_goes(w: World, place: Path) -> None:
+    """`zedbox_mock run … | head -1` ends without a word."""
+    program = f"{sys.executable} -m zedbox_mock run /run/zedbox --for 5"
+    done = w.lab.device.run(["sh", "-c", f"{program} | head -1"], env={"PYTHONPATH": str(ROOT)}, timeout=20.0)
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
 
 
 TIMELINE = """
