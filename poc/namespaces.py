@@ -18,8 +18,8 @@ from tests.lab.site import Site
 
 PORTS = ("eth0", "eth1", "eth2", "eth3")
 ROLES = ROOT / "poc" / "site"
-#: Where the network namespaces of hosts are pinned in the lab; ip netns shows the device its applications only.
 SECRETS = "/etc/netnsmgr/secrets"
+#: Where the network namespaces of hosts are pinned in the lab; ip netns shows the device its applications only.
 HOSTS = {name: f"/run/lab/{name}" for name in ("gw", "internet", *CLOUDS)} | {
     name: f"/run/netns/{name}" for name in APPS
 }

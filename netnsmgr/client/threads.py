@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from netnsmgr.client import RUN_DIR
-from netnsmgr.client.aio import AsyncClient
+from netnsmgr.client.aio import CLOSED, AsyncClient
 from netnsmgr.client.documents import Document, Published, Waiting
 from netnsmgr.client.feed import Change, known
 from netnsmgr.errors import Unreachable
@@ -122,12 +122,12 @@ class Client:
         with self._lock:
             if self._closed:
                 work.close()
-                raise Unreachable("this client was closed")
+                raise Unreachable(CLOSED)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except asyncio.CancelledError:
-            raise Unreachable("this client was closed") from None
+            raise Unreachable(CLOSED) from None
         finally:
             future.cancel()  # for the case that an interrupt has ended the waiting
 

@@ -136,13 +136,11 @@ class Supervisor:
             return
         self._hub.put(agent_config(name), "config", part)
         if name not in self._agents:
-            agent = AgentProcess(
-                name, self.settings, lambda: self._status(name), lambda: self._finished(name)
-            )
+            agent = AgentProcess(name, self.settings, lambda: self._heard(name), lambda: self._finished(name))
             self._agents[name] = agent
             agent.start()
         else:
-            self._status(name)
+            self._heard(name)
 
     def _owned(self, name: str) -> bool:
         """Say whether there is a namespace of this name that we made."""
@@ -156,15 +154,19 @@ class Supervisor:
     def _mark(self, name: str) -> Path:
         return Path(self.settings.run_dir, "instances", name, "netns")
 
-    def _status(self, name: str) -> None:
+    def _heard(self, name: str) -> None:
         agent, part = self._agents.get(name), self.slices.get(name)
-        if agent is None or part is None:
-            return
-        if part["deleting"] and agent.state == "backing-off" and self._foreign(name):
+        if agent and part and part["deleting"] and agent.state == "backing-off" and self._foreign(name):
             # It could never begin, so that there is nothing to take down, and would go on failing to.
             agent.stop()
             self._agents.pop(name)
             self._remove(name)
+        else:
+            self._status(name)
+
+    def _status(self, name: str) -> None:
+        agent, part = self._agents.get(name), self.slices.get(name)
+        if agent is None or part is None:
             return
         self._hub.put(
             AGENT_STATUS,

@@ -26,7 +26,7 @@ Record = dict[str, Any]
 
 def link(scene: Scene, network: str) -> tuple[str, str]:
     """The addresses of the link between the device and an instance: the device's end, the instance's."""
-    ends = next(o["status"]["link"] for o in scene.objects("instances") if o["metadata"]["name"] == network)
+    ends = scene.status(network)["link"]
     return ends["outer"], ends["inner"]
 
 
