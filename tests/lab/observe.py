@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from tests.lab.app import AppHost
 from tests.lab.host import Host
 from tests.lab.process import LabError, Process
 
@@ -34,14 +33,6 @@ def overheard(places: dict[str, tuple[Host, str]], talk: Callable[[], None]) -> 
         heard = [app for app in ("app1", "app3") if f"spoken-by-{app}-".encode() in data]
         result[place] = ", ".join(heard) + (" only" if len(heard) == 1 else "") if heard else "nobody"
     return result
-
-
-def pinging(app: AppHost, interface: str, address: str) -> Process:
-    """50 pings a second until SIGINT, at most 30 seconds."""
-    argv = ["ping", "-n", "-q", "-i", "0.02", "-c", "1500", "-W", "1", "-I", interface, address]
-    process = app.popen(argv)
-    process.wait_line("PING")
-    return process
 
 
 def lost(ping: Process) -> str:
