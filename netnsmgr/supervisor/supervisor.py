@@ -16,9 +16,8 @@ import structlog
 
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
-from netnsmgr.errors import KernelError, Problem
+from netnsmgr.errors import Problem
 from netnsmgr.features.rows import secrets_dir
-from netnsmgr.kernel import namespace
 from netnsmgr.kernel.backends import probe
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
@@ -35,6 +34,7 @@ from netnsmgr.pubsub.tables import (
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
+from netnsmgr.supervisor.pins import Pins
 from netnsmgr.supervisor.secrets import secret_problems, stamps
 from netnsmgr.supervisor.slices import Slicer, allocate
 
@@ -51,6 +51,7 @@ class Supervisor:
         self._hub = hub
         self.settings = settings
         self._slicer = Slicer()
+        self._pins = Pins(settings.run_dir)
         self._agents: dict[str, AgentProcess] = {}
         self._attachments = Attachments(settings.run_dir, engine, self._tell_containers)
         self._joined: dict[str, set[str]] = {}  # the containers in each instance
@@ -131,7 +132,7 @@ class Supervisor:
             self._hub.put(agent_config(name), "containers", why or None)
 
     def _tell(self, name: str, part: dict[str, Any]) -> None:
-        if part["deleting"] and name not in self._agents and not self._owned(name):
+        if part["deleting"] and name not in self._agents and not self._pins.ours(name):
             self._remove(name)
             return
         self._hub.put(agent_config(name), "config", part)
@@ -142,21 +143,9 @@ class Supervisor:
         else:
             self._heard(name)
 
-    def _owned(self, name: str) -> bool:
-        """Say whether there is a namespace of this name that we made."""
-        found, mark = namespace.inode(namespace.pin_path(name)), self._mark(name)
-        return found is not None and mark.exists() and mark.read_text(encoding="ascii") == str(found)
-
-    def _foreign(self, name: str) -> bool:
-        """Say whether there is a namespace of this name, and never was one of ours."""
-        return namespace.inode(namespace.pin_path(name)) is not None and not self._mark(name).exists()
-
-    def _mark(self, name: str) -> Path:
-        return Path(self.settings.run_dir, "instances", name, "netns")
-
     def _heard(self, name: str) -> None:
         agent, part = self._agents.get(name), self.slices.get(name)
-        if agent and part and part["deleting"] and agent.state == "backing-off" and self._foreign(name):
+        if agent and part and part["deleting"] and agent.state == "backing-off" and self._pins.foreign(name):
             # It could never begin, so that there is nothing to take down, and would go on failing to.
             agent.stop()
             self._agents.pop(name)
@@ -187,13 +176,13 @@ class Supervisor:
         self._agents.pop(name)
         if name in self.slices and not self.slices[name]["deleting"]:
             # Wanted again while it was going: start over, in a new namespace.
-            self._unpin(name)
+            self._pins.remove(name)
             self._tell(name, self.slices[name])
             return
         self._remove(name)
 
     def _remove(self, name: str) -> None:
-        self._unpin(name)
+        self._pins.remove(name)
         shutil.rmtree(f"{self.settings.run_dir}/instances/{name}", ignore_errors=True)
         shutil.rmtree(f"{self.settings.state_dir}/leases/{name}", ignore_errors=True)
         shutil.rmtree(secrets_dir(self.settings.state_dir, name), ignore_errors=True)
@@ -213,32 +202,11 @@ class Supervisor:
                 self._numbers.pop(other, None)  # too high for the link pool: the one that is free now will do
             asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
 
-    def _unpin(self, name: str) -> None:
-        if self._owned(name):
-            namespace.unpin(namespace.pin_path(name))
-            Path(self.settings.run_dir, "instances", name, "netns").unlink()
-
     def repin(self) -> None:
-        """Give their names back to namespaces that lost them (``ip netns del``); the agents in them may not mount.
-
-        To be called when a mount has changed.
-        """
+        """Give their names back to namespaces that lost them; to be called when a mount has changed."""
         for name, agent in self._agents.items():
-            pin = namespace.pin_path(name)
-            part = self.slices.get(name)
-            if agent.pid is None or part is None or part["deleting"] or namespace.inode(pin) is not None:
-                continue
-            mark = Path(self.settings.run_dir, "instances", name, "netns")
-            lives_in = f"/proc/{agent.pid}/ns/net"
-            # Not one that is being made this moment, nor the root namespace.
-            if mark.exists() and mark.read_text(encoding="ascii") == str(namespace.inode(lives_in)):
-                try:
-                    Path(pin).touch(mode=0o444)
-                    namespace.bind(lives_in, pin)
-                except (KernelError, OSError) as error:
-                    log.warning("cannot pin a namespace again", name=name, error=str(error))
-                else:
-                    log.warning("a namespace had lost its name, and has it again", name=name)
+            if agent.pid is not None and name in self.slices and not self.slices[name]["deleting"]:
+                self._pins.renew(name, agent.pid)
 
     def _save_numbers(self) -> None:
         # Not synced: after a power failure no namespace is left that a lost number could belong to.
