@@ -76,7 +76,7 @@ def test_damaged_state(w: World) -> None:
     app1.dhcp("eth0")
     w.stop()
     w.sh(
-        "for f in $(find /var/lib/netnsmgr -maxdepth 1 -type f -not -name numbers.json); do truncate -s "<100" $f; done"
+        "for f in $(find /var/lib/netnsmgr -maxdepth 1 -type f -not -name numbers.json); do truncate -s '<100' $f; done"
     )
     w.restart()
     assert app1.http("http://github.com").startswith("I am github.com")
