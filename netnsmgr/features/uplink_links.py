@@ -36,7 +36,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     mtu = instance.spec.mtu or min((facts.mtu for _, facts in ports), default=DEFAULT_MTU)
     versions = tuple(each.version for each in linked.links)
     found: list[Item] = [
-        ExternalNetns(instance.name, f"/run/netns/{instance.name}"),
+        ExternalNetns(instance.name, f"/run/netns/{instance.name}", scope.mark_of(instance.name)),
         Veth(
             link,
             mtu,

@@ -1,7 +1,8 @@
 """Tables of nftables.
 
 *Ours* are the tables whose name starts with ``netnsmgr_``.  An empty chain in it is named after the fingerprint of
-the text that it was loaded from, so that a restarted agent knows what it finds without comparing rules.
+the text that it was loaded from, so that a restarted agent knows what it finds without comparing rules.  In the device's
+root namespace a table that nothing describes and that has no such chain is somebody else's, however it is called.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class NftTable(KernelItem):
                 table.carries,
             )
             for table in await system.nft.tables()
+            if system.owns_namespace or table.fingerprint or f"{table.family} {table.name}" in wanted
         ]
 
     def must_replace(self, old: Item) -> bool:

@@ -186,8 +186,9 @@ class NamespaceWatch:
         before, self._known = self._known, {path: inode(path) for path in seen}
         self._eager = not all(seen.values())
         self._mounts.enable(bool(seen))
+        # Of a path that we have watched "seen" proves nothing: there may be a namespace that is none of ours.
         if any(
-            (now is not None) != seen[path] or before.get(path, now) != now
+            before[path] != now if path in before else (now is not None) != seen[path]
             for path, now in self._known.items()
         ):
             self._changed()

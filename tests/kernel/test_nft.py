@@ -159,10 +159,20 @@ async def test_of_others_are_untouched() -> None:
 
 @isolated
 async def test_a_strange_table_with_our_prefix_goes() -> None:
-    """What has our prefix is ours: a table that nothing describes any more is removed, whoever made it."""
+    """What has our prefix is ours in an instance's namespace: a table that nothing describes any more is removed, whoever made it."""
     async with stage() as agent:
         sh("nft add table ip netnsmgr_old")
         assert await agent.bring() == ["delete nft-table/ip netnsmgr_old"]
+
+
+@isolated
+async def test_a_strange_table_with_our_prefix_stays_in_the_root_namespace() -> None:
+    """There it is ours by what it was loaded from, not by its name alone."""
+    async with stage(owns_namespace=False) as agent:
+        await agent.bring(TABLE)
+        sh("nft add table ip netnsmgr_old")
+        assert await agent.bring() == [f"delete {TABLE.ref}"]
+        assert sh("nft list tables") == "table ip netnsmgr_old"
 
 
 def test_same_name_in_another_family_is_another_table() -> None:

@@ -97,7 +97,12 @@ async def test_namespaces() -> None:
     await hears_nothing(changed)
     sh("ip netns add one")
     await hears(changed)
-    watch.watch({one: False})  # we looked before it was there
+    watch.watch(
+        {one: False}
+    )  # told already; or there is one that is not wanted: nobody looks again and again
+    await hears_nothing(changed)
+    sh("ip netns add two")
+    watch.watch({one: True, "/run/netns/two": False})  # we looked before it was there
     await hears(changed)
     watch.watch({one: True})
     await hears_nothing(changed)
