@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +24,8 @@ from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
 from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.door import Door
 from netnsmgr.pubsub.ledger import Ledger, News, Writer
-from netnsmgr.pubsub.row import Change, Row, check_changes
-from netnsmgr.pubsub.store import Store
+from netnsmgr.pubsub.row import Change, Row, check_changes, what
+from netnsmgr.pubsub.store import Meta, Store
 from netnsmgr.pubsub.tables import is_persistent
 
 Validate = Callable[[Sequence[Change]], Awaitable[list[Problem]]]
@@ -242,7 +243,7 @@ class Hub:
         state = ledger.state(put.changes, put.writer, revision)
         try:
             # In a thread: a flash disk takes 5 to 500 ms to sync, and the status of fifty agents goes through here.
-            await asyncio.to_thread(self._store.save, state)
+            await asyncio.to_thread(self._store.save, state, _meta(put))
         except OSError as e:
             log.error("cannot store the configuration", cause=str(e))
             return [Problem(f"the daemon cannot store this: {e}; nothing was changed")]
@@ -281,6 +282,10 @@ class Hub:
             if not msg.key.startswith(wire.MARK):
                 for callback in self._on_change:
                     _guarded(callback, table, msg.key, value)
+
+
+def _meta(put: wire.Put) -> Meta:
+    return Meta(time.time(), put.writer, "publish" if put.replace else what(put.changes))
 
 
 def _guarded(callback: Callable[..., None], *args: object) -> None:

@@ -1,153 +1,262 @@
-"""Configuration on disk: one file, replaced as a whole.
+"""Configuration on disk: a file for each accepted revision, of which the newest good one counts.
 
-``rows.json`` holds the persistent tables and the revision.  It is written under another name, synced, and renamed
-over the old one, so that at every instant, also one of power failure, there is a complete file; the one before
-it is kept as ``rows.json.bak``.  A file that cannot be understood is set aside as ``*.damaged`` for whoever wants
-to look, and the backup is used.
+A file is written under another name, synced, and renamed, and then the directory is synced; so at every instant,
+also one of power failure, there is a complete newest file, the old or the new.  A file that cannot be understood
+is set aside as ``*.damaged`` for whoever wants to look, and the one before it is used.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
-from dataclasses import dataclass, field
+import re
+import time
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
 from netnsmgr.errors import NetnsmgrError
-from netnsmgr.pubsub.row import Row, WireError, check_name
-from netnsmgr.pubsub.tables import PERSISTENT
+from netnsmgr.pubsub.revision import (
+    HEAD,
+    Damaged,
+    LaterForm,
+    Meta,
+    Revision,
+    State,
+    Stored,
+    elsewhere,
+    pack,
+    unpack,
+    unpack_form1,
+    unpack_head,
+)
 
-VERSION = 1
-"""Of the file's form."""
+__all__ = ["Meta", "Revision", "State", "Store", "Stored"]
+
+REVISIONS = 50
+"""How many are kept."""
+BYTES = 64 << 20
+"""How much of the disk they take together, at most; the newest two are kept however large."""
+DAMAGED = 5
+"""How many files that were set aside are kept."""
+WRITER = "supervisor"
+"""The writer of a revision that nobody asked for: migrated, or recovered."""
+
+_NAME = re.compile(r"(\d{10})\.jsonl(\.damaged)?")
 
 log = structlog.get_logger("netnsmgr.store")
 
 
-class Stored(NamedTuple):
-    """A row on disk and the name of its writer."""
+class Store:
+    """Owns the directory ``revisions`` in ``state_dir``, and ``rows.json*``, which an earlier version wrote.
 
-    writer: str
-    value: Row
-
-
-@dataclass
-class State:
-    """All that is kept: by table and key, the rows; and the revision, which counts the accepted transactions.
-
-    ``complete`` is False if what was acknowledged once may be missing, because the file was damaged.  Then the
-    absence of a row proves nothing, and nothing may be deleted on account of it.  The flag is stored, too.
+    All methods block.  ``load`` and ``save`` are for one caller at a time; the others at any time.
+    ``damage`` are the sentences about what ``load`` found to be damaged; empty if nothing was.
     """
 
-    revision: int = 0
-    rows: dict[str, dict[str, Stored]] = field(default_factory=dict)
-    complete: bool = True
-
-
-class Store:
-    """Owns the files ``rows.json*`` in ``state_dir``.  All methods block; one caller at a time."""
-
     def __init__(self, state_dir: str | os.PathLike[str]) -> None:
-        self.path = Path(state_dir) / "rows.json"
-        self.backup = self.path.with_name("rows.json.bak")
+        self.directory = Path(state_dir) / "revisions"
+        self.former = Path(state_dir) / "rows.json"
+        self.damage: list[str] = []
+        self._made = False
 
     def load(self) -> State:
         """The last state saved; an empty one if none ever was.
 
-        Raises NetnsmgrError if the file is fine but cannot be read or is of a later version: to go on without
+        If a file that was newer is damaged, the state is not ``complete``, and it has a number of its own.
+        Raises NetnsmgrError if a file is fine but cannot be read or is of a later version: to go on without
         it would mean to take every instance for deleted.
         """
+        self.damage = []
         try:
-            state = self._read(self.path)
-            if state:
-                return state
-            state = self._read(self.backup)
+            state = self._newest()
+            former, at = (None, 0.0) if state else self._former()
+            given = max((number for number, _ in self._files() + self._files(aside=True)), default=0)
         except OSError as e:
             raise NetnsmgrError(f"cannot read the stored configuration: {e}") from e
-        damaged = [p.name for p in map(_aside, (self.path, self.backup)) if p.exists()]
-        if state:
-            # The backup is one transaction older than what was lost.  Its number has been given away and must not
-            # name another state, or somebody waiting for the one would be told about the other.
-            state.revision += 1
-        elif damaged:
-            log.error("stored configuration lost", directory=str(self.path.parent), damaged=damaged)
-        return State(
-            state.revision if state else 0, state.rows if state else {}, complete=not (state or damaged)
-        )
+        state, migrated = state or former or State(), former is not None
+        if self.damage or given > state.revision:
+            # The numbers above have been given away and must not name another state, or somebody waiting for the
+            # one would be told about the other.
+            state = State(max(given, state.revision) + 1, state.rows, complete=False)
+            self._keep(state, Meta(time.time(), WRITER, "recovered"))
+        elif migrated:
+            self._keep(state, Meta(at, WRITER, "migrated"))
+        return state
 
-    def save(self, state: State) -> None:
-        """Put the state on disk; when this returns, it will survive a power failure.  Raises OSError."""
-        document = {
-            "version": VERSION,
-            "revision": state.revision,
-            "complete": state.complete,
-            "rows": state.rows,
-        }
-        text = json.dumps(document).encode("ascii")
-        directory = self.path.parent
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        temporary = self.path.with_name("rows.json.tmp")
-        # 0600: configuration may hold keys.
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        self._keep_backup()
-        temporary.replace(self.path)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    def save(self, state: State, meta: Meta) -> None:
+        """Put the state on disk; when this returns, it will survive a power failure.
+
+        Raises OSError, and then the state before is the newest.
+        """
+        self._make_directory()
+        path = self._path(state.revision)
+        # If it is there, only the writers of rows are others, and either file will do.
+        new = not path.exists()
+        _write(self.directory / "new", pack(state, meta), path)
         try:
-            os.fsync(fd)  # the rename itself
-        finally:
-            os.close(fd)
+            _sync(self.directory)  # the rename itself
+        except OSError:
+            if new:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    _sync(self.directory)
+            raise
+        with contextlib.suppress(OSError):
+            self._forget()
+            self._leave_former()
 
-    def _keep_backup(self) -> None:
-        """A second name for the present file; by a link, because a rename would leave a moment without one."""
-        link = self.path.with_name("rows.json.bak.tmp")
-        link.unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.link(self.path, link)
-            link.replace(self.backup)
+    def revisions(self) -> list[Revision]:
+        """What can be read, the newest first.  Only ``read`` finds out whether the rows are all right."""
+        found = []
+        for number, path in self._files():
+            with contextlib.suppress(OSError, Damaged, LaterForm), open(path, "rb") as file:
+                revision = unpack_head(file.read(HEAD), os.fstat(file.fileno()).st_size)
+                if revision.number == number:
+                    found.append(revision)
+        return found
 
-    def _read(self, path: Path) -> State | None:
-        """The state in this file; None if there is none or it is damaged."""
+    def read(self, number: int) -> State:
+        """The state of a revision; raises NetnsmgrError if it is unknown, damaged or cannot be read."""
+        path = self._path(number)
         try:
-            return _parse(path.read_bytes())
+            return _read(path, number)
         except FileNotFoundError:
-            return None
-        except (ValueError, RecursionError, WireError) as e:
-            aside = _aside(path)
+            known = [revision.number for revision in self.revisions()]
+            kept = f"kept are {known[-1]} to {known[0]}" if known else "none is kept"
+            raise NetnsmgrError(f"there is no revision {number}; {kept}") from None
+        except (Damaged, LaterForm, OSError) as e:
+            raise NetnsmgrError(f"revision {number} cannot be used: {path}: {e}") from None
+
+    # -- Files ---------------------------------------------------------------------------------------------
+
+    def _path(self, number: int) -> Path:
+        return self.directory / f"{number:010}.jsonl"
+
+    def _files(self, *, aside: bool = False) -> list[tuple[int, Path]]:
+        """The revisions by falling number, or those that were set aside."""
+        try:
+            names = os.listdir(self.directory)
+        except FileNotFoundError:
+            return []
+        matches = [match for match in map(_NAME.fullmatch, names) if match and bool(match[2]) == aside]
+        return sorted(((int(match[1]), self.directory / match[0]) for match in matches), reverse=True)
+
+    def _newest(self) -> State | None:
+        """The newest revision that is not damaged; those that are and are newer are set aside."""
+        for number, path in self._files():
+            try:
+                return _read(path, number)
+            except Damaged as e:
+                self._set_aside(path, e)
+            except LaterForm as e:
+                known = [revision.number for revision in self.revisions()]
+                other = (
+                    f", or move the files after revision {known[0]} away to go back to it" if known else ""
+                )
+                raise NetnsmgrError(
+                    f"the stored configuration {path} is of a later version: {e}.  Install that version again{other}"
+                ) from None
+        return None
+
+    def _set_aside(self, path: Path, cause: Damaged) -> None:
+        aside = path.with_name(path.name + ".damaged")
+        # On a disk that cannot be written it stays where it is, and is found again at the next start.
+        with contextlib.suppress(OSError):
             path.replace(aside)
-            log.error("stored configuration is damaged; set aside", file=str(aside), cause=str(e))
-            return None
+        self.damage.append(f"{path} is damaged ({cause}); it is set aside as {aside.name}")
+        log.error("stored configuration is damaged; set aside", file=str(aside), cause=str(cause))
+
+    def _keep(self, state: State, meta: Meta) -> None:
+        """Save what was found at the start; it is found again at the next one if that cannot be."""
+        try:
+            self.save(state, meta)
+        except OSError as e:
+            log.error("cannot store the configuration", what=meta.what, cause=str(e))
+
+    def _make_directory(self) -> None:
+        if not self._made:
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            # The names of directories have to survive, too.
+            for parent in self.directory.parents[:2]:
+                _sync(parent)
+            self._made = True
+
+    def _forget(self) -> None:
+        """Remove what is beyond the bounds."""
+        left = BYTES
+        for n, (_, path) in enumerate(self._files()):
+            left -= path.stat().st_size
+            if n >= REVISIONS or (left < 0 and n >= 2):
+                path.unlink()
+        for _, path in self._files(aside=True)[DAMAGED:]:
+            path.unlink()
+
+    # -- Form 1 --------------------------------------------------------------------------------------------
+
+    def _former(self) -> tuple[State | None, float]:
+        """What a version before the revisions has left, ``rows.json`` or its backup, and when it was written."""
+        backup = self.former.with_name("rows.json.bak")
+        for path in (self.former, backup):
+            try:
+                state, at = unpack_form1(_bytes(path)), path.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            except Damaged as e:
+                self._set_aside(path, e)
+                continue
+            if state is None:
+                self.damage.append(f"{self.directory} is empty, though revisions have been written to it")
+                return None, 0.0
+            if path == backup and not self.damage:
+                self.damage.append(f"{self.former} is gone; its backup is used, which is one change older")
+            return state, at
+        asides = [path.with_name(path.name + ".damaged") for path in (self.former, backup)]
+        if not self.damage and any(aside.exists() for aside in asides):
+            self.damage.append(f"{self.former} was found damaged before")
+        return None, 0.0
+
+    def _leave_former(self) -> None:
+        """Have an earlier version refuse to start: it would find nothing, and take every instance for deleted."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.former.read_bytes() == elsewhere():
+                return
+        _write(self.former.with_name("rows.json.tmp"), elsewhere(), self.former)
+        _sync(self.former.parent)
+        self.former.with_name("rows.json.bak").unlink(missing_ok=True)
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(path.name + ".damaged")
+def _read(path: Path, number: int) -> State:
+    state = unpack(_bytes(path))
+    if state.revision != number:
+        raise Damaged(f"it holds revision {state.revision}")
+    return state
 
 
-def _parse(text: bytes) -> State:
-    match json.loads(text):
-        case {"version": int(version)} if version > VERSION:
-            raise NetnsmgrError(
-                f"the stored configuration has form {version}, written by a later netnsmgr; this one knows {VERSION}"
-            )
-        case {"version": int(), "revision": int(revision), "complete": bool(complete), "rows": dict(tables)}:
-            return State(
-                revision, {t: _parse_rows(rows) for t, rows in tables.items() if t in PERSISTENT}, complete
-            )
-    raise ValueError("not the form of this file")
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        # What the disk cannot give back is damaged; everything else may be better the next time.
+        if e.errno == errno.EIO:
+            raise Damaged(f"the disk cannot read it: {e.strerror}") from None
+        raise
 
 
-def _parse_rows(rows: object) -> dict[str, Stored]:
-    parsed = {}
-    for key, row in (rows if isinstance(rows, dict) else {"": rows}).items():
-        match row:
-            case [str(writer), dict(value)]:
-                parsed[check_name("a key", key)] = Stored(check_name("a writer", writer), value)
-            case _:
-                raise ValueError(f"row {key!r}")
-    return parsed
+def _write(temporary: Path, text: bytes, path: Path) -> None:
+    # 0600: configuration may hold keys.
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
-from netnsmgr.pubsub.store import State, Store
+from netnsmgr.pubsub.store import Meta, State, Store
 from tests.unit.pubsub.place import Site, Until
 
 NI, APP, STATUS = "NetworkInstanceConfig", "AppNetworkConfig", "NetworkInstanceStatus"
@@ -99,22 +99,22 @@ async def test_persistence(site: Site) -> None:
 
 
 async def test_damaged_file(site: Site) -> None:
-    """The hub starts from the backup and says that absence proves nothing."""
+    """The hub starts from the revision before and says that absence proves nothing."""
     async with site.both() as (hub, client):
         await client.put([(NI, "ni1", {})])
         await client.put([(NI, "ni2", {})])
-    (site.state / "rows.json").write_bytes(b"\0\0")
+    (site.state / "revisions/0000000002.jsonl").write_bytes(b"\0\0")
     async with site.both() as (hub, client):
-        assert (set(hub.rows(NI)), hub.complete, hub.revision) == ({"ni1"}, False, 2)
+        assert (set(hub.rows(NI)), hub.complete, hub.revision) == ({"ni1"}, False, 3)
         hub.complete = True
-        assert await client.put([(NI, "ni2", {})]) == 3
+        assert await client.put([(NI, "ni2", {})]) == 4
     assert Store(site.state).load().complete
 
 
 async def test_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be stored is refused, and is not in memory either."""
 
-    def full(_self: Store, _state: State) -> None:
+    def full(_self: Store, _state: State, _meta: Meta) -> None:
         raise OSError(28, "No space left on device")
 
     async with site.both() as (hub, client):
@@ -129,11 +129,11 @@ async def test_disk_does_not_hold_up_status(site: Site, monkeypatch: pytest.Monk
     synced, began, order = threading.Event(), threading.Event(), list[str]()
     save = Store.save
 
-    def slow(self: Store, state: State) -> None:
+    def slow(self: Store, state: State, meta: Meta) -> None:
         began.set()
         order.append("begin")
         synced.wait(5)
-        save(self, state)
+        save(self, state, meta)
         order.append("end")
 
     monkeypatch.setattr(Store, "save", slow)
@@ -154,10 +154,10 @@ async def test_transaction_under_way_is_finished_at_shutdown(
     began, synced = threading.Event(), threading.Event()
     save = Store.save
 
-    def slow(self: Store, state: State) -> None:
+    def slow(self: Store, state: State, meta: Meta) -> None:
         began.set()
         synced.wait(5)
-        save(self, state)
+        save(self, state, meta)
 
     monkeypatch.setattr(Store, "save", slow)
     async with site.client() as client:
