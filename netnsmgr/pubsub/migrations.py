@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 Document = dict[str, Any]
-"""A revision as one object: what its head says, and ``rows``."""
+"""A revision as one object: what its head says, ``rows`` and ``trial``."""
 
 FORM = 2
 """The present one."""
@@ -23,6 +23,7 @@ def _from_1(old: Document) -> Document:
         "number": old.get("revision"),
         "complete": old.get("complete"),
         "rows": old.get("rows"),
+        "trial": None,
     }
 
 

@@ -6,7 +6,7 @@ A revision's file is three lines of JSON:
    because that is how a later form is told from a damaged file.
 2. What is known of the revision without its rows: ``form``, ``number``, ``time``, ``writer``, ``what``,
    ``complete``, and ``version``, that of the netnsmgr that wrote it.
-3. The rows: ``{table: {key: [writer, value]}}``.
+3. ``rows``: ``{table: {key: [writer, value]}}``; and ``trial``.
 """
 
 from __future__ import annotations
@@ -48,11 +48,13 @@ class State:
 
     ``complete`` is False if what was acknowledged once may be missing, because a file was damaged.  Then the
     absence of a row proves nothing, and nothing may be deleted on account of it.  The flag is stored, too.
+    ``trial`` is what is known of a change that waits for its confirmation; its form is that of who keeps it.
     """
 
     revision: int = 0
     rows: dict[str, dict[str, Stored]] = field(default_factory=dict)
     complete: bool = True
+    trial: dict[str, Any] | None = None
 
 
 class Meta(NamedTuple):
@@ -90,8 +92,9 @@ def pack(state: State, meta: Meta) -> bytes:
         "complete": state.complete,
         "version": __version__,
     }
+    body = {"rows": state.rows, "trial": state.trial}
     # ASCII, because a lone surrogate, which JSON can spell, has no UTF-8.
-    rest = b"".join(json.dumps(line).encode("ascii") + b"\n" for line in (head, state.rows))
+    rest = b"".join(json.dumps(line).encode("ascii") + b"\n" for line in (head, body))
     return json.dumps({"sha256": hashlib.sha256(rest).hexdigest()}).encode("ascii") + b"\n" + rest
 
 
@@ -100,8 +103,8 @@ def unpack(text: bytes) -> State:
     first, _, rest = text.partition(b"\n")
     if _object(first).get("sha256") != hashlib.sha256(rest).hexdigest():
         raise Damaged("its content does not agree with its check sum")
-    head, _, rows = rest.partition(b"\n")
-    return _state(migrate({**_known(head), "rows": _object(rows)}))
+    head, _, body = rest.partition(b"\n")
+    return _state(migrate({**_known(head), **_object(body)}))
 
 
 def unpack_head(text: bytes, size: int) -> Revision:
@@ -167,13 +170,17 @@ def _known(head: bytes) -> dict[str, Any]:
 
 def _state(document: Mapping[str, Any]) -> State:
     match document:
-        case {"number": int(number), "complete": bool(complete), "rows": dict(tables)}:
+        case {
+            "number": int(number),
+            "complete": bool(complete),
+            "rows": dict(tables),
+            "trial": dict() | None as trial,
+        }:
             try:
-                return State(
-                    number, {t: _rows(rows) for t, rows in tables.items() if t in PERSISTENT}, complete
-                )
+                rows = {table: _rows(rows) for table, rows in tables.items() if table in PERSISTENT}
             except WireError as e:
                 raise Damaged(str(e)) from None
+            return State(number, rows, complete, trial)
     raise Damaged("not the form of this file")
 
 

@@ -88,11 +88,11 @@ class Store:
     def save(self, state: State, meta: Meta) -> None:
         """Put the state on disk; when this returns, it will survive a power failure.
 
-        Raises OSError, and then the state before is the newest.
+        A revision that is there already is replaced, atomically.  Raises OSError, and then the state before is
+        the newest; of a replaced one, perhaps the new.
         """
         self._make_directory()
         path = self._path(state.revision)
-        # If it is there, only the writers of rows are others, and either file will do.
         new = not path.exists()
         _write(self.directory / "new", pack(state, meta), path)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ NI = "NetworkInstanceConfig"
 META = Meta(1000.5, "zedbox", "apply")
 
 
-def state(n: int, **options: bool) -> State:
+def state(n: int, **options: Any) -> State:
     return State(n, {NI: {"ni1": Stored("zedbox", {"n": n, "text": "ü\ud800"})}}, **options)
 
 
@@ -38,8 +39,8 @@ def test_there_and_back(store: Store) -> None:
     """What was saved is loaded; before, there is nothing, which is complete."""
     assert store.load() == State()
     store.save(state(1), META)
-    store.save(state(2, complete=False), META)
-    assert store.load() == state(2, complete=False)
+    store.save(state(2, complete=False, trial={"of": 2}), META)
+    assert store.load() == state(2, complete=False, trial={"of": 2})
     assert names(store) == {"0000000001.jsonl", "0000000002.jsonl"}
 
 
