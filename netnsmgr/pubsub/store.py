@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -79,7 +80,7 @@ class Store:
         if self.damage or given > state.revision:
             # The numbers above have been given away and must not name another state, or somebody waiting for the
             # one would be told about the other.
-            state = State(max(given, state.revision) + 1, state.rows, complete=False)
+            state = replace(state, revision=max(given, state.revision) + 1, complete=False)
             self._keep(state, Meta(time.time(), WRITER, "recovered"))
         elif migrated:
             self._keep(state, Meta(at, WRITER, "migrated"))
