@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from netnsmgr.agent.events import Events
 from netnsmgr.agent.reconciler import Outcome, Reconciler
 from netnsmgr.errors import NetnsmgrError
 from netnsmgr.features.scope import Intent
@@ -51,6 +52,7 @@ class Agent:
         self._name = name
         self._role = role
         self._client = client
+        self.events = Events(name, client)
         self._wake = asyncio.Event()
         self._soon = False
         self._waits = True

@@ -23,6 +23,7 @@ COMMANDS = {
     "describe": "Show everything about one object: configuration, status, items, reasons.",
     "diff": "Show what applying files would change, and what it would disturb.",
     "doctor": "Check kernel, tools and privileges; say what each missing piece costs.",
+    "events": "Show what happened: what broke, what was repaired, what changed by itself.",
     "exec": "Run a command inside a network instance's namespace.",
     "explain": "Document a field of the YAML kinds, or print their JSON Schema.",
     "flows": "Show applications' flows, what was dropped, and what names they asked for.",

@@ -22,20 +22,21 @@ APP_STATUS = "AppNetworkStatus"
 """Key: ``<ni>/<app>/<interface>``."""
 AGENT_STATUS = "AgentStatus"
 """Key: agent name, which is ``uplink`` or the instance's."""
-INSTANCE_METRICS = "NetworkInstanceMetrics"
-"""Key: instance name."""
 FLOW_LOG = "AppFlowLog"
 """Key: ``<ni>/<app>``."""
+EVENT = "Event"
+"""Key: the event's number, ten digits; value: ``core.event.Event.row``.  Only the daemon writes it."""
 
 PERSISTENT = (DEVICE_CONFIG, INSTANCE_CONFIG, APP_CONFIG)
 """Put in transactions, validated as a whole, on disk before they are acknowledged."""
-STATUS = (DEVICE_STATUS, INSTANCE_STATUS, APP_STATUS, AGENT_STATUS, INSTANCE_METRICS, FLOW_LOG)
+STATUS = (DEVICE_STATUS, INSTANCE_STATUS, APP_STATUS, AGENT_STATUS, FLOW_LOG)
 
 KIND_TABLE = {"Device": DEVICE_CONFIG, "NetworkInstance": INSTANCE_CONFIG, "App": APP_CONFIG}
 """Where a document goes, by its kind."""
 
 _AGENT_CONFIG = "AgentConfig/"
 _LINK_STATUS = "LinkStatus/"
+_AGENT_EVENT = "AgentEvent/"
 
 
 def agent_config(agent: str) -> str:
@@ -51,6 +52,16 @@ def link_status(ni: str) -> str:
     return _LINK_STATUS + ni
 
 
+def agent_event(agent: str) -> str:
+    """The table in which one agent tells its events to the supervisor, which alone reads it (see ``agent.events``)."""
+    return _AGENT_EVENT + agent
+
+
+def agent_of_event(table: str) -> str | None:
+    """Whose events the table tells; None for other tables."""
+    return table.removeprefix(_AGENT_EVENT) if table.startswith(_AGENT_EVENT) else None
+
+
 def is_persistent(table: str) -> bool:
     """Whether the table holds configuration."""
     return table in PERSISTENT
@@ -58,15 +69,15 @@ def is_persistent(table: str) -> bool:
 
 def is_table(table: str) -> bool:
     """Whether there is or may be such a table."""
-    return table in PERSISTENT or table in STATUS or is_scoped(table)
+    return table in PERSISTENT or table in STATUS or table == EVENT or is_scoped(table)
 
 
 def is_scoped(table: str) -> bool:
     """Whether the table belongs to one instance."""
     prefix, slash, scope = table.partition("/")
-    return bool(scope) and "/" not in scope and prefix + slash in (_AGENT_CONFIG, _LINK_STATUS)
+    return bool(scope) and "/" not in scope and prefix + slash in (_AGENT_CONFIG, _LINK_STATUS, _AGENT_EVENT)
 
 
 def is_daemons(table: str) -> bool:
     """Whether only the daemon itself may write the table: what agents obey has to have been validated."""
-    return table.startswith(_AGENT_CONFIG)
+    return table.startswith(_AGENT_CONFIG) or table == EVENT

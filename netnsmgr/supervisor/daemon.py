@@ -21,6 +21,7 @@ from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import Settings, prepare_fork_server
+from netnsmgr.supervisor.events import Events
 from netnsmgr.supervisor.preview import Preview
 from netnsmgr.supervisor.supervisor import Supervisor
 
@@ -76,6 +77,9 @@ async def _serve(settings: Settings, engine: str) -> None:
         return await supervisor.validate(changes)
 
     async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
+        events = Events(hub, settings.state_dir)
+        hub.on_change(events.on_row)
+        events.tell("Daemon", "Started", f"netnsmgr {__version__} started", type="Normal")
         supervisor = Supervisor(hub, settings, engine)
         hub.on_config(supervisor.apply)
         hub.on_change(supervisor.on_row)
@@ -104,6 +108,7 @@ async def _serve(settings: Settings, engine: str) -> None:
         log.info("ready", version=__version__, run_dir=settings.run_dir, state_dir=settings.state_dir)
         await ended.wait()
         notifier.notify("STOPPING=1")
+        events.tell("Daemon", "Stopping", "the daemon ends; the network goes on", type="Normal")
         log.info("ending; the network goes on")
         mounts.enable(False)
         supervisor.stop()

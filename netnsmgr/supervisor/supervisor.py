@@ -30,6 +30,7 @@ from netnsmgr.pubsub.tables import (
     INSTANCE_STATUS,
     PERSISTENT,
     agent_config,
+    agent_event,
     link_status,
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
@@ -191,6 +192,7 @@ class Supervisor:
         self.slices.pop(name, None)
         self._hub.drop_table(agent_config(name))
         self._hub.drop_table(link_status(name))
+        self._hub.drop_table(agent_event(name))
         self._hub.put(AGENT_STATUS, name, None)
         self._hub.put(INSTANCE_STATUS, name, None)
         for table in (APP_STATUS, FLOW_LOG):

@@ -68,7 +68,7 @@ def test_tables() -> None:
         *CONFIG_TABLES,
         *STATUS_TABLES,
     }
-    assert {table for table, _, _ in ROWS} == set(STATUS_TABLES) - {"NetworkInstanceMetrics"}
+    assert {table for table, _, _ in ROWS} == set(STATUS_TABLES)
 
 
 def _same(shown: Any, real: Any) -> bool:

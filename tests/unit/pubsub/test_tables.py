@@ -28,7 +28,10 @@ def test_no_such_table(name: str) -> None:
     assert not tables.is_table(name)
 
 
-@pytest.mark.parametrize("name", [*tables.PERSISTENT, *tables.STATUS, "AgentConfig/a", "LinkStatus/a"])
+@pytest.mark.parametrize(
+    "name",
+    [*tables.PERSISTENT, *tables.STATUS, tables.EVENT, "AgentConfig/a", "LinkStatus/a", "AgentEvent/a"],
+)
 def test_tables(name: str) -> None:
     """All tables are known, and which of them are kept on disk."""
     assert tables.is_table(name)

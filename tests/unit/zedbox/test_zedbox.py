@@ -62,7 +62,7 @@ ROWS = [
     ("AgentStatus", "ni1", {"state": "backing-off", "pid": None, "restarts": 3, "cause": "it broke"},
      "agent ni1 backing-off (pid None, 3 restarts): it broke"),
     ("AppFlowLog", "ni1/app1", {"seq": 7, "lost": 1}, "flow log ni1/app1 7 records, 1 lost"),
-    ("NetworkInstanceMetrics", "ni1", {}, "NetworkInstanceMetrics ni1 changed"),
+    ("Event", "0000000001", {}, "Event 0000000001 changed"),
     ("NetworkInstanceStatus", "ni1", None, "network-instance ni1 gone"),
 ]  # fmt: skip
 

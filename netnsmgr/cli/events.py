@@ -1,0 +1,118 @@
+"""``netnsmgr events``: what happened, the newest last."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+
+from netnsmgr.cli import output
+from netnsmgr.cli.hub import Daemon
+from netnsmgr.cli.kinds import KindType
+from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.pubsub.tables import EVENT
+
+Row = Mapping[str, Any]
+WATCH_SECONDS = 3600.0
+"""How long one wait for news may last before the next begins."""
+HEADINGS = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+WIDTHS = (19, 7, 14, 24, 0)
+"""Of the columns while following, when what comes is not known; they grow."""
+
+
+@click.command("events")
+@click.option("-w", "--watch", is_flag=True, help="Go on with what comes, until interrupted.")
+@click.option(
+    "--for", "about", metavar="[KIND/]NAME", default="", help="Only of this object: ni1, ni/ni1, app/app1 …"
+)
+@click.option("--warnings", is_flag=True, help="Only of type Warning.")
+@output.formats("table", "json", "yaml")
+@pass_place
+def command(place: Place, watch: bool, about: str, warnings: bool, fmt: str) -> None:
+    """Show the device's events, the newest last; the newest 500 are kept, also over restarts of the daemon.
+
+    Equal ones are one, counted: "2m (x5 over 1h)" is five, the last 2 minutes and the first an hour ago. With
+    --watch, json is one object a line.
+    """
+    if watch and fmt == "yaml":
+        raise click.UsageError("--watch prints a table or json")
+    wanted = _filter(about, warnings=warnings)
+    with Daemon(place) as daemon:
+        if watch:
+            _watch(daemon, wanted, fmt)
+            return
+        rows = listed(daemon.rows(EVENT)[EVENT], wanted)
+    if fmt != "table":
+        output.data({"kind": "List", "items": rows}, fmt)
+    elif rows:
+        output.table(HEADINGS, [line(row, time.time()) for row in rows])
+    else:
+        output.say("there are no events" + (f" of {about}" if about else ""), err=True)
+
+
+def listed(rows: Mapping[str, Row], wanted: Callable[[Row], bool]) -> list[Row]:
+    """Return the wanted rows of the table, the newest last."""
+    return [rows[key] for key in sorted(rows) if wanted(rows[key])]
+
+
+def of(kind: str, names: Iterable[str]) -> Callable[[Row], bool]:
+    """Return what picks the events of objects of a kind (of each, if that is empty) and of their agents."""
+    found = frozenset(names)
+
+    def wanted(row: Row) -> bool:
+        what, _, name = row["object"].partition("/")
+        return (not kind or what == kind or (what == "Agent" and kind != "App")) and (
+            name in found or name.partition("/")[0] in found
+        )
+
+    return wanted
+
+
+def line(row: Row, now: float | None = None) -> list[str]:
+    """Return the cells of an event; with ``now`` its age, without it its time."""
+    count, when = row["count"], output.time_of(row["time"])[:19]
+    if now is not None:
+        when = output.span(now - row["time"])
+        if count > 1:
+            when += f" (x{count} over {output.span(now - row['first'])})"
+    elif count > 1:
+        when += f" (x{count})"
+    return [when, row["type"], row["reason"], row["object"], row["message"]]
+
+
+def _filter(about: str, *, warnings: bool) -> Callable[[Row], bool]:
+    if "/" in about:
+        word, _, name = about.partition("/")
+        kind = KindType(agents=True).convert(word, None, None)
+        chosen = of(kind.name, [name])
+    elif about.lower() == "daemon":
+        chosen = lambda row: row["object"] == "Daemon"  # noqa: E731
+    elif about:
+        chosen = of("", [about])
+    else:
+        chosen = lambda row: True  # noqa: E731
+    return lambda row: chosen(row) and (not warnings or row["type"] == "Warning")
+
+
+def _watch(daemon: Daemon, wanted: Callable[[Row], bool], fmt: str) -> None:
+    seen, widths = "", list(WIDTHS)
+
+    def show(cells: list[str]) -> None:
+        widths[:-1] = map(max, widths[:-1], map(len, cells))
+        output.say("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+    if fmt != "json":
+        show(HEADINGS)
+    while True:
+        for rows, _ in daemon.watch(EVENT, timeout=WATCH_SECONDS):
+            # An event that is counted once more has a new number; so what was seen is told by the last one.
+            news = {key: row for key, row in rows[EVENT].items() if key > seen}
+            seen = max(news, default=seen)
+            for row in listed(news, wanted):
+                if fmt == "json":
+                    click.echo(json.dumps(row, ensure_ascii=False), color=False)
+                else:
+                    show(line(row))
