@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from netnsmgr.cli import output
+from netnsmgr.cli import events, output
 from netnsmgr.cli.changes import veiled
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import KindType
@@ -15,9 +16,13 @@ from netnsmgr.cli.objects import TABLES, complete_names, known, status_rows
 from netnsmgr.cli.place import Place, pass_place
 from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, Kind
 from netnsmgr.client.readiness import Rows, interfaces
+from netnsmgr.pubsub.tables import EVENT
 
 LATER = ("name", "state", "reasons", "items", "uplinkItems", "since", "portMaps", "vpn")
 """Fields of a status that have a place of their own in the text."""
+
+EVENTS = 10
+"""Of an object that are shown, the newest."""
 
 FINE = ("created", "external")
 """States of items that are there; of others' items, too."""
@@ -31,7 +36,7 @@ FINE = ("created", "external")
 def command(place: Place, kind: Kind, name: str, every: bool) -> None:
     """Show everything about one object: configuration, status, items that are not in place and what they lack, reasons."""
     with Daemon(place) as daemon:
-        rows = daemon.rows(*TABLES)
+        rows = daemon.rows(*TABLES, EVENT)
     known(kind, name, rows)
     output.say(click.style(kind.label(name), bold=True))
     document = rows.get(kind.config, {}).get(name)
@@ -55,6 +60,7 @@ def command(place: Place, kind: Kind, name: str, every: bool) -> None:
         _used_by(name, rows)
     if kind in (DEVICE, INSTANCE):
         _agent("uplink" if kind is DEVICE else name, rows)
+    _events(kind, name, rows)
 
 
 def _status(key: str, row: Mapping[str, Any], *, every: bool) -> None:
@@ -152,6 +158,13 @@ def _agent(name: str, rows: Rows) -> None:
     output.say(f"\n{click.style('Agent', bold=True)}: {', '.join(words)}")
     if row.get("cause"):
         output.say(f"  last ended by {row['cause']}")
+
+
+def _events(kind: Kind, name: str, rows: Rows) -> None:
+    """Show an object's last events; of a device or instance also those of its agent."""
+    if found := events.listed(rows[EVENT], events.of(kind, name))[-EVENTS:]:
+        output.say(f"\n{click.style('Events', bold=True)}:")
+        output.table(events.HEADINGS, [events.line(row, time.time()) for row in found])
 
 
 def _section(title: str, value: Any) -> None:

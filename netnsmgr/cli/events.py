@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from netnsmgr.cli import output
 from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.place import Place, pass_place
+from netnsmgr.client.kinds import AGENT, DEVICE, INSTANCE, Kind
 from netnsmgr.pubsub.tables import EVENT
 
 Row = Mapping[str, Any]
@@ -58,15 +59,18 @@ def listed(rows: Mapping[str, Row], wanted: Callable[[Row], bool]) -> list[Row]:
     return [rows[key] for key in sorted(rows) if wanted(rows[key])]
 
 
-def of(kind: str, names: Iterable[str]) -> Callable[[Row], bool]:
-    """Return what picks the events of objects of a kind (of each, if that is empty) and of their agents."""
-    found = frozenset(names)
+def of(kind: Kind | None, name: str) -> Callable[[Row], bool]:
+    """Return what picks the events of an object: of its interfaces, too, and of the agent behind it.
+
+    Without a kind: of everything that has this name.
+    """
+    agent = "uplink" if kind is DEVICE else name
 
     def wanted(row: Row) -> bool:
-        what, _, name = row["object"].partition("/")
-        return (not kind or what == kind or (what == "Agent" and kind != "App")) and (
-            name in found or name.partition("/")[0] in found
-        )
+        what, _, rest = row["object"].partition("/")
+        if what == AGENT.name and kind in (DEVICE, INSTANCE):
+            return bool(rest == agent)
+        return (kind is None or what == kind.name) and name in (rest, rest.partition("/")[0])
 
     return wanted
 
@@ -87,11 +91,11 @@ def _filter(about: str, *, warnings: bool) -> Callable[[Row], bool]:
     if "/" in about:
         word, _, name = about.partition("/")
         kind = KindType(agents=True).convert(word, None, None)
-        chosen = of(kind.name, [name])
+        chosen = of(kind, name)
     elif about.lower() == "daemon":
         chosen = lambda row: row["object"] == "Daemon"  # noqa: E731
     elif about:
-        chosen = of("", [about])
+        chosen = of(None, about)
     else:
         chosen = lambda row: True  # noqa: E731
     return lambda row: chosen(row) and (not warnings or row["type"] == "Warning")

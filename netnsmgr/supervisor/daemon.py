@@ -22,6 +22,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import Settings, prepare_fork_server
 from netnsmgr.supervisor.events import Events
+from netnsmgr.supervisor.milestones import Milestones
 from netnsmgr.supervisor.preview import Preview
 from netnsmgr.supervisor.supervisor import Supervisor
 
@@ -79,6 +80,7 @@ async def _serve(settings: Settings, engine: str) -> None:
     async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
         events = Events(hub, settings.state_dir)
         hub.on_change(events.on_row)
+        hub.on_change(Milestones(events.tell).on_row)
         events.tell("Daemon", "Started", f"netnsmgr {__version__} started", type="Normal")
         supervisor = Supervisor(hub, settings, engine)
         hub.on_config(supervisor.apply)
