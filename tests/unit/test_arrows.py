@@ -50,6 +50,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "pyroute2": {"kernel"},
     "nftables": {"kernel"},
+    "pyseccomp": {"kernel"},
     "subprocess": {"kernel"},
     "ctypes": {"kernel"},
     "zmq": {"pubsub"},
