@@ -100,6 +100,12 @@ format: $(STAMP) ## let ruff format and repair what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## what reads others' bytes, 20 seconds of atheris for each reader (ARGS='--seconds 300 config')
+	@# Where no wheel of it fits, the program says that it did nothing.
+	@$(BIN)/pip install -qq -c constraints.txt --only-binary :all: atheris 2>/dev/null || true
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## measure, beside the same work by a shell script; prints a table, writes JSON
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -112,7 +118,7 @@ diagrams: $(STAMP) ## draw diagrams/ anew: the scenario, its processes and items
 constraints: deps ## renew constraints.txt with the newest versions of everything
 	@python=$$($(FIND_PYTHON)); rm -rf build/constraints; "$$python" -m venv build/constraints
 	build/constraints/bin/pip install -qq hatchling editables
-	build/constraints/bin/pip install -qq --no-build-isolation -e '.[dev]'
+	build/constraints/bin/pip install -qq --no-build-isolation -e '.[dev,fuzz]'
 	@{ echo "# The exact versions that netnsmgr is built and tested with.  Renew with: make constraints"; \
 	  build/constraints/bin/pip freeze --exclude-editable; } > build/constraints.txt
 	@mv build/constraints.txt constraints.txt; rm -rf build/constraints; echo "constraints.txt renewed"
