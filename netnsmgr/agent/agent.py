@@ -16,6 +16,7 @@ from netnsmgr.features.scope import Intent
 from netnsmgr.items.link import ExternalNetns
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.kernel.watch import NamespaceWatch, NetlinkWatch
+from netnsmgr.log import set_level
 from netnsmgr.pubsub.client import AsyncClient, View
 from netnsmgr.pubsub.tables import agent_config
 
@@ -59,6 +60,8 @@ class Agent:
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self.pass_began: float | None = None
+        """Of the pass that goes on now, on the monotonic clock."""
         self._published: set[tuple[str, str]] = set()
 
     def wake(self, *_: object) -> None:
@@ -110,6 +113,8 @@ class Agent:
                 if not config.synchronized or "config" not in config.rows:
                     continue
                 row = config.rows["config"]
+                if "log" in config.rows:
+                    set_level(config.rows["log"]["level"])
                 reconciler.keep = row.get("keep", False)
                 # Asked before the look at what is there: nothing comes after that.
                 released = row["deleting"] and self._role.released(row, _rows(views))
@@ -139,6 +144,7 @@ class Agent:
     async def _guarded(
         self, run: Callable[..., Awaitable[Outcome]], *arguments: Callable[..., Any]
     ) -> Outcome | None:
+        self.pass_began = time.monotonic()
         try:
             return await run(*arguments)
         except (NetnsmgrError, OSError) as error:
@@ -146,6 +152,8 @@ class Agent:
             log.warning("pass failed", error=str(error))
             self._later()
             return None
+        finally:
+            self.pass_began = None
 
     def _schedule(self, outcome: Outcome) -> None:
         if outcome.failed or not outcome.settled:

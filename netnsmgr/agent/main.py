@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import signal
@@ -13,6 +14,7 @@ import structlog
 
 from netnsmgr.agent.agent import Agent
 from netnsmgr.agent.instance import InstanceRole
+from netnsmgr.agent.pulse import Pulse
 from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import namespace
@@ -35,12 +37,20 @@ log = structlog.get_logger()
 
 
 def main(
-    name: str, run_dir: str, state_dir: str, log_level: str, log_format: str, last_words: Connection
+    name: str,
+    run_dir: str,
+    state_dir: str,
+    log_level: str,
+    log_format: str,
+    silence: float,
+    last_words: Connection,
 ) -> None:
     """Run the agent called ``name`` in a process of its own; never returns before its work is done.
 
-    What ends it too early is sent to the supervisor through ``last_words``.
+    What ends it too early is sent to the supervisor through ``last_words``, and a None from time to time as a sign of
+    life: ``silence`` seconds without are taken for its end.
     """
+    faulthandler.enable()  # who is ended by SIGABRT, because it hangs, says where
     namespace.die_with_parent(signal.SIGKILL)
     if fork_server not in (0, os.getppid()):
         return  # it was killed before we had asked to die with it, and nobody else would end us
@@ -62,7 +72,9 @@ def main(
         fresh = False if name == UPLINK else _enter(name, directory, state_dir)
         far = FarWatch() if name == UPLINK else None
         namespace.drop_capabilities()
-        asyncio.run(_work(name, run_dir, state_dir, directory, fresh=fresh, home=home, far=far))
+        asyncio.run(
+            _work(name, run_dir, state_dir, directory, last_words, silence, fresh=fresh, home=home, far=far)
+        )
     except Exception as error:
         log.exception("agent ends")
         last_words.send(
@@ -106,7 +118,16 @@ def _enter(name: str, directory: str, state_dir: str) -> bool:
 
 
 async def _work(
-    name: str, run_dir: str, state_dir: str, directory: str, *, fresh: bool, home: int, far: FarWatch | None
+    name: str,
+    run_dir: str,
+    state_dir: str,
+    directory: str,
+    words: Connection,
+    silence: float,
+    *,
+    fresh: bool,
+    home: int,
+    far: FarWatch | None,
 ) -> None:
     # The default watcher starts a thread for each child; this one waits for a pidfd.
     watcher = asyncio.PidfdChildWatcher()
@@ -137,10 +158,12 @@ async def _work(
             )
         os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
         leases = DirectoryWatch(role.lease_dir, agent.wake)
+        pulse = Pulse(words, agent, silence)
         try:
             async with system:
                 await agent.run(system)
         finally:
+            pulse.close()
             leases.close()
             if isinstance(role, InstanceRole):
                 role.vpn.close()

@@ -27,13 +27,30 @@ from netnsmgr.cli.place import Place, pass_place
     show_envvar=True,
     help="auto: lines for people on a terminal, JSON otherwise.",
 )
+@click.option(
+    "--agent-timeout",
+    type=options.Duration(),
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="An agent without a sign of life for so long is started again; its network goes on meanwhile.",
+)
 @options.engine
 @pass_place
-def command(place: Place, log_level: str, log_format: str, engine: str) -> int:
+def command(place: Place, log_level: str, log_format: str, agent_timeout: float, engine: str) -> int:
     """Run the daemon in the foreground, until SIGTERM or SIGINT.
 
     Stopping it, however it ends, leaves every network instance working; the next start carries on.
     """
     from netnsmgr.supervisor import main
 
-    return main(place.run_dir, place.state_dir, log_level=log_level, log_format=log_format, engine=engine)
+    if agent_timeout < 1:
+        raise click.UsageError("--agent-timeout: an agent needs a second at least to show that it lives")
+    return main(
+        place.run_dir,
+        place.state_dir,
+        log_level=log_level,
+        log_format=log_format,
+        engine=engine,
+        agent_timeout=agent_timeout,
+    )

@@ -29,13 +29,14 @@ COMMANDS = {
     "flows": "Show applications' flows, what was dropped, and what names they asked for.",
     "get": "List devices, network instances, applications or agents.",
     "graph": "Draw the device and its networks, or the items of one and what stands on what.",
+    "log-level": "Show or set how much the running daemon and its agents log.",
     "wait": "Wait until objects are ready or deleted.",
     "why": "Say whether an application's flow passes, by which rule, and where it goes.",
     "wireguard": "Make keys, and add, list or remove the peers of a WireGuard server.",
 }
 """Every command with its line in the overview: the list is read without importing one of them."""
 
-MODULES = {"exec": "exec_"}
+MODULES = {"exec": "exec_", "log-level": "log_level"}
 """Where a command's module is not named as the command is."""
 
 DONE, NOT_READY, INPUT_ERROR, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130

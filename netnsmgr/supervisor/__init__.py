@@ -4,9 +4,22 @@ from __future__ import annotations
 
 
 def main(
-    run_dir: str, state_dir: str, *, log_level: str = "info", log_format: str = "auto", engine: str = ""
+    run_dir: str,
+    state_dir: str,
+    *,
+    log_level: str = "info",
+    log_format: str = "auto",
+    engine: str = "",
+    agent_timeout: float = 60.0,
 ) -> int:
-    """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit code."""
+    """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit code.  See ``daemon.run``."""
     from netnsmgr.supervisor.daemon import run
 
-    return run(run_dir, state_dir, log_level=log_level, log_format=log_format, engine=engine)
+    return run(
+        run_dir,
+        state_dir,
+        log_level=log_level,
+        log_format=log_format,
+        engine=engine,
+        agent_timeout=agent_timeout,
+    )

@@ -20,6 +20,11 @@ from netnsmgr.agent.main import main as agent_main
 
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 30.0
+CHECKS = 3
+"""Within the time that an agent may be silent.  Counted are looks in vain and not seconds: who was stopped himself, or
+slept with the machine, has not looked."""
+ABORT_SECONDS = 1.0
+"""From SIGABRT, at which an agent says where it hangs, to SIGKILL."""
 STABLE_SECONDS = 60.0
 PRELOAD = ["netnsmgr.agent.preload"]
 """Imported once, by the fork server; agents share its memory until they write to it."""
@@ -46,6 +51,8 @@ class Settings(NamedTuple):
     state_dir: str
     log_level: str
     log_format: str
+    silence: float = 60.0
+    """Seconds without a sign of life, after which an agent is started again."""
 
 
 class AgentProcess:
@@ -69,6 +76,8 @@ class AgentProcess:
         self._pause = FIRST_PAUSE
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
+        self._beats = self._missed = 0
+        self._said: str | None = None
 
     def start(self) -> None:
         """Fork the agent; needs a few milliseconds."""
@@ -89,6 +98,8 @@ class AgentProcess:
             speak.close()
         self._process, self._words, self.pid = process, listen, process.pid
         self.state, self.since = "running", time.time()
+        self._beats = self._missed = 0
+        self._said = None
         asyncio.get_running_loop().add_reader(self._pidfd, self._exited)
         self._changed()
 
@@ -101,6 +112,32 @@ class AgentProcess:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
+    def check(self) -> None:
+        """End the process if it has shown no sign of life; to be called ``CHECKS`` times in the time it has."""
+        if self._pidfd < 0:
+            return
+        self._listen()
+        self._missed = 0 if self._beats else self._missed + 1
+        self._beats = 0
+        if self._missed == CHECKS:
+            self._said = f"killed: no sign of life for {self._settings.silence:g} s"
+            log.error("agent hangs", name=self.name, pid=self.pid)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGABRT)
+            asyncio.get_running_loop().call_later(ABORT_SECONDS, self._kill, self.pid)
+
+    def _kill(self, pid: int | None) -> None:
+        if pid == self.pid and self._pidfd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _listen(self) -> None:
+        """Take in signs of life, and last words."""
+        assert self._words is not None
+        with suppress(EOFError, OSError):
+            while self._words.poll():
+                self._beats += 1
+                self._said = self._words.recv() or self._said
+
     def _exited(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
@@ -111,9 +148,8 @@ class AgentProcess:
         # The fork server has been told before us, or is dead: its answer does not make us wait.
         process.join(timeout=1)
         code = process.exitcode
-        said = None
-        with suppress(EOFError, OSError):
-            said = words.recv() if words.poll() else None
+        self._listen()
+        said = self._said
         words.close()
         if code is not None:  # "close" refuses a process of whose end the fork server has not told
             process.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import socket
@@ -20,23 +21,35 @@ from netnsmgr.log import configure
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
-from netnsmgr.supervisor.agents import Settings, prepare_fork_server
+from netnsmgr.supervisor.agents import CHECKS, Settings, prepare_fork_server
 from netnsmgr.supervisor.events import Events
+from netnsmgr.supervisor.log_levels import LogLevels
 from netnsmgr.supervisor.milestones import Milestones
 from netnsmgr.supervisor.preview import Preview
 from netnsmgr.supervisor.supervisor import Supervisor
+from netnsmgr.supervisor.watchdog import ALIVE, answer, watchdog, watchdog_seconds
 
 REPIN_SECONDS = 0.2
 
 log = structlog.get_logger()
 
 
-def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str, engine: str = "") -> int:
+def run(
+    run_dir: str,
+    state_dir: str,
+    *,
+    log_level: str,
+    log_format: str,
+    engine: str = "",
+    agent_timeout: float = 60.0,
+) -> int:
     """Run the daemon; 0 when it was told to end, 1 when it could not start.
 
+    ``agent_timeout``: seconds without a sign of life, after which an agent is started again.
     ``engine`` is the path of the container engine's socket, for applications in containers; empty: where one usually is.
     """
     configure(log_level, log_format)
+    faulthandler.enable()  # systemd's watchdog ends with SIGABRT: where it hung is in the log then
     if os.geteuid() != 0:
         print("netnsmgr daemon: must run as root (it makes network namespaces)", file=sys.stderr)
         return 1
@@ -56,7 +69,7 @@ def run(run_dir: str, state_dir: str, *, log_level: str, log_format: str, engine
                 raise NetnsmgrError(
                     "another netnsmgr daemon runs in this network namespace; end it first"
                 ) from None
-            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format), engine))
+            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format, agent_timeout), engine))
     except NetnsmgrError as error:
         print(f"netnsmgr daemon: {error}", file=sys.stderr)
         return 1
@@ -87,6 +100,8 @@ async def _serve(settings: Settings, engine: str) -> None:
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)
         hub.serve("revisions", supervisor.revisions)
+        hub.serve("log-level", LogLevels(hub, supervisor).answer)
+        hub.serve(ALIVE, answer)
         supervisor.apply(hub.revision)
         pinning, soon = supervisor, False
 
@@ -105,7 +120,10 @@ async def _serve(settings: Settings, engine: str) -> None:
 
         mounts = MountWatch(repin_soon)
         mounts.enable(True)
+        tasks = [asyncio.create_task(_check(supervisor))]
         notifier = SystemdNotifier()
+        if (seconds := watchdog_seconds()) is not None:
+            tasks.append(asyncio.create_task(watchdog(settings.run_dir, seconds, notifier.notify)))
         notifier.notify("READY=1")
         log.info("ready", version=__version__, run_dir=settings.run_dir, state_dir=settings.state_dir)
         await ended.wait()
@@ -113,4 +131,13 @@ async def _serve(settings: Settings, engine: str) -> None:
         events.tell("Daemon", "Stopping", "the daemon ends; the network goes on", type="Normal")
         log.info("ending; the network goes on")
         mounts.enable(False)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         supervisor.stop()
+
+
+async def _check(supervisor: Supervisor) -> None:
+    while True:
+        await asyncio.sleep(supervisor.settings.silence / CHECKS)
+        supervisor.check()

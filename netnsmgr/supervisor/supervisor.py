@@ -227,6 +227,11 @@ class Supervisor:
         """Answer which revision each agent's status has to speak of to be about what is configured now."""
         return {name: part["revision"] for name, part in self.slices.items()}
 
+    def check(self) -> None:
+        """Look whether all agents live; see ``AgentProcess.check``."""
+        for agent in self._agents.values():
+            agent.check()
+
     def stop(self) -> None:
         """End all agents; the network goes on."""
         for agent in self._agents.values():
