@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from netnsmgr.agent.drifting import Drifting
 from netnsmgr.agent.events import Events
 from netnsmgr.agent.reconciler import Outcome, Reconciler
 from netnsmgr.errors import NetnsmgrError
@@ -56,6 +57,7 @@ class Agent:
         self.events = Events(name, client)
         self._wake = asyncio.Event()
         self._soon = False
+        self._least_pause = 0.0
         self._waits = True
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +75,7 @@ class Agent:
         if not self._soon and not self._wake.is_set():
             self._soon = True
             pause = EAGER_SECONDS if self._waits else CALM_SECONDS
-            asyncio.get_running_loop().call_later(pause, self._burst_is_over)
+            asyncio.get_running_loop().call_later(max(pause, self._least_pause), self._burst_is_over)
 
     def _burst_is_over(self) -> None:
         self._soon = False
@@ -104,7 +106,13 @@ class Agent:
         def progress(outcome: Outcome) -> None:
             self._publish(row, outcome, busy=True)
 
-        reconciler = Reconciler(system, progress)
+        drifting = Drifting(self._name, not system.owns_namespace, system, self.events, self.wake)
+        reconciler = Reconciler(system, progress, drifting.watch)
+
+        def drain() -> None:
+            netlink.drain()
+            drifting.drain()
+
         try:
             while True:
                 await self._wake.wait()
@@ -118,11 +126,15 @@ class Agent:
                 reconciler.keep = row.get("keep", False)
                 # Asked before the look at what is there: nothing comes after that.
                 released = row["deleting"] and self._role.released(row, _rows(views))
-                outcome = await self._guarded(reconciler.run, intend, netlink.drain)
+                drifting.hear(row)
+                async with drifting.looking:
+                    outcome = await self._guarded(reconciler.run, intend, drain)
                 if outcome is None:
                     continue
                 self._publish(row, outcome, busy=False)
                 self._schedule(outcome)
+                drifting.rest(reconciler, outcome)
+                self._least_pause = drifting.pause
                 if outcome.settled and not self._role.ipv6:
                     # Nothing of it is left, and each link has link-local addresses that nobody asks about.
                     system.rtnl.ipv6 = netlink.ipv6 = False
@@ -135,6 +147,7 @@ class Agent:
         finally:
             netlink.close()
             namespaces.close()
+            drifting.close()
 
     def _subscribe(self, table: str) -> View:
         view = self._client.subscribe(table, self.wake)

@@ -12,7 +12,7 @@ from netnsmgr.agent.learner import Learner
 from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.seen import link_words, seen_of
-from netnsmgr.agent.status import addresses, complete, items_of, reasons
+from netnsmgr.agent.status import addresses, complete, items_of, reasons, troubled
 from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.agent.vpn import VpnWatch
 from netnsmgr.agent.wireguard import WireguardWatch
@@ -231,10 +231,7 @@ class InstanceRole:
         answered = scope.link.revision >= row["linkRevision"]
         if complete(outcome, own) and scope.link.state == "ready" and answered and not busy:
             state = "ready"
-        elif (
-            any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
-            or scope.link.state == "degraded"
-        ):
+        elif troubled(outcome, refs) or scope.link.state == "degraded":
             state = "degraded"
         else:
             state = "reconciling"
@@ -281,7 +278,7 @@ class InstanceRole:
         if not ready and not why:
             shared = reasons(outcome, (item.ref for item in self._intent[""]), link_words(self._scope))
             why = [f"waits for its network: {reason}" for reason in shared]
-        failed = any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states)
+        failed = troubled(outcome, refs)
         if ready and self._seen is not None and (waits := self._seen.waits(vif.vif_name(app, interface))):
             # What is there but passes nothing is not what one waits for.
             why, ready, failed = [*why, waits], False, waits == switch_status.SHUT

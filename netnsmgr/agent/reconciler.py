@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from netnsmgr.agent.drift import DriftWatch, Verdict
+from netnsmgr.core.drift import Look, hold
 from netnsmgr.core.execute import execute
 from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.core.plan import Op, Verb, plan
@@ -19,7 +21,7 @@ from netnsmgr.items.flows import MappedFlows
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.led_flows import LedFlows, LedFlowsEnd
-from netnsmgr.items.link import Link, LinkUp
+from netnsmgr.items.link import ExternalNetns, Link, LinkUp, link_ref
 from netnsmgr.items.ndp_proxy import NdpProxy
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -32,6 +34,7 @@ from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.system import External, KernelItem
 from netnsmgr.items.tunnel import Tunnel
 from netnsmgr.items.wireguard import Wireguard
+from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.system import KernelSystem
 
 COMMON: tuple[type[KernelItem], ...] = (
@@ -72,7 +75,7 @@ log = structlog.get_logger()
 
 @dataclass
 class ItemState:
-    """How one item stands: ``lacks`` what it waits for, ``error`` why it failed."""
+    """How one item stands: ``lacks`` what it waits for, ``error`` why it failed, or how it has ``drifted``."""
 
     state: str
     lacks: list[str] = field(default_factory=list)
@@ -93,15 +96,27 @@ class Outcome:
         """True when an item could not be made, changed or removed."""
         return any(item.state == "failed" for item in self.states.values())
 
+    @property
+    def drifted(self) -> bool:
+        """True when something that somebody else has changed is left so."""
+        return any(item.state == "drifted" for item in self.states.values())
+
 
 class Reconciler:
     """Brings one namespace to what is intended; ``progress`` hears of every pass that has something to do."""
 
-    def __init__(self, system: KernelSystem, progress: Callable[[Outcome], Awaitable[None] | None]) -> None:
+    def __init__(
+        self,
+        system: KernelSystem,
+        progress: Callable[[Outcome], Awaitable[None] | None],
+        drift: DriftWatch | None = None,
+    ) -> None:
         self._system = system
         self._progress = progress
+        self.drift = drift or DriftWatch()
         self._intended: dict[Ref, Item] = {}
-        self._made: dict[Ref, Item] = {}
+        self._last: dict[Ref, Item] = {}
+        self._first = True
         self._failed: dict[tuple[Verb, Ref, Item | None], ItemState] = {}
         self._kinds = INSTANCE_KINDS if system.owns_namespace else UPLINK_KINDS
         self.keep = False
@@ -120,7 +135,7 @@ class Reconciler:
             outcome, failed = await self._pass(await intend())
             log.debug("pass", operations=outcome.operations)
             operations += outcome.operations
-            outcome.operations, again = operations, outcome.operations
+            outcome.operations, again = operations, outcome.operations or not outcome.settled
             if not again or failed:
                 return outcome
         outcome.settled = False
@@ -139,6 +154,24 @@ class Reconciler:
         if self.keep:
             current = {ref: item for ref, item in current.items() if ref in wanted}
         todo = plan(current, wanted, external)
+        self._last = current
+        look = Look(current, await identities(wanted, self._system))
+        if self._first:
+            self._first = False
+            self.drift.recall(look, wanted)
+        # What needs no operation has not drifted.
+        verdict, waits, objects = Verdict(), set[Ref](), dict[Ref, str]()
+        if todo:
+            ops = {op.ref for op in todo.after}
+            objects = {
+                item.ref: group for group, items in intent.items() for item in items if item.ref in ops
+            }
+            verdict = self.drift.judge(look, wanted, todo.blocked, ops, objects)
+            if verdict.held:
+                shown, waits = hold(current, wanted, verdict.held, ops)
+                todo = plan(shown, wanted, external)
+        else:
+            self.drift.judge(look, wanted, todo.blocked, (), {})
         outcome = Outcome({}, wanted)
         for ref, item in wanted.items():
             if ref in todo.blocked:
@@ -146,9 +179,17 @@ class Reconciler:
                 outcome.states[ref] = ItemState("pending", lacks)
             else:
                 outcome.states[ref] = ItemState("external" if item.external else "created")
+        for ref in waits:
+            outcome.states[ref] = ItemState("pending", [str(each) for each in sorted(verdict.held)])
+        for ref, words in verdict.held.items():
+            outcome.states[ref] = ItemState("drifted", error=words)
+        if verdict.again:
+            outcome.settled = False
+            return outcome, False
+        stood = {ref: item for ref, item in wanted.items() if current.get(ref) == item}
         if not todo:
             self._failed = {}
-            self._made = _standing(outcome)
+            self.drift.done(look, stood, (), verdict, ())
             return outcome, False
         for op in todo.after:
             # What failed is tried again and again: meanwhile its reason is worth more than that it is tried.
@@ -156,9 +197,7 @@ class Reconciler:
                 RUNNING[op.verb]
             )
         outcome.operations = len(todo.after)
-        for op in todo.after:
-            if op.new is not None and self._made.get(op.ref) == op.new:
-                log.info("repairing", item=str(op.ref))  # somebody else changed what stood as intended
+        self.drift.begin()
         if (told := self._progress(outcome)) is not None:
             await told
         results = await execute(todo, self._apply)
@@ -179,7 +218,12 @@ class Reconciler:
                     outcome.states.pop(op.ref, None)
             else:
                 outcome.states[op.ref] = ItemState("created")
-        self._made = _standing(outcome)
+        refs = {op.ref for op in todo.after}
+        ended = refs - {op.ref for op in todo.after if results.get(op, op) is not None}
+        self.drift.done(
+            look, stood | {ref: wanted[ref] for ref in ended & wanted.keys()}, refs, verdict, ended
+        )
+        self.drift.repaired(verdict, ended, objects)
         return outcome, failed
 
     async def _observe(self, wanted: dict[Ref, Item]) -> dict[Ref, Item]:
@@ -195,6 +239,18 @@ class Reconciler:
             item.ref: next((known for intent in intents if (known := intent.get(item.ref)) == item), item)
             for item in found
         }
+
+    async def differs(self, kinds: Sequence[type[KernelItem]]) -> bool:
+        """Say whether anything of these kinds is another one than at the last look; a quick one, between passes."""
+        self._system.refresh()
+        for kind in kinds:
+            wanted = {ref.key: item for ref, item in self._intended.items() if ref.kind == kind.kind}
+            if not wanted:
+                continue
+            now = {item.ref: item for item in await kind.observe(self._system, wanted)}
+            if now != {ref: item for ref, item in self._last.items() if ref.kind == kind.kind}:
+                return True
+        return False
 
     async def _apply(self, op: Op) -> None:
         try:
@@ -217,5 +273,10 @@ class Reconciler:
         log.debug("operation", op=str(op))
 
 
-def _standing(outcome: Outcome) -> dict[Ref, Item]:
-    return {ref: item for ref, item in outcome.items.items() if outcome.states[ref].state == "created"}
+async def identities(wanted: dict[Ref, Item], system: KernelSystem) -> dict[Ref, object]:
+    """Return what tells each link and each namespace of others from one of the same name that was there before."""
+    found: dict[Ref, object] = {
+        link_ref(name): info.ifindex for name, info in (await system.rtnl.links()).items()
+    }
+    found |= {ref: inode(item.path) for ref, item in wanted.items() if isinstance(item, ExternalNetns)}
+    return found

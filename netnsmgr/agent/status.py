@@ -44,10 +44,18 @@ def reasons(outcome: Outcome, refs: Iterable[Ref], names: dict[Ref, str] | None 
             continue
         if state.state == "failed":
             found.append(f"failed: {ref}: {state.error}")
+        elif state.state == "drifted":
+            if (words := f"changed by hand: {state.error}") not in found:
+                found.append(words)
         elif state.state == "pending" and not state.lacks and not state.error:
             words = (names or {}).get(ref) or f"{EXTERNAL_WORDS.get(ref.kind, ref.kind)} {ref.key}"
             found.append(f"pending: {words}")
     return found
+
+
+def troubled(outcome: Outcome, refs: Iterable[Ref]) -> bool:
+    """Say whether one of these failed, or is left as somebody else has changed it."""
+    return any(outcome.states[ref].state in ("failed", "drifted") for ref in refs if ref in outcome.states)
 
 
 def complete(outcome: Outcome, items: Iterable[Item]) -> bool:

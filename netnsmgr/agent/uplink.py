@@ -15,7 +15,7 @@ from netnsmgr.agent.port_rows import let_go, port_names, port_row
 from netnsmgr.agent.prefixes import PrefixMemory
 from netnsmgr.agent.reconciler import Outcome
 from netnsmgr.agent.sources import Sources
-from netnsmgr.agent.status import complete, items_of, reasons
+from netnsmgr.agent.status import complete, items_of, reasons, troubled
 from netnsmgr.config.device import Port
 from netnsmgr.core.ip import VERSIONS
 from netnsmgr.features import port_links
@@ -190,7 +190,7 @@ class UplinkRole:
         names = port_names(self._scope.ports)
         links = {item.ref for name, group in self._intent.items() if name for item in group}
         mine = {item.ref for item in own} | (outcome.states.keys() - links)
-        failed = any(outcome.states[ref].state == "failed" for ref in mine if ref in outcome.states)
+        failed = troubled(outcome, mine)
         hindered = [
             f"pending: port {port.name} {facts.obstacle}"
             for port, facts in self._scope.ports
@@ -239,7 +239,7 @@ class UplinkRole:
         there = complete(outcome, [i for i in group if i.ref not in missing and not (i.deps() & missing)])
         if usable and there and not waits and not hindered:
             state = "ready"
-        elif any(outcome.states[ref].state == "failed" for ref in refs if ref in outcome.states):
+        elif troubled(outcome, refs):
             state = "degraded"
         else:
             state = "pending"

@@ -115,6 +115,11 @@ class DeviceSpec(Model):
     management: SimpleName | None = Field(default=None, examples=["eth0"])
     """Name of the port over which the device itself is managed. No other port may be in its network."""
 
+    drift: Literal["repair", "report"] = "repair"
+    """What happens to something of netnsmgr's that somebody else has changed by hand (`netnsmgr events` tells).
+    `repair`: it is put back at once. `report`: it is left as it is, and the instance is `degraded`, until the
+    configuration of that instance changes, or this becomes `repair`."""
+
 
 class Device(Document):
     """The machine: its ports and how instances are linked to them. There is one Device."""

@@ -19,6 +19,7 @@ from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
 from netnsmgr.items.system import PartInfo, SetInfo, TableInfo
 from netnsmgr.kernel import nft_text
+from netnsmgr.kernel.nft_changes import Intact
 from netnsmgr.kernel.nft_elements import elements
 from netnsmgr.kernel.nft_generation import Generation
 from netnsmgr.kernel.nft_listing import Objects, Table, part_key, part_name, table_key, tables
@@ -52,6 +53,7 @@ class KernelNft:
         """The generation up to which what we wrote ourselves was entered in what was listed."""
         self._tables: dict[tuple[str, str], Table] = {}
         self._elements: dict[tuple[str, str, str], frozenset[str]] = {}
+        self.intact = Intact(self._nft)
         self._memory = Path(memory)
         self._listings: dict[str, str] = {}
         with suppress(OSError, ValueError):
@@ -284,11 +286,12 @@ class KernelNft:
         digest = objects.digest
         if self._listings.get(key) == "new":
             self._remember(key, digest)
-        return self._listings.get(key) == digest
+        return self.intact.note(key, objects, same=self._listings.get(key) == digest)
 
     def _forget(self, *beginnings: str) -> None:
         for key in [key for key in self._listings if key.startswith(beginnings)]:
             del self._listings[key]
+            self.intact.forget(key)
 
     def _remember(self, key: str, listing: str) -> None:
         self._listings[key] = listing

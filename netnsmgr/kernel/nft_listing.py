@@ -46,8 +46,8 @@ class Objects:
     @cached_property
     def digest(self) -> str:
         """Tells two listings apart, counters and handles left aside."""
-        stable = [[kind, _stable(body)] for kind, body in self.entries]
-        return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:16]
+        told = [[kind, stable(body)] for kind, body in self.entries]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def named(self, *kinds: str) -> Iterable[dict[str, Any]]:
         """Return the objects of these kinds."""
@@ -143,12 +143,13 @@ def _owner(table: Table, name: str) -> str:
     return next((prefix for prefix in prefixes if prefix in table.parts), "")
 
 
-def _stable(value: Any) -> Any:
+def stable(value: Any) -> Any:
+    """Return a part of a listing without what the kernel changes by itself."""
     if isinstance(value, dict):
         dropped = {*VOLATILE, "elem"} if VARYING.intersection(value.get("flags", ())) else VOLATILE
-        return {key: _stable(part) for key, part in value.items() if key not in dropped}
+        return {key: stable(part) for key, part in value.items() if key not in dropped}
     if isinstance(value, list):
-        return [_stable(part) for part in value]
+        return [stable(part) for part in value]
     return value
 
 

@@ -72,6 +72,8 @@ class Slicer:
         documents, apps = rows.get(INSTANCE_CONFIG, {}), rows.get(APP_CONFIG, {})
         pool, pool6 = config.link_pool, config.link_pool6
         extra: dict[str, Any] = {"keep": True} if keep else {}
+        if config.device is not None and config.device.spec.drift == "report":
+            extra["drift"] = "report"
         slices: Slices = {}
         links: list[dict[str, Any]] = []
         leaving: dict[str, int] = {}

@@ -72,6 +72,10 @@ class Fields:
         self.failing: set[str] = set()
         self.done: list[str] = []
         self.refreshed = 0
+        self.rtnl = self
+
+    async def links(self) -> dict[str, Any]:
+        return {}
 
     def refresh(self) -> None:
         self.refreshed += 1

@@ -1,0 +1,192 @@
+"""Drift: what stood as intended, is still wanted exactly so, and is different now.  Pure.
+
+A difference alone is no drift: most of them are changes of intent, an agent's own operations under way, or ordinary
+life.  What tells drift from these:
+
+1. Only what a look has found as intended can drift.  What is blocked, or wanted otherwise by now, cannot.
+2. What the agent itself has changed since that look excuses all that stands on it or shares a link with it: the kernel
+   removes the routes with the last address of their link, and nobody else had a hand in it.
+3. A link or namespace that is another one than at that look (by its number, its inode) excuses what stands on it: it
+   belongs to somebody else, who may take it away and bring it back.
+4. What is missing because of other drift is told with that, and not by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from netnsmgr.core.item import Item, Ref, State
+
+LIFE = frozenset({"lease", "flows", "led-flows", "led-flows-end"})
+"""Kinds that come and go by themselves, or that only remember what was done: none of them is changed by hand."""
+
+STRAYS = frozenset(
+    {"address", "route", "rule", "link", "nft-table", "nft-set", "nft-part", "file", "directory"}
+)
+"""Kinds of which one that nobody wants, and that was not there before, has been added by hand."""
+
+RANK = {
+    "link": 0,
+    "tunnel": 0,
+    "port": 0,
+    "link-up": 1,
+    "bridge-port": 1,
+    "sysctl": 1,
+    "forwarding": 1,
+    "address": 2,
+}
+"""Of items on one link: what a lower one loses takes those above it along (a link that is down has no routes)."""
+HIGHEST = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is there at one moment: items, and the identities of the links and namespaces on which items stand."""
+
+    items: State
+    identities: Mapping[Ref, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last look and the operations after it leave to compare with."""
+
+    items: State = field(default_factory=dict)
+    """What stood as intended."""
+    identities: Mapping[Ref, object] = field(default_factory=dict)
+    known: Collection[Ref] | None = None
+    """All that was there, wanted or not; None: nobody has looked yet."""
+    touched: Collection[Ref] = ()
+    """What the agent has operated on since."""
+    repaired: Collection[Ref] = ()
+    """What of that had drifted: it stands where the operation ended well, and may drift again."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One thing changed by somebody else: removed where ``found`` is None, added where ``expected`` is."""
+
+    ref: Ref
+    expected: Item | None
+    found: Item | None
+    along: tuple[Ref, ...] = ()
+    """What went along with it."""
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        """All that it concerns."""
+        return frozenset({self.ref, *self.along})
+
+
+def drifts(
+    before: Seen, look: Look, wanted: State, blocked: Collection[Ref], ops: Iterable[Ref]
+) -> list[Drift]:
+    """Return what has drifted among the refs of a plan's operations (what needs none has not)."""
+    touched = frozenset(before.touched) - frozenset(before.repaired)
+    other = {ref for ref, was in before.identities.items() if look.identities.get(ref) != was}
+    changed: dict[Ref, frozenset[Ref]] = {}
+    strays: list[Drift] = []
+    for ref in sorted(set(ops)):
+        item, now = before.items.get(ref), look.items.get(ref)
+        if ref in touched or ref.kind in LIFE:
+            continue
+        if item is not None:
+            if wanted.get(ref) == item and ref not in blocked and now != item:
+                changed[ref] = foundations(item, wanted)
+        elif now is not None and _stray(now, ref, before, other, wanted):
+            strays.append(Drift(ref, None, now))
+    causes = {
+        ref: {
+            root for root in changed if root != ref and (root in below or _shares(root, ref, below, wanted))
+        }
+        for ref, below in changed.items()
+    }
+    excused = {
+        ref
+        for ref, below in changed.items()
+        if below & (other - changed.keys()) or _beside(ref, below, touched, wanted, before)
+    }
+    # What is missing with something that is excused is excused with it.
+    excused |= {ref for ref in changed if causes[ref] & excused}
+    roots = [ref for ref in changed if not causes[ref] and ref not in excused]
+    along: dict[Ref, list[Ref]] = {root: [] for root in roots}
+    for ref in changed.keys() - excused - set(roots):
+        root = next((each for each in roots if each in _all_causes(ref, causes)), None)
+        if root is not None:
+            along[root].append(ref)
+    return [
+        Drift(root, before.items[root], look.items.get(root), tuple(sorted(along[root]))) for root in roots
+    ] + strays
+
+
+def foundations(item: Item, items: State) -> frozenset[Ref]:
+    """Return all that an item stands on, and what that stands on."""
+    found: set[Ref] = set()
+    ahead = list(item.deps())
+    while ahead:
+        ref = ahead.pop()
+        if ref not in found:
+            found.add(ref)
+            if (below := items.get(ref)) is not None:
+                ahead += below.deps()
+    return frozenset(found)
+
+
+def hold(
+    current: State, wanted: State, held: Collection[Ref], ops: Iterable[Ref]
+) -> tuple[dict[Ref, Item], set[Ref]]:
+    """Leave the held items as they are: return what a plan has to take for present, and what waits for them.
+
+    What stands on a held item and would have to be made or changed waits: its foundation may be missing.
+    """
+    waits = {
+        ref
+        for ref in ops
+        if ref not in held
+        and (item := wanted.get(ref)) is not None
+        and not foundations(item, wanted).isdisjoint(held)
+    }
+    shown = {ref: item for ref, item in current.items() if ref not in held or ref in wanted}
+    shown |= {ref: wanted[ref] for ref in waits.union(held) if ref in wanted}
+    return shown, waits
+
+
+def _links(ref: Ref, below: Iterable[Ref]) -> set[str]:
+    own = {ref.key} if ref.kind in {"link", "link-up", "bridge-port", "port"} else set()
+    return own | {each.key for each in below if each.kind == "link"}
+
+
+def _shares(root: Ref, ref: Ref, below: Collection[Ref], items: State) -> bool:
+    """Say whether ``root`` is on a link that ``ref`` is on, too, and takes it along."""
+    if RANK.get(root.kind, HIGHEST) >= RANK.get(ref.kind, HIGHEST):
+        return False
+    item = items.get(root)
+    direct = _links(root, item.deps() if item is not None else ())
+    if not direct and root.kind == "address":
+        direct = {root.key.rpartition(" ")[2]}
+    return not direct.isdisjoint(_links(ref, below))
+
+
+def _all_causes(ref: Ref, causes: Mapping[Ref, set[Ref]]) -> set[Ref]:
+    found: set[Ref] = set()
+    ahead = [ref]
+    while ahead:
+        new = causes[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def _beside(ref: Ref, below: frozenset[Ref], touched: Collection[Ref], wanted: State, before: Seen) -> bool:
+    """Say whether the agent's own operations may have taken it along."""
+    items = {**before.items, **wanted}
+    return any(each in below or _shares(each, ref, below, items) for each in touched)
+
+
+def _stray(item: Item, ref: Ref, before: Seen, other: Collection[Ref], wanted: State) -> bool:
+    if before.known is None or ref in before.known or ref in wanted or ref.kind not in STRAYS:
+        return False
+    # What came with a link or namespace that came is its maker's affair.
+    came = (each for each in item.deps() if each.kind in {"link", "netns"})
+    return all(each in before.identities and each not in other for each in came)
