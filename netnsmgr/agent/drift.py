@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netnsmgr.agent.drift_memory import DriftMemory
-from netnsmgr.agent.drift_words import TOGETHER, Told, along, facts, name_of, sentence, several
+from netnsmgr.agent.drift_words import TOGETHER, Told, along, facts, mended, name_of, sentence, several
 from netnsmgr.core.drift import Drift, Look, Seen, drifts
 from netnsmgr.core.item import Ref, State
 
@@ -238,9 +238,8 @@ class DriftWatch:
                 by.setdefault(of.get(drift.ref, ""), []).append(drift)
         took = (self._clock() - self._since) * 1000
         for name, each in by.items():
-            what = f"{name_of(each[0].ref)} is" if len(each) == 1 else f"{len(each)} items are"
             found = {"items": [str(drift.ref) for drift in each[:MANY]], "milliseconds": round(took, 1)}
-            self._tell_one(name, "Repaired", f"{what} as intended again", found, warning=False)
+            self._tell_one(name, "Repaired", mended(each), found, warning=False)
 
     def rest(self) -> None:
         """Nothing is under way: end what is over."""

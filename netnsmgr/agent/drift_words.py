@@ -139,10 +139,22 @@ def facts(drift: Drift, details: Sequence[str] = ()) -> dict[str, Any]:
 
 def several(drifts: Sequence[Drift]) -> str:
     """Say in one sentence what has happened in the same way to several items of one kind."""
-    how = (
-        sentence(drifts[0]).removeprefix(name_of(drifts[0].ref)).partition(":")[0].replace(" was ", " were ")
-    )
-    how = how.replace(" has ", " have ")
-    return (
-        f"{len(drifts)} items of kind {drifts[0].ref.kind}{how}: {_listed([each.ref.key for each in drifts])}"
-    )
+    first = drifts[0]
+    if first.expected is None:
+        how = "were added"
+    elif first.found is not None:
+        how = "were changed"
+    elif first.ref.kind == "link-up":
+        how = "were set down"
+    else:
+        how = "have ended" if first.ref.kind == "process" else "were removed"
+    word = WORDS.get(first.ref.kind, first.ref.kind)
+    plural = "directories" if word == "directory" else word + ("es" if word.endswith("s") else "s")
+    return f"{len(drifts)} {plural} {how}: {_listed([each.ref.key for each in drifts])}"
+
+
+def mended(drifts: Sequence[Drift]) -> str:
+    """Say that what had happened is undone."""
+    if len(drifts) > 1:
+        return f"{len(drifts)} items are as intended again"
+    return f"{name_of(drifts[0].ref)} is {'gone' if drifts[0].expected is None else 'as intended'} again"
