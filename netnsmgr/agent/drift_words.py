@@ -19,9 +19,10 @@ FIELDS = {
     "mac": "address",
     "far_mac": "peer's address",
     "far_path": "peer in",
+    "link": "dev",
     "forward_delay": "forward-delay",
 }
-QUIET = {"kind", "name", "link", "parameter"}
+QUIET = {"name", "parameter", "after"}
 MOST = 8
 """How many things of a kind are named before they are only counted."""
 TOGETHER = 3
