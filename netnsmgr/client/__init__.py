@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netnsmgr.client.aio import AsyncClient
     from netnsmgr.client.documents import Document, Documents, Published, Waiting, read
     from netnsmgr.client.feed import Change
+    from netnsmgr.client.history import Revision, RolledBack
     from netnsmgr.client.kinds import CONFIG_TABLES, STATUS_TABLES
     from netnsmgr.client.threads import Client
     from netnsmgr.errors import ConfigError, NetnsmgrError, Problem, Unreachable
@@ -30,6 +31,8 @@ _ROOMS = {
     "Published": "client.documents",
     "Waiting": "client.documents",
     "read": "client.documents",
+    "Revision": "client.history",
+    "RolledBack": "client.history",
     "CONFIG_TABLES": "client.kinds",
     "STATUS_TABLES": "client.kinds",
     "ConfigError": "errors",
@@ -51,6 +54,8 @@ __all__ = [
     "NetnsmgrError",
     "Problem",
     "Published",
+    "Revision",
+    "RolledBack",
     "Unreachable",
     "Waiting",
     "read",

@@ -11,6 +11,7 @@ from typing import Any, Self
 from netnsmgr.client import RUN_DIR
 from netnsmgr.client.documents import Document, Documents, Published, Waiting, deletions, kind_of, puts
 from netnsmgr.client.feed import Change, Feeds, Stream, known
+from netnsmgr.client.history import Revision, RolledBack, documents, revisions, rolled_back
 from netnsmgr.client.kinds import CONFIG_TABLES, STATE_TABLES, STATUS_TABLES
 from netnsmgr.client.readiness import DELETED, News, Progress, Target, progress
 from netnsmgr.errors import ConfigError, Unreachable
@@ -30,6 +31,7 @@ class AsyncClient:
     """
 
     def __init__(self, name: str, run_dir: str | os.PathLike[str] = RUN_DIR) -> None:
+        self.name = name
         self._peer = Peer(run_dir, name)
         self._feeds = Feeds(self._peer)
         self._closed = False
@@ -75,22 +77,24 @@ class AsyncClient:
         *,
         replace: bool = False,
         takeover: bool = False,
+        confirm: float = 0.0,
         timeout: float = 10.0,
     ) -> Published:
         """Publish documents, all or none; when this returns they are on the daemon's disk.
 
         ``replace``: they are all that this writer has; what it published before, and is not among them, is deleted in the
         same transaction.  ``takeover``: objects that another writer owns become this one's, instead of being refused.
+        ``confirm``: after so many seconds it is all taken back, unless ``confirm()`` has been called (0: it stays).
         Raises ConfigError with everything that is wrong, of all documents; Unreachable after ``timeout`` seconds without a
         daemon, or without its answer (then the text says whether it may have been done).
         """
         given = tuple(documents)
         try:
             rows = puts(given)
-            if not replace:
-                return Published(await self._open.put(rows, takeover=takeover, timeout=timeout), given)
-            revision, gone = await self._open.replace(rows, takeover=takeover, timeout=timeout)
-            return Published(revision, given, deletions(gone))
+            done = await self._open.transact(
+                rows, takeover=takeover, replace=replace, confirm=confirm, timeout=timeout
+            )
+            return Published(done.revision, given, deletions(done.deleted), done.waits, done.left)
         except ConfigError as error:
             if isinstance(documents, Documents):
                 raise ConfigError(documents.located(error.problems)) from None
@@ -105,6 +109,39 @@ class AsyncClient:
         rows = [Put(table, name, None) for name in names]
         revision = await self._open.put(rows, takeover=takeover, timeout=timeout)
         return Published(revision, (), deletions(gone))
+
+    async def confirm(self, revision: int | None = None, timeout: float = 10.0) -> int:
+        """Have the change that waits for confirmation stay; its revision.  With a ``revision``: only if it is that one.
+
+        Raises NetnsmgrError if nothing waits, with what became of it; to confirm a change twice is no error.
+        """
+        answer = await self._open.call("confirm", {"revision": revision}, timeout=timeout)
+        return int(answer["revision"])
+
+    async def rollback(
+        self,
+        revision: int | None = None,
+        *,
+        everybody: bool = False,
+        confirm: float = 0.0,
+        timeout: float = 30.0,
+    ) -> RolledBack:
+        """Make this writer's objects what they were in a revision, or take back what waits for confirmation.
+
+        None: the revision before the last change of this writer.  ``everybody``: also the objects of others, which they
+        still are then.  ``confirm``: as in ``publish``.  Raises ConfigError with everything that is wrong with it now,
+        NetnsmgrError if there is no such revision; Unreachable.
+        """
+        asked = {"revision": revision, "writer": self.name, "all": everybody, "confirm": confirm}
+        return rolled_back(await self._open.call("rollback", asked, timeout=timeout))
+
+    async def history(self, timeout: float = 10.0) -> tuple[Revision, ...]:
+        """Return the revisions that the daemon keeps, the newest first."""
+        return revisions(await self._open.call("history", timeout=timeout))
+
+    async def documents(self, revision: int, timeout: float = 10.0) -> tuple[Document, ...]:
+        """Return all documents of a revision; raises NetnsmgrError if there is none, or it is damaged."""
+        return documents(await self._open.call("revision", {"revision": revision}, timeout=timeout))
 
     async def applied(self, published: Published, timeout: float = 30.0) -> tuple[Waiting, ...]:
         """Wait until everything published is ready, and nothing is left of what was deleted.

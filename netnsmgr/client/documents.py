@@ -37,6 +37,10 @@ class Published:
     revision: int
     documents: tuple[Document, ...] = ()
     deleted: tuple[tuple[Kind, str], ...] = ()
+    waits: int = 0
+    """The revision that waits for confirmation, if it was to be confirmed; 0: it changed nothing, and none does."""
+    left: float = 0.0
+    """Seconds until that one is taken back."""
 
     def targets(self, revisions: Mapping[str, int]) -> list[Target]:
         """Return what has to come true; ``revisions`` says of each agent which one its status has to speak of."""

@@ -13,6 +13,7 @@ from netnsmgr.client import RUN_DIR
 from netnsmgr.client.aio import CLOSED, AsyncClient
 from netnsmgr.client.documents import Document, Published, Waiting
 from netnsmgr.client.feed import Change, known
+from netnsmgr.client.history import Revision, RolledBack
 from netnsmgr.errors import Unreachable
 from netnsmgr.pubsub.view import guarded
 
@@ -83,10 +84,40 @@ class Client:
         *,
         replace: bool = False,
         takeover: bool = False,
+        confirm: float = 0.0,
         timeout: float = 10.0,
     ) -> Published:
         """Publish documents, all or none; see ``AsyncClient.publish``."""
-        return self._do(self._client.publish(documents, replace=replace, takeover=takeover, timeout=timeout))
+        return self._do(
+            self._client.publish(
+                documents, replace=replace, takeover=takeover, confirm=confirm, timeout=timeout
+            )
+        )
+
+    def confirm(self, revision: int | None = None, timeout: float = 10.0) -> int:
+        """Have the change that waits for confirmation stay; see ``AsyncClient.confirm``."""
+        return self._do(self._client.confirm(revision, timeout))
+
+    def rollback(
+        self,
+        revision: int | None = None,
+        *,
+        everybody: bool = False,
+        confirm: float = 0.0,
+        timeout: float = 30.0,
+    ) -> RolledBack:
+        """Make this writer's objects what they were; see ``AsyncClient.rollback``."""
+        return self._do(
+            self._client.rollback(revision, everybody=everybody, confirm=confirm, timeout=timeout)
+        )
+
+    def history(self, timeout: float = 10.0) -> tuple[Revision, ...]:
+        """Return the revisions that the daemon keeps, the newest first."""
+        return self._do(self._client.history(timeout))
+
+    def documents(self, revision: int, timeout: float = 10.0) -> tuple[Document, ...]:
+        """Return all documents of a revision; see ``AsyncClient.documents``."""
+        return self._do(self._client.documents(revision, timeout))
 
     def delete(self, kind: str, *names: str, takeover: bool = False, timeout: float = 10.0) -> Published:
         """Delete objects of a kind, all or none; see ``AsyncClient.delete``."""

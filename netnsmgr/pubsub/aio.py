@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from netnsmgr.errors import Problem, Unreachable
 from netnsmgr.pubsub.peer import Client
-from netnsmgr.pubsub.request import Request
+from netnsmgr.pubsub.request import Request, Transacted, transacted
 from netnsmgr.pubsub.row import Row
 from netnsmgr.pubsub.unreachable import why
 from netnsmgr.pubsub.view import Changed, View
@@ -112,22 +112,24 @@ class AsyncClient:
 
         Raises ConfigError with everything that is wrong with them, or Unreachable after ``timeout`` seconds.
         """
-        revision: int = await self._finished(
-            self._client.put(changes, self._loop.time() + timeout, takeover=takeover)
-        )
-        return revision
+        return (await self.transact(changes, takeover=takeover, timeout=timeout)).revision
 
-    async def replace(
-        self, changes: Iterable[tuple[str, str, Row | None]], *, takeover: bool = False, timeout: float = 10.0
-    ) -> tuple[int, list[tuple[str, str]]]:
-        """Make these all that this writer has of configuration; the revision, and table and key of what was deleted.
+    async def transact(
+        self,
+        changes: Iterable[tuple[str, str, Row | None]],
+        *,
+        takeover: bool = False,
+        replace: bool = False,
+        confirm: float = 0.0,
+        timeout: float = 10.0,
+    ) -> Transacted:
+        """The same; with ``replace`` these are all that this writer has of configuration.
 
-        Raises as ``put`` does.
+        With ``confirm`` they go after so many seconds, unless the call ``confirm`` says that they may stay.
         """
-        answer = await self._finished(
-            self._client.put(changes, self._loop.time() + timeout, takeover=takeover, replace=True)
-        )
-        return answer["revision"], [(table, key) for table, key in answer["deleted"]]
+        end = self._loop.time() + timeout
+        asked = self._client.put(changes, end, takeover=takeover, replace=replace, confirm=confirm)
+        return transacted(await self._finished(asked))
 
     async def call(self, name: str, value: Any = None, *, timeout: float = 10.0) -> Any:
         """What the daemon's handler answers; raises what it raised, or Unreachable."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +23,12 @@ from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
 from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.door import Door
 from netnsmgr.pubsub.ledger import Ledger, News, Writer
-from netnsmgr.pubsub.row import Change, Row, check_changes, what
-from netnsmgr.pubsub.store import Meta, Store
+from netnsmgr.pubsub.row import Change, Row, check_changes
+from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import is_persistent
+from netnsmgr.pubsub.transactions import Transactions
+from netnsmgr.pubsub.trial import Validate
 
-Validate = Callable[[Sequence[Change]], Awaitable[list[Problem]]]
-"""Says what is wrong with a transaction of configuration; ``Problem.document`` is the index of the change."""
 Handler = Callable[[Any], Awaitable[Any]]
 """Answers a call: JSON in, JSON out.  ConfigError and NetnsmgrError reach the caller as such."""
 
@@ -75,7 +74,6 @@ class Hub:
         self._on_change: list[Callable[[str, str, Row | None], None]] = []
         self._on_config: list[Callable[[int], None]] = []
         self._waiting: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
 
     # -- For the supervisor --------------------------------------------------------------------------------
 
@@ -131,6 +129,10 @@ class Hub:
             if self._group is not None:
                 os.chown(self._run_dir, -1, self._group)
             self._ledger = Ledger(os.urandom(8), await asyncio.to_thread(self._store.load))
+            self.transactions = Transactions(
+                self._ledger, self._store, self._validate, self._publish, self._accepted
+            )
+            await self.transactions.begin()
             self._door = Door(self._run_dir, self._group, self._request, self._ledger.hugz)
         except BaseException:
             os.close(self._lock)
@@ -143,6 +145,7 @@ class Hub:
     ) -> None:
         """Finish what was begun (a transaction that is being written will be on disk, so let it be acknowledged)."""
         self._timer.cancel()
+        self.transactions.end()
         self._door.stop_listening()
         if self._waiting:
             _, late = await asyncio.wait(self._waiting, timeout=5)
@@ -186,8 +189,10 @@ class Hub:
 
     def _put(self, peer: bytes, put: wire.Put) -> None:
         problems = self._ledger.check(put.changes, put.writer, put.takeover)
-        if put.replace and not all(is_persistent(change.table) for change in put.changes):
-            problems.append(Problem("only configuration can be replaced as a whole"))
+        if (put.replace or put.confirm) and not all(is_persistent(change.table) for change in put.changes):
+            problems.append(
+                Problem("only configuration can be replaced as a whole, or wait for confirmation")
+            )
         if problems:
             self._answer(peer, wire.Refused(put.id, tuple(problems)))
         elif put.replace or is_persistent(put.changes[0].table):
@@ -210,49 +215,25 @@ class Hub:
             self._door.reply(peer, wire.encode_answer(answer))
 
     async def _transaction(self, peer: bytes, put: wire.Put) -> None:
-        """All or nothing, one at a time."""
         gone: list[Change] = []
-        async with self._turn:
-            try:
-                if put.replace:
-                    gone = self._ledger.others(put.changes, put.writer)
-                    put = put._replace(changes=(*put.changes, *gone))
-                problems = await self._commit(put) if put.changes else []
-            except Exception:
-                log.exception("a transaction failed", writer=put.writer)
-                problems = [
-                    Problem("the daemon failed to check this, which is its own fault; its log says more")
-                ]
+        try:
+            problems, gone = await self.transactions.put(put)
+        except Exception:
+            log.exception("a transaction failed", writer=put.writer)
+            problems = [Problem("the daemon failed to check this, which is its own fault; its log says more")]
         if problems:
             self._answer(peer, wire.Refused(put.id, tuple(problems)))
-        elif put.replace:
+        elif put.replace or put.confirm:
             deleted = [[table, key] for table, key, _ in gone]
-            self._answer(peer, wire.Result(put.id, {"revision": self.revision, "deleted": deleted}))
+            waits = self.transactions.waits if put.confirm else None
+            value = {"revision": self.revision, "deleted": deleted, "waits": waits}
+            self._answer(peer, wire.Result(put.id, value))
         else:
             self._answer(peer, wire.Ack(put.id, self.revision))
 
-    async def _commit(self, put: wire.Put) -> list[Problem]:
-        ledger = self._ledger
-        # Again, since others had their turn in between.
-        problems = ledger.check(put.changes, put.writer, put.takeover) or await self._validate(put.changes)
-        news = ledger.differs(put.changes)
-        if problems or not (news or not ledger.owned(put.changes, put.writer)):
-            return problems
-        # Rows that are the same already make no new revision: nobody has anything to do.
-        revision = ledger.revision + news
-        state = ledger.state(put.changes, put.writer, revision)
-        try:
-            # In a thread: a flash disk takes 5 to 500 ms to sync, and the status of fifty agents goes through here.
-            await asyncio.to_thread(self._store.save, state, _meta(put))
-        except OSError as e:
-            log.error("cannot store the configuration", cause=str(e))
-            return [Problem(f"the daemon cannot store this: {e}; nothing was changed")]
-        ledger.revision = revision
-        self._publish(ledger.apply(put.changes, Writer(put.writer, put.instance)))
-        if news:
-            for callback in self._on_config:
-                _guarded(callback, revision)
-        return []
+    def _accepted(self, revision: int) -> None:
+        for callback in self._on_config:
+            _guarded(callback, revision)
 
     async def _call(self, peer: bytes, call: wire.Call) -> None:
         answer: wire.Answer
@@ -282,10 +263,6 @@ class Hub:
             if not msg.key.startswith(wire.MARK):
                 for callback in self._on_change:
                     _guarded(callback, table, msg.key, value)
-
-
-def _meta(put: wire.Put) -> Meta:
-    return Meta(time.time(), put.writer, "publish" if put.replace else what(put.changes))
 
 
 def _guarded(callback: Callable[..., None], *args: object) -> None:

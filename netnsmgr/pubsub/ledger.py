@@ -14,6 +14,8 @@ from netnsmgr.errors import Problem
 from netnsmgr.pubsub import tables
 from netnsmgr.pubsub.row import MAX_ROW, Change, Row, dump
 from netnsmgr.pubsub.store import State, Stored
+from netnsmgr.pubsub.trial import Trial, restored
+from netnsmgr.pubsub.what import Put
 from netnsmgr.pubsub.wire import MARK
 
 
@@ -39,6 +41,7 @@ class Ledger:
         self.epoch = epoch
         self.revision = state.revision
         self.complete = state.complete
+        self.trial = restored(state.trial)
         self._tables: dict[str, Table] = {}
         self._values: dict[str, dict[str, Row]] = {}
         self._writers: dict[tuple[str, str], Writer] = {}
@@ -103,18 +106,33 @@ class Ledger:
             if self._writers[table, key].name == writer and (table, key) not in kept
         ]
 
-    def state(self, changes: Iterable[Change], writer: str, revision: int) -> State:
-        """What has to be on disk before these changes may be applied."""
+    def stored(self, table: str, key: str) -> Stored | None:
+        """A row with its writer; None if there is none."""
+        writer = self._writers.get((table, key))
+        return Stored(writer.name, self._values[table][key]) if writer else None
+
+    def state(self, puts: Iterable[Put], revision: int, trial: Trial | None) -> State:
+        """What has to be on disk before these rows may be put."""
         rows: dict[str, dict[str, Stored]] = {
             table: {k: Stored(self._writers[table, k].name, v) for k, v in self.rows(table).items()}
             for table in tables.PERSISTENT
         }
-        for table, key, value in changes:
-            if value is None:
+        for table, key, stored in puts:
+            if stored is None:
                 rows[table].pop(key, None)
             else:
-                rows[table][key] = Stored(writer, value)
-        return State(revision, rows, self.complete)
+                rows[table][key] = stored
+        return State(revision, rows, self.complete, trial.stored() if trial else None)
+
+    def restore(self, puts: Iterable[Put]) -> list[News]:
+        """Put rows back that were there before, each as its writer's, of whose present life this says nothing."""
+        return [
+            news
+            for table, key, stored in puts
+            for news in self._put(
+                table, key, stored.value if stored else None, Writer(stored.writer if stored else "", b"")
+            )
+        ]
 
     def apply(self, changes: Iterable[Change], writer: Writer) -> list[News]:
         """Make the changes; what has become different, in the order in which it is to be published."""

@@ -111,14 +111,14 @@ class Client:
         *,
         takeover: bool = False,
         replace: bool = False,
+        confirm: float = 0.0,
     ) -> Request:
         """Change rows, all or none; raises WireError at once if they cannot be sent.
 
-        ``replace``: what else this writer has of configuration is deleted.  The result is then the revision and the
-        ``[table, key]`` that were ``deleted``.
+        With ``replace`` or ``confirm`` (see ``wire.Put``) the result is a ``Transacted`` in the form of JSON.
         """
         checked = check_changes(changes, least=not replace)
-        asked = wire.Put(self._next_id(), self.name, self._instance, checked, takeover, replace)
+        asked = wire.Put(self._next_id(), self.name, self._instance, checked, takeover, replace, confirm)
         return self._ask(Request(asked, deadline))
 
     def call(self, name: str, value: Any, deadline: float) -> Request:

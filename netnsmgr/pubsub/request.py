@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from netnsmgr.errors import ConfigError, NetnsmgrError, Problem, Unreachable
 from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.view import guarded
+
+
+class Transacted(NamedTuple):
+    """What came of a transaction: its revision, table and key of what was deleted by it, and what waits for confirmation.
+
+    ``waits`` is the revision that does, which is another one if this transaction changed nothing, and ``left`` for how
+    many seconds more; 0 if none does.
+    """
+
+    revision: int
+    deleted: tuple[tuple[str, str], ...] = ()
+    waits: int = 0
+    left: float = 0.0
+
+
+def transacted(answer: Any) -> Transacted:
+    """The same from the answer to a put."""
+    if isinstance(answer, int):
+        return Transacted(answer)
+    waits = answer.get("waits") or {"revision": 0, "left": 0.0}
+    deleted = tuple((table, key) for table, key in answer["deleted"])
+    return Transacted(answer["revision"], deleted, waits["revision"], waits["left"])
 
 
 class Request:

@@ -95,8 +95,3 @@ def check_changes(changes: Iterable[object], *, least: int = 1) -> tuple[Change,
     if not least <= len(checked) <= MAX_CHANGES:
         raise WireError(f"a put has {least:d} to {MAX_CHANGES} rows, this one has {len(checked)}")
     return tuple(checked)
-
-
-def what(changes: Iterable[Change]) -> str:
-    """What kind of change these are together, as a command of the command line: ``apply`` or ``delete``."""
-    return "apply" if any(change.value is not None for change in changes) else "delete"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from netnsmgr.errors import Unreachable
 from netnsmgr.pubsub.peer import Client
-from netnsmgr.pubsub.request import Request
+from netnsmgr.pubsub.request import Request, Transacted, transacted
 from netnsmgr.pubsub.row import Row
 from netnsmgr.pubsub.unreachable import absent, why
 from netnsmgr.pubsub.view import Changed, View
@@ -70,10 +70,19 @@ class SyncClient:
 
         Raises ConfigError with everything that is wrong with them, or Unreachable after ``timeout`` seconds.
         """
-        revision: int = self._finished(
-            self._client.put(changes, time.monotonic() + timeout, takeover=takeover)
-        )
-        return revision
+        return self.transact(changes, takeover=takeover, timeout=timeout).revision
+
+    def transact(
+        self,
+        changes: Iterable[tuple[str, str, Row | None]],
+        *,
+        takeover: bool = False,
+        confirm: float = 0.0,
+        timeout: float = 30.0,
+    ) -> Transacted:
+        """The same; with ``confirm`` they go after so many seconds, unless the call ``confirm`` says that they may stay."""
+        end = time.monotonic() + timeout
+        return transacted(self._finished(self._client.put(changes, end, takeover=takeover, confirm=confirm)))
 
     def call(self, name: str, value: Any = None, *, timeout: float = 30.0) -> Any:
         """What the daemon's handler answers; raises what it raised, or Unreachable."""

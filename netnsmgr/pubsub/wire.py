@@ -20,6 +20,7 @@ no peer, however broken, brings a process down.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,6 +68,8 @@ class Put(NamedTuple):
     takeover: bool = False
     replace: bool = False
     """These are all rows of configuration that the writer has; others of its own are deleted with them."""
+    confirm: float = 0.0
+    """Seconds within which the change is taken back unless it is confirmed; 0: it stays."""
 
 
 class Restarted(NamedTuple):
@@ -191,10 +194,9 @@ def encode_request(request: Request) -> list[bytes]:
     match request:
         case Snapshot(table):
             return [b"SNAPSHOT", table.encode()]
-        case Put(id, writer, instance, changes, takeover, replace):
-            check_changes(changes, least=not replace)
-            flags = _FLAGS[takeover, replace]
-            return [b"PUT", id, writer.encode(), instance, flags, dump(changes)]
+        case Put(id, writer, instance, changes):
+            check_changes(changes, least=not request.replace)
+            return [b"PUT", id, writer.encode(), instance, _flags(request), dump(changes)]
         case Restarted(writer, instance, table):
             return [b"RESTARTED", writer.encode(), instance, table.encode()]
         case Call(id, name, value):
@@ -206,18 +208,19 @@ def decode_request(frames: Sequence[bytes]) -> Request:
     match list(frames):
         case [b"SNAPSHOT", table]:
             return Snapshot(_name("a table", table))
-        case [b"PUT", id, writer, instance, flags, body] if flags in _FLAGS.values():
+        case [b"PUT", id, writer, instance, flags, body] if found := _FLAGS.fullmatch(flags):
             changes = load(body)
             if not isinstance(changes, list):
                 raise WireError("the changes of a put are a list")
-            checked = check_changes(changes, least=b"replace" not in flags)
+            takeover, replace, confirm = found.groups()
             return Put(
                 _id(id),
                 _name("a writer", writer),
                 _id(instance),
-                checked,
-                takeover=b"takeover" in flags,
-                replace=b"replace" in flags,
+                check_changes(changes, least=replace is None),
+                takeover=takeover is not None,
+                replace=replace is not None,
+                confirm=int(confirm or 0) / 1000,
             )
         case [b"RESTARTED", writer, instance, table]:
             return Restarted(_name("a writer", writer), _id(instance), _name("a table", table))
@@ -228,12 +231,15 @@ def decode_request(frames: Sequence[bytes]) -> Request:
     )
 
 
-_FLAGS = {
-    (False, False): b"",
-    (True, False): b"takeover",
-    (False, True): b"replace",
-    (True, True): b"takeover replace",
-}
+# "takeover", "replace" and the milliseconds of "confirm", in this order; each that is not the case is left out.
+_FLAGS = re.compile(rb"(takeover ?)?(replace ?)?(?:confirm=(\d{1,10}))?")
+
+
+def _flags(put: Put) -> bytes:
+    words = [b"takeover"] * put.takeover + [b"replace"] * put.replace
+    if put.confirm:
+        words.append(b"confirm=%d" % max(1, round(put.confirm * 1000)))
+    return b" ".join(words)
 
 
 # -- Replies -------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from netnsmgr.supervisor.events import Events
 from netnsmgr.supervisor.log_levels import LogLevels
 from netnsmgr.supervisor.milestones import Milestones
 from netnsmgr.supervisor.preview import Preview
+from netnsmgr.supervisor.revisions import Revisions
 from netnsmgr.supervisor.supervisor import Supervisor
 from netnsmgr.supervisor.watchdog import ALIVE, answer, watchdog, watchdog_seconds
 
@@ -102,6 +103,9 @@ async def _serve(settings: Settings, engine: str) -> None:
         hub.serve("revisions", supervisor.revisions)
         hub.serve("log-level", LogLevels(hub, supervisor).answer)
         hub.serve(ALIVE, answer)
+        revisions = Revisions(hub.transactions, events.tell)
+        for call in (revisions.confirm, revisions.rollback, revisions.history, revisions.revision):
+            hub.serve(call.__name__, call)
         supervisor.apply(hub.revision)
         pinning, soon = supervisor, False
 

@@ -274,11 +274,16 @@ async def test_replacement(site: Site) -> None:
     async with site.both() as (hub, client), site.client("operator") as operator:
         await operator.put([(NI, "ni9", {})])
         await client.put([(NI, "ni1", {}), (NI, "ni2", {}), (APP, "app", {})])
-        assert await client.replace([(NI, "ni2", {"x": 1})]) == (3, [(APP, "app"), (NI, "ni1")])
-        assert await client.replace([(NI, "ni2", {"x": 1})]) == (3, [])
-        assert await client.replace([]) == (4, [(NI, "ni2")])
-        assert await client.replace([]) == (4, [])
+        assert await client.transact([(NI, "ni2", {"x": 1})], replace=True) == (
+            3,
+            ((APP, "app"), (NI, "ni1")),
+            0,
+            0,
+        )
+        assert await client.transact([(NI, "ni2", {"x": 1})], replace=True) == (3, (), 0, 0)
+        assert await client.transact([], replace=True) == (4, ((NI, "ni2"),), 0, 0)
+        assert await client.transact([], replace=True) == (4, (), 0, 0)
         assert (hub.rows(NI), hub.rows(APP)) == ({"ni9": {}}, {})
         with pytest.raises(ConfigError, match="only configuration"):
-            await client.replace([(STATUS, "ni1", {})])
+            await client.transact([(STATUS, "ni1", {})], replace=True)
     assert set(Store(site.state).load().rows[NI]) == {"ni9"}

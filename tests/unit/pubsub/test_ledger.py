@@ -8,6 +8,7 @@ from netnsmgr.core.clone import Cmd, Replica
 from netnsmgr.pubsub.ledger import Ledger, News, Writer
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import State, Stored
+from netnsmgr.pubsub.what import Put
 
 NI, APP = "NetworkInstanceConfig", "AppNetworkConfig"
 STATUS = "AppNetworkStatus"
@@ -68,7 +69,7 @@ def test_equal_rows_are_no_news(ledger: Ledger) -> None:
 def test_state_is_what_will_be(ledger: Ledger) -> None:
     """What goes to disk holds the changes, which are not made yet; and only configuration."""
     ledger.apply([Change(STATUS, "s", {})], A1)
-    state = ledger.state([Change(NI, "ni1", None), Change(APP, "app", {"y": 1})], "b", 8)
+    state = ledger.state([Put(NI, "ni1", None), Put(APP, "app", Stored("b", {"y": 1}))], 8, None)
     assert state.rows == {"DevicePortConfig": {}, NI: {}, APP: {"app": Stored("b", {"y": 1})}}
     assert ledger.rows(NI) == {"ni1": {"x": 1}}
 

@@ -30,9 +30,10 @@ PROBLEMS = st.builds(
     st.text(),
     st.integers(),
 )
+WAITS = st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000)
 REQUESTS = st.one_of(
     st.builds(wire.Snapshot, NAMES),
-    st.builds(wire.Put, IDS, NAMES, IDS, CHANGES, st.booleans(), st.booleans()),
+    st.builds(wire.Put, IDS, NAMES, IDS, CHANGES, st.booleans(), st.booleans(), WAITS),
     st.builds(wire.Restarted, NAMES, IDS, NAMES),
     st.builds(wire.Call, IDS, NAMES, JSON),
 )
@@ -63,6 +64,7 @@ FRAMES = st.lists(
                 b"T\0",
                 b"takeover",
                 b"replace",
+                b"takeover confirm=60000",
                 b"12345678",
                 b"[]",
                 b"{}",
