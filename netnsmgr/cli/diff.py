@@ -18,7 +18,12 @@ from netnsmgr.client.kinds import CONFIG_TABLES
 from netnsmgr.errors import ConfigError
 from netnsmgr.pubsub.row import WireError
 
-SIGNS = {"created": ("+", "green"), "changed": ("~", "yellow"), "pruned": ("-", "red")}
+SIGNS = {
+    "created": ("+", "green"),
+    "changed": ("~", "yellow"),
+    "pruned": ("-", "red"),
+    "deleted": ("-", "red"),
+}
 VERBS = {"create": "green", "modify": "yellow", "replace": "yellow", "delete": "red"}
 
 
@@ -27,13 +32,42 @@ VERBS = {"create": "green", "modify": "yellow", "replace": "yellow", "delete": "
 @click.option(
     "--prune", is_flag=True, help="As with 'apply --prune': what is not in the files would be deleted."
 )
+@click.option(
+    "--revision",
+    type=click.IntRange(min=1),
+    metavar="N [M]",
+    help="Instead of files: what 'rollback N' would change; with M, what is different in M since N.",
+)
+@click.option("--all", "everybody", is_flag=True, help="With --revision N: as with 'rollback --all'.")
 @output.formats("text", "json", "yaml", default="text")
 @pass_place
-def command(place: Place, files: tuple[str, ...], more: tuple[str, ...], prune: bool, fmt: str) -> int:
+def command(
+    place: Place,
+    files: tuple[str, ...],
+    more: tuple[str, ...],
+    prune: bool,
+    revision: int | None,
+    everybody: bool,
+    fmt: str,
+) -> int:
     """Show what 'netnsmgr apply FILES' would change: in the documents, in the kernel, and whom it disturbs.
+
+    With --revision N the same of 'netnsmgr rollback N'; with --revision N M the documents in which these two revisions
+    differ. Secrets are never shown: they are not in the documents, and texts that may hold some are veiled.
 
     Exit code 0: nothing would change; 1: something would.
     """
+    if revision is not None:
+        from netnsmgr.cli import diff_revision
+
+        if more or prune or len(files) > 1 or not all(file.isdigit() for file in files):
+            raise click.UsageError("--revision N takes the number of another revision, or nothing more")
+        with Daemon(place) as daemon:
+            if files:
+                return _show(diff_revision.between(daemon, revision, int(files[0])), {}, fmt)
+            return _show(*diff_revision.rollback(daemon, revision, everybody=everybody), fmt)
+    if everybody:
+        raise click.UsageError("--all goes with --revision N")
     loaded = read(files, more, place)
     with Daemon(place) as daemon:
         existing = daemon.rows(*CONFIG_TABLES)
@@ -48,7 +82,11 @@ def command(place: Place, files: tuple[str, ...], more: tuple[str, ...], prune: 
             raise
     if answer.get("problems"):
         raise refusal(loaded, changes, answer["problems"])
-    agents = {name: plan for name, plan in answer.get("agents", {}).items() if plan.get("operations")}
+    return _show(pending, answer.get("agents", {}), fmt)
+
+
+def _show(pending: list[Delta], plans: Mapping[str, Any], fmt: str) -> int:
+    agents = {name: plan for name, plan in plans.items() if plan.get("operations")}
     if fmt != "text":
         output.data({"documents": [_record(delta) for delta in pending], "agents": agents}, fmt)
     elif pending or agents:

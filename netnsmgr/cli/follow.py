@@ -187,8 +187,11 @@ def wait(daemon: Daemon, wanted: Sequence[Target], timeout: float) -> int:
     late = {target: str(state) for target, state in states.items() if not state.done}
     if late == shown.told:
         output.say(f"not {goal(states)} after {timeout:g} s, for the same reasons", err=True)
-        return 1
-    output.say(f"not {goal(states)} after {timeout:g} s:", err=True)
-    for target, said in late.items():
-        output.say(f"  {target.label}: {said}", err=True)
+    else:
+        output.say(f"not {goal(states)} after {timeout:g} s:", err=True)
+        for target, said in late.items():
+            output.say(f"  {target.label}: {said}", err=True)
+    if stands := [target.label for target, state in states.items() if state.done]:
+        more = f" and {len(stands) - TOLD} more" if len(stands) > TOLD else ""
+        output.say(f"{goal(states)}: {', '.join(stands[:TOLD])}{more}", err=True)
     return 1

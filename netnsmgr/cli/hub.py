@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from netnsmgr.cli.place import Place
+from netnsmgr.pubsub.request import Transacted
 from netnsmgr.pubsub.row import Change, Row
 from netnsmgr.pubsub.sync import SyncClient
 
@@ -37,6 +38,10 @@ class Daemon:
     def put(self, changes: Sequence[Change], *, takeover: bool) -> int:
         """Put rows in one transaction; return its revision, or raise ConfigError with all problems."""
         return self._client.put(changes, takeover=takeover, timeout=3 * self._timeout)
+
+    def transact(self, changes: Sequence[Change], *, takeover: bool, confirm: float) -> Transacted:
+        """The same; with ``confirm`` the rows go after so many seconds, unless the call ``confirm`` says otherwise."""
+        return self._client.transact(changes, takeover=takeover, confirm=confirm, timeout=3 * self._timeout)
 
     def call(self, name: str, value: Any) -> Any:
         """Return what the daemon answers; raises its ConfigError or NetnsmgrError."""

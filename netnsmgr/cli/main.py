@@ -17,11 +17,12 @@ from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
 
 COMMANDS = {
     "apply": "Bring network instances and applications to the state that files describe.",
+    "confirm": "Let a change stay that was applied with --confirm.",
     "convert": "Write another program's configuration (a WireGuard file) as YAML.",
     "daemon": "Run the daemon in the foreground.",
     "delete": "Delete devices, network instances or applications.",
     "describe": "Show everything about one object: configuration, status, items, reasons.",
-    "diff": "Show what applying files would change, and what it would disturb.",
+    "diff": "Show what applying files, or a rollback, would change and disturb.",
     "doctor": "Check kernel, tools and privileges; say what each missing piece costs.",
     "events": "Show what happened: what broke, what was repaired, what changed by itself.",
     "exec": "Run a command inside a network instance's namespace.",
@@ -29,7 +30,9 @@ COMMANDS = {
     "flows": "Show applications' flows, what was dropped, and what names they asked for.",
     "get": "List devices, network instances, applications or agents.",
     "graph": "Draw the device and its networks, or the items of one and what stands on what.",
+    "history": "List the revisions of the configuration: when, by whom, what changed.",
     "log-level": "Show or set how much the running daemon and its agents log.",
+    "rollback": "Make the configuration what it was in an earlier revision.",
     "wait": "Wait until objects are ready or deleted.",
     "why": "Say whether an application's flow passes, by which rule, and where it goes.",
     "wireguard": "Make keys, and add, list or remove the peers of a WireGuard server.",

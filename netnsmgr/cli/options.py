@@ -40,6 +40,22 @@ def timeout_option(default: str = "60s") -> Callable[[F], F]:
     )
 
 
+def _to_confirm(ctx: click.Context, param: click.Parameter, value: float | None) -> float:
+    if value is None:
+        return 0.0
+    if not 1.0 <= value <= 86_400.0:
+        raise click.BadParameter("a change can wait 1s to 24h for its confirmation", ctx, param)
+    return value
+
+
+confirm_option = click.option(
+    "--confirm",
+    type=Duration(),
+    callback=_to_confirm,
+    metavar="DURATION",
+    help="Take everything back after this time (1s to 24h), unless 'netnsmgr confirm' says that it may stay.",
+)
+
 engine = click.option(
     "--engine",
     type=click.Path(),

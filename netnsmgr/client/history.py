@@ -27,19 +27,28 @@ class Revision(NamedTuple):
     left: float | None = None
 
 
+class Kept(NamedTuple):
+    """An object that a rollback left as it is; ``there`` is False if another ``writer`` has deleted it."""
+
+    kind: Kind
+    name: str
+    there: bool
+    writer: str
+
+
 @dataclass(frozen=True)
 class RolledBack:
     """What a rollback did: ``target`` is the revision whose objects are back, ``undone`` the one that waited, if any.
 
-    ``published`` is what ``applied`` waits for; ``changed`` has what happened to each object, ``kept`` those that differ
-    from the target and are another writer's, whose name stands beside them.
+    ``published`` is what ``applied`` waits for; ``changed`` says of each object whether it was ``restored`` or
+    ``deleted``; ``kept`` differ from the target, and were left because they are another writer's.
     """
 
     target: int
     undone: int | None
     published: Published
     changed: tuple[tuple[Kind, str, str], ...]
-    kept: tuple[tuple[Kind, str, str], ...]
+    kept: tuple[Kept, ...]
 
 
 def revisions(answer: Mapping[str, Any]) -> tuple[Revision, ...]:
@@ -76,5 +85,5 @@ def rolled_back(answer: Mapping[str, Any]) -> RolledBack:
         waits["left"],
     )
     changed = tuple((kind, key, "deleted" if value is None else "restored") for kind, key, value in rows)
-    kept = tuple((BY_TABLE[table], key, writer or "") for table, key, _, writer in answer["kept"])
+    kept = tuple(Kept(BY_TABLE[table], *others) for table, *others in answer["kept"])
     return RolledBack(answer["target"], answer["undone"], published, changed, kept)

@@ -46,9 +46,13 @@ class Preview:
     async def plan(self, asked: Any) -> dict[str, Any]:
         """Return ``{"agents": {name: {"operations": […], "disturbs": […]}}}``; raises ConfigError."""
         documents: Sequence[dict[str, Any]] = asked["documents"]
+        deleted: Sequence[tuple[str, str]] = asked.get("deleted", ())
         before: Rows = {table: dict(self._hub.rows(table)) for table in PERSISTENT}
         after: Rows = {table: {} if asked.get("prune") else dict(rows) for table, rows in before.items()}
-        gone = before[DEVICE_CONFIG] if asked.get("prune") else ()
+        devices = [key for table, key in deleted if table == DEVICE_CONFIG]
+        gone = before[DEVICE_CONFIG] if asked.get("prune") else devices
+        for table, key in deleted:
+            after[table].pop(key, None)
         config, problems = check(documents, after, gone=gone)
         if problems := problems + secret_problems(documents, config):
             raise ConfigError(problems)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from netnsmgr.core.event import Type
 from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
@@ -27,6 +27,15 @@ class Tell(Protocol):
     def __call__(self, about: str, reason: str, message: str, *, type: Type) -> None:  # noqa: A002
         """Tell one."""
         ...
+
+
+class Kept(NamedTuple):
+    """A row that a rollback leaves as it is; ``there`` is False if its writer has deleted it."""
+
+    table: str
+    key: str
+    there: bool
+    writer: str
 
 
 class Revisions:
@@ -77,7 +86,7 @@ class Revisions:
                 f"revision {trial.revision} does not wait any more; 'netnsmgr history' says why"
             )
         rows: list[Put] = []
-        kept: list[Put] = []
+        kept: list[Kept] = []
 
         def pick(revisions: Sequence[Revision]) -> int:
             return number if number is not None else before_last(revisions, None if everybody else writer)
@@ -123,10 +132,10 @@ class Revisions:
         if asked.get("writer") is None:
             return {"revision": number, "rows": then.rows}
         rows, kept = back(self._transactions.state(), then, None if asked.get("all") else asked["writer"])
-        return {"revision": number, "rows": _json(rows), "kept": _json(kept)}
+        return {"revision": number, "rows": _json(rows), "kept": kept}
 
     async def _said(
-        self, target: int, rows: Sequence[Put], kept: Sequence[Put], undone: int | None
+        self, target: int, rows: Sequence[Put], kept: Sequence[Kept], undone: int | None
     ) -> dict[str, Any]:
         revision = self._transactions.revision
         if rows and undone is None:
@@ -137,7 +146,7 @@ class Revisions:
             "target": target,
             "undone": undone,
             "rows": _json(rows),
-            "kept": _json(kept),
+            "kept": kept,
             "waits": self._transactions.waits,
         }
 
@@ -161,7 +170,7 @@ def before_last(revisions: Sequence[Revision], writer: str | None) -> int:
     raise NetnsmgrError(f"none of the revisions that are kept is of {writer!r}; say which one you want")
 
 
-def back(now: State, then: State, writer: str | None) -> tuple[list[Put], list[Put]]:
+def back(now: State, then: State, writer: str | None) -> tuple[list[Put], list[Kept]]:
     """Return the rows that a writer's (None: everybody's) rollback puts, and those of others that it leaves.  Pure.
 
     A row is the writer's if it is now, or was then and nobody has it now.  What goes, goes before what it stands on,
@@ -169,7 +178,7 @@ def back(now: State, then: State, writer: str | None) -> tuple[list[Put], list[P
     """
     gone: list[Put] = []
     come: list[Put] = []
-    kept: list[Put] = []
+    kept: list[Kept] = []
     for table in PERSISTENT:
         for key, is_now, was in _pairs(now.rows.get(table, {}), then.rows.get(table, {})):
             if is_now == was:
@@ -177,7 +186,7 @@ def back(now: State, then: State, writer: str | None) -> tuple[list[Put], list[P
             owner = is_now or was
             if writer is not None and owner is not None and owner.writer != writer:
                 if (is_now and is_now.value) != (was and was.value):
-                    kept.append(Put(table, key, is_now))
+                    kept.append(Kept(table, key, is_now is not None, owner.writer))
             elif was is None:
                 gone.append(Put(table, key, None))
             else:

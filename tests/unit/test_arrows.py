@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "client": {"errors", "pubsub", "config.load", "config.check", "config.converted", "config.from_eve"},
     "cli": {
         "errors",
+        "client.history",
         "client.kinds",
         "client.readiness",
         "config",

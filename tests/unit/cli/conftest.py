@@ -13,6 +13,7 @@ from netnsmgr.errors import Problem
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
+from netnsmgr.supervisor.revisions import Revisions
 from tests.unit.cli.straw import Machine, Straw
 
 
@@ -40,6 +41,9 @@ def straw(machine: Machine) -> Iterator[Straw]:
             box.append(daemon)
             hub.serve("plan", daemon.answer_plan)
             hub.serve("revisions", daemon.revisions)
+            revisions = Revisions(hub.transactions, daemon.tell)
+            for call in (revisions.confirm, revisions.rollback, revisions.history, revisions.revision):
+                hub.serve(call.__name__, call)
             hub.on_config(daemon.configured)
             end = asyncio.Event()
             ends.append((asyncio.get_running_loop(), end))

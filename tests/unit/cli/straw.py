@@ -31,6 +31,10 @@ class Straw:
         self.plan: dict[str, Any] = {"agents": {}}
         self.asked: list[Any] = []
         self.commits = 0
+        self.events: list[tuple[str, str, str, str]] = []
+
+    def tell(self, about: str, reason: str, message: str, *, type: str) -> None:  # noqa: A002
+        self.events.append((about, reason, message, type))
 
     async def validate(self, changes: Sequence[Change]) -> list[Problem]:
         return self.problems(changes)
