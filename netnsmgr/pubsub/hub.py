@@ -27,7 +27,7 @@ from netnsmgr.pubsub.row import Change, Row, check_changes
 from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import is_persistent
 from netnsmgr.pubsub.transactions import Transactions
-from netnsmgr.pubsub.trial import Validate
+from netnsmgr.pubsub.trial import Clock, Validate, now
 
 Handler = Callable[[Any], Awaitable[Any]]
 """Answers a call: JSON in, JSON out.  ConfigError and NetnsmgrError reach the caller as such."""
@@ -64,12 +64,14 @@ class Hub:
         validate: Validate = _anything_goes,
         heartbeat: float = HEARTBEAT,
         group: int | None = None,
+        clock: Clock = now,
     ) -> None:
         self._run_dir = Path(run_dir)
         self._store = store
         self._validate = validate
         self._heartbeat = heartbeat
         self._group = group
+        self._clock = clock
         self._handlers: dict[str, Handler] = {}
         self._on_change: list[Callable[[str, str, Row | None], None]] = []
         self._on_config: list[Callable[[int], None]] = []
@@ -130,7 +132,7 @@ class Hub:
                 os.chown(self._run_dir, -1, self._group)
             self._ledger = Ledger(os.urandom(8), await asyncio.to_thread(self._store.load))
             self.transactions = Transactions(
-                self._ledger, self._store, self._validate, self._publish, self._accepted
+                self._ledger, self._store, self._validate, self._publish, self._accepted, self._clock
             )
             await self.transactions.begin()
             self._door = Door(self._run_dir, self._group, self._request, self._ledger.hugz)

@@ -19,7 +19,7 @@ from netnsmgr.pubsub import what, wire
 from netnsmgr.pubsub.ledger import Ledger, News, Writer
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import WRITER, Meta, Revision, State, Store, Stored
-from netnsmgr.pubsub.trial import Moment, Trial, Validate, bounds, now
+from netnsmgr.pubsub.trial import Clock, Trial, Validate, bounds
 from netnsmgr.pubsub.what import Put
 
 RELOOK = 5.0
@@ -41,7 +41,7 @@ class Transactions:
         validate: Validate,
         publish: Callable[[Iterable[News]], None],
         accepted: Callable[[int], None],
-        clock: Callable[[], Moment] = now,
+        clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._store = store

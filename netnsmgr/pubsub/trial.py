@@ -32,6 +32,10 @@ class Moment(NamedTuple):
     since: float
 
 
+Clock = Callable[[], Moment]
+"""Says which moment it is: ``now``."""
+
+
 class Trial(NamedTuple):
     """The change that was accepted as ``revision`` and goes unless it is confirmed within ``seconds`` of ``began``.
 
