@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import AppHost, HttpFailed
+from tests.lab import AppHost
 from tests.scenarios.documents import app, device, instance
+from tests.scenarios.traffic import fetches
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
@@ -25,13 +26,6 @@ def w() -> Iterator[World]:
 @pytest.fixture
 def app1(w: World) -> AppHost:
     return w.lab.apps["app1"]
-
-
-def fetches(app1: AppHost) -> bool:
-    try:
-        return app1.http("http://github.com", timeout=1.0).startswith("I am github.com")
-    except HttpFailed:
-        return False
 
 
 BREAKAGES = {

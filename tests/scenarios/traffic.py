@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab import AppHost, Host
+from tests.lab import AppHost, Host, HttpFailed
 from tests.lab.process import Process
 
 ASKER = Path(__file__).with_name("asker.py")
@@ -138,3 +138,11 @@ def _listens(monitor: Process) -> None:
                     return
         time.sleep(0.01)
     raise AssertionError(f"{monitor.argv} does not listen")
+
+
+def fetches(app1: AppHost) -> bool:
+    """Whether an application gets a page of the outside by its name."""
+    try:
+        return app1.http("http://github.com", timeout=1.0).startswith("I am github.com")
+    except HttpFailed:
+        return False

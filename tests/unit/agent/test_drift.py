@@ -367,7 +367,7 @@ SET = NftSet("inet", "netnsmgr_x", "s", "type mark", frozenset({"1", "2"}))
             "file /x was changed: 3 lines instead of 2, the first difference in line 2",
         ),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else str(getattr(value, "ref", value)),
 )
 def test_words(expected: Item, now: Item | None, words: str) -> None:
     assert sentence(Drift(expected.ref, expected, now)) == words

@@ -102,7 +102,7 @@ def test_nothing_drifts_where_nothing_differs() -> None:
     assert found(ALL) == []
 
 
-@pytest.mark.parametrize("item", [ADDRESS, ROUTE, TABLE, HELPER, UP, VIF], ids=str)
+@pytest.mark.parametrize("item", [ADDRESS, ROUTE, TABLE, HELPER, UP, VIF], ids=lambda item: str(item.ref))
 def test_what_is_missing_has_drifted(item: Item) -> None:
     """One that was seen in place, and is gone, with what is expected and that nothing is found."""
     (drift,) = [each for each in found(without(item)) if each.ref == item.ref]
