@@ -110,6 +110,10 @@ fuzz: $(STAMP) ## what reads others' bytes, 20 seconds of atheris for each reade
 bench: $(STAMP) ## measure, beside the same work by a shell script; prints a table, writes JSON
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: chaos
+chaos: $(STAMP) ## kill processes at random moments of changes for two minutes; make chaos ARGS='--seed 7 --seconds 600'
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: diagrams
 diagrams: $(STAMP) ## draw diagrams/ anew: the scenario, its processes and items, the architecture (no root, no daemon)
 	@$(BIN)/python poc/diagrams.py

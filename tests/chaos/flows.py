@@ -39,8 +39,8 @@ class Lost(NamedTuple):
 class Flows:
     """``with Flows(stage) as flows: …``; then what was ``sent`` and ``lost`` of each, and the ``segments`` of TCP."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, stage: Stage, rate: int = PINGS) -> None:
+        self._stage, self._rate = stage, rate
         self._ends = ExitStack()
         self.sent: dict[str, int] = {}
         self.lost: list[Lost] = []
@@ -58,7 +58,7 @@ class Flows:
             self._pingers = {
                 name: Process(
                     lab.apps[f"app{name[2]}"].enter(),
-                    [sys.executable, "-I", "-S", str(PINGER), address, str(PINGS)],
+                    [sys.executable, "-I", "-S", str(PINGER), address, str(self._rate)],
                 )
                 for name, address in TARGETS.items()
             }

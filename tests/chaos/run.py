@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.flows import Flows, Lost, carriers
+from tests.chaos.flows import PINGS, Flows, Lost, carriers
 from tests.chaos.stage import FORMS, LINGERS, STEADY, Stage, Who
 from tests.chaos.strokes import Stroke, strokes
 from tests.lab.lab import ROOT
@@ -18,6 +19,7 @@ from tests.lab.patience import patient
 from tests.lab.process import LabError, Process
 
 READY_SECONDS = 60.0
+NAMED = re.compile(rf"\b(?:{'|'.join(STEADY)})\b")
 
 
 @dataclass
@@ -27,6 +29,8 @@ class Blow:
     stroke: Stroke
     struck: float
     """When the process was killed (monotonic clock)."""
+    hit: bool = True
+    """Whether there was such a process."""
     ready: float = 0.0
     """Seconds until everything was as it shall be."""
     first: dict[str, int] = field(default_factory=dict)
@@ -52,15 +56,23 @@ class Report:
 
 
 def chaos(
-    stage: Stage, seed: int, *, seconds: float, most: int | None = None, say: Callable[[str], object] = print
+    stage: Stage,
+    seed: int,
+    *,
+    seconds: float,
+    most: int | None = None,
+    kinds: Collection[str] = (),
+    rate: int = PINGS,
+    say: Callable[[str], object] = print,
 ) -> Report:
-    """Strike for so long, or so often; the same seed does the same in the same order."""
+    """Strike for so long, or so often; the same seed does the same in the same order.  ``kinds``: only such processes."""
     report = Report(seed)
-    say(f"seed {seed}")
+    say(f"seed {seed}, {rate} pings a second each")
     carry = carriers(stage)
-    deck = strokes(seed, stage.targets(), FORMS)
+    targets = {kind: whose for kind, whose in stage.targets().items() if not kinds or kind in kinds}
+    deck = strokes(seed, targets, FORMS)
     end = time.monotonic() + seconds
-    with Flows(stage) as flows:
+    with Flows(stage, rate) as flows:
         while time.monotonic() < end and (most is None or len(report.blows) < most):
             stroke = next(deck)
             try:
@@ -69,7 +81,8 @@ def chaos(
                 report.wrong.append(f"{stroke}: {error}")
                 break
             report.blows.append(blow)
-            say(f"{stroke}: ready after {blow.ready * 1000:.0f} ms")
+            said = f"ready after {blow.ready * 1000:.0f} ms" if blow.hit else "it was not there any more"
+            say(f"{stroke}: {said}")
     report.sent, report.segments = flows.sent, flows.segments
     _judge(report, flows.lost, carry)
     return report
@@ -106,35 +119,43 @@ def _strike(stage: Stage, stroke: Stroke) -> Blow:
         stage.form |= dict([stroke.change])
         change = _apply(stage)
     time.sleep(stroke.delay)
-    blow = Blow(stroke, time.monotonic())
+    if stroke.change is not None and stage.form.get(stroke.where):
+        w.eventually(lambda: stage.pids(who), f"{stroke.role} of {stroke.where}")
     victims = stage.pids(who)
     for pid in victims:
         w.kill(pid)
-    blow.struck = time.monotonic()
+    blow = Blow(stroke, time.monotonic(), hit=bool(victims))
     if stroke.role == "supervisor":
         w.daemon.kill9()
-        w.restart()
+        w.restart(READY_SECONDS)
     if change is not None and (code := change.wait(READY_SECONDS)) != 0:
         again = _apply(stage)
         if again.wait(READY_SECONDS) != 0:
             raise AssertionError(f"apply ended with {code}: {change.output}\nand again: {again.output}")
-    Settled(stage, log, agents, victims).wait()
+    # With the supervisor and with the fork server all agents end.
+    gone = {*victims, *(agents.values() if stroke.role in {"supervisor", "fork server"} else ())}
+    Settled(stage, log, agents, gone).wait()
     blow.ready = time.monotonic() - blow.struck
     entries = log.entries()
     blow.first = dict(_first_plans(entries, stage, agents))
     blow.touched = [
         f"{e['agent']}: {e['op']}"
         for e in entries
-        if e["event"] == "operation" and e["agent"] in STEADY and not _own(who, e)
+        if e["event"] == "operation" and _steady(e) and not _own(who, e)
     ]
     log.close()
     return blow
 
 
+def _steady(entry: dict[str, Any]) -> bool:
+    """Whether an operation is on what nobody changes, as far as one sees it."""
+    return entry["agent"] in STEADY or (entry["agent"] == "uplink" and bool(NAMED.search(entry["op"])))
+
+
 def _own(who: Who, entry: dict[str, Any]) -> bool:
-    """Whether an operation is that a killed helper is started again."""
+    """Whether an operation brings a killed helper back, and what stands on it."""
     role, where = who
-    return entry["agent"] == where and f"process/{role}" in entry["op"]
+    return role != "agent" and where in (entry["agent"], *NAMED.findall(entry["op"]))
 
 
 def _apply(stage: Stage) -> Process:
@@ -167,8 +188,8 @@ class Log:
 class Settled:
     """Everything is as it shall be: rows, passes that find nothing to do, processes."""
 
-    def __init__(self, stage: Stage, log: Log, before: dict[str, Any], victims: list[int]) -> None:
-        self._stage, self._log, self._before, self._victims = stage, log, before, victims
+    def __init__(self, stage: Stage, log: Log, before: dict[str, Any], gone: Collection[int]) -> None:
+        self._stage, self._log, self._before, self._gone = stage, log, before, gone
 
     def wait(self) -> None:
         w = self._stage.w
@@ -187,19 +208,17 @@ class Settled:
         return (
             all(w.instance(name).get("state") == "ready" for name in names)
             and not any(w.instance(name) for name in FORMS if name not in names)
-            and all(row.get("state") == "running" and row["pid"] not in self._victims for row in agents)
+            and all(row.get("state") == "running" and row["pid"] not in self._gone for row in agents)
         )
 
     def _passes(self) -> bool:
-        last = {e["agent"]: e["operations"] for e in self._log.entries() if e["event"] == "pass"}
-        anew = [
-            name
-            for name in ("uplink", *self._stage.instances)
-            if self._before.get(name) != self._stage.w.agent(name).get("pid")
-        ]
-        return all(name in last for name in anew) and not any(
-            number for name, number in last.items() if name in self._stage.instances or name == "uplink"
-        )
+        entries = self._log.entries()
+        for name in ("uplink", *self._stage.instances):
+            anew = self._before.get(name) != self._stage.w.agent(name).get("pid")
+            found = _passes(entries, name)
+            if found[-1] if found else anew:
+                return False
+        return True
 
     def _processes(self) -> bool:
         running = self._stage.steady_helpers()
@@ -216,12 +235,14 @@ def _first_plans(
 ) -> Iterator[tuple[str, int]]:
     """Of each agent that was there before and began anew: how much its first plan had to do."""
     for name, pid in before.items():
-        if pid is None or stage.w.agent(name).get("pid") in (None, pid):
-            continue
-        ends = [n for n, e in enumerate(entries) if e["event"] == "ready" or _ended(e, name)]
-        passes = [e for e in entries[ends[-1] :] if e["event"] == "pass" and e["agent"] == name]
-        yield name, passes[0]["operations"]
+        if pid is not None and stage.w.agent(name).get("pid") not in (None, pid):
+            yield name, _passes(entries, name)[0]
 
 
-def _ended(entry: dict[str, Any], name: str) -> bool:
-    return bool(entry["event"] == "agent ended" and entry["name"] == name)
+def _passes(entries: list[dict[str, Any]], name: str) -> list[int]:
+    """How many operations each pass of an agent had, since it last began."""
+    begun = 0
+    for number, entry in enumerate(entries):
+        if entry["event"] == "ready" or (entry["event"] == "agent ended" and entry["name"] == name):
+            begun = number
+    return [e["operations"] for e in entries[begun:] if e["event"] == "pass" and e["agent"] == name]

@@ -105,7 +105,7 @@ class Stage:
         ]
         for name, form in self.form.items():
             if form:
-                found += [FORM_OF[name](form), app(f"of{name}", name, acl=_rules(form))]
+                found += [FORM_OF[name](form), app(f"of{name}", name, acl=_rules(name, form))]
         return found
 
     @property
@@ -118,9 +118,9 @@ class Stage:
     def running(self) -> list[Runs]:
         """Every process of netnsmgr in the device but those that end by themselves."""
         found: dict[int, tuple[int, Who]] = {}
-        for line in self.w.sh("ps -ww -eo pid=,ppid=,comm=,args=").splitlines():
-            pid, parent, comm, args = line.split(maxsplit=3)
-            if (who := _who(comm, args)) is not None:
+        for line in self.w.sh("ps -ww -eo pid=,ppid=,stat=,comm=,args=").splitlines():
+            pid, parent, state, comm, args = line.split(maxsplit=4)
+            if not state.startswith("Z") and (who := _who(comm, args)) is not None:
                 found[int(pid)] = int(parent), who
         # Of a parent and its children (of dnsmasq for TCP, of metadata for who answers) the parent.
         return [Runs(pid, who) for pid, (up, who) in found.items() if up not in found or found[up][1] != who]
@@ -177,11 +177,15 @@ def _third(form: int) -> Document:
 FORM_OF: dict[str, Callable[[int], Document]] = {"x1": _first, "x2": _second, "x3": _third}
 
 
-def _rules(form: int) -> list[dict[str, Any]]:
+def _rules(name: str, form: int) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = [*EVERYTHING]
     if form == 2:
         rules += [
             {"id": 7, "match": {"host": "google.com"}},
-            {"id": 8, "match": {"protocol": "tcp", "lport": 8080}, "action": {"portmap": 80}},
+            {
+                "id": 8,
+                "match": {"protocol": "tcp", "lport": 8080 + list(FORMS).index(name)},
+                "action": {"portmap": 80},
+            },
         ]
     return rules

@@ -80,9 +80,9 @@ class World:
         changes = [_change(document, document) for document in documents]
         return self.client.put(changes + [_change(document, None) for document in remove])
 
-    def restart(self) -> None:
+    def restart(self, timeout: float = 20.0) -> None:
         """Start the daemon again, with the same options."""
-        self.daemon.start()
+        self.daemon.start(timeout)
         self._synchronized()
 
     def _synchronized(self) -> None:
