@@ -27,6 +27,6 @@ def test_nothing_breaks() -> None:
     """Five instances go on, and come back to what they shall be, whoever is killed, at whatever moment of a change."""
     with Stage() as stage:
         report = chaos(stage, SEED, seconds=300.0, most=len(KINDS), kinds=KINDS)
-    assert report.wrong == []
+    assert not report.wrong, "\n".join(report.wrong)
     assert len([blow for blow in report.blows if blow.hit]) == len(KINDS)
     assert min(report.sent.values()) > 1000
