@@ -11,11 +11,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from netnsmgr.agent.ipsec_course import Course, end_relics
 from netnsmgr.agent.ipsec_load import Loadable, addresses_in, load, loadable, name_of, terminate
 from netnsmgr.config.ipsec import IpsecConnection
 from netnsmgr.errors import KernelError
@@ -43,23 +44,6 @@ BUSY_SECONDS = 5.0
 _NEVER = float("inf")
 
 log = structlog.get_logger()
-
-
-@dataclass
-class Course:
-    """How a connection fares; times are the loop's."""
-
-    trouble: Trouble | None = None
-    attempt: str = ""
-    pause: float = 0.0
-    due: float = 0.0
-    up: float | None = None
-    turn: int = 0
-    """Which of the other end's addresses is asked."""
-
-    def hurry(self) -> None:
-        """Try at once: something is different."""
-        self.pause = self.due = 0.0
 
 
 class IpsecRun:
@@ -152,10 +136,13 @@ class IpsecRun:
             try:
                 await vici.open(vici_socket(self.scope))
                 await vici.register(*EVENTS)
-                self._loads = self._dirty = True
+                self._loads = self._dirty = relics = True
                 while True:
                     self._wake.clear()
                     moment = await self._step(vici)
+                    if relics and all(course.up is not None for course in self._courses.values()):
+                        end_relics(self.scope, self._sas)
+                        relics = False
                     pause = KNOCK_FIRST
                     await self._sleep(moment)
             except (OSError, ViciLost):

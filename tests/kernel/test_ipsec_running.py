@@ -15,6 +15,7 @@ import pytest
 from netnsmgr.config.ipsec import Ipsec
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn.facts import VpnFacts
+from netnsmgr.kernel.xfrm_states import states
 from tests.kernel.ipsecpeer import (
     NET,
     PEER,
@@ -52,6 +53,28 @@ async def test_established() -> None:
         assert row["established"] is not None
         assert "AES" in row["ike"]
         assert "AES" in child["esp"]
+
+
+@pytest.mark.fullkernel
+@in_time
+async def test_a_killed_charon_s_states_are_not_left() -> None:
+    """When its successor has its own, they go, and only they."""
+    async with ipsec_stage() as (instance, peer):
+        await peer.load()
+        await instance.follow(scope(connection()))
+        await instance.up()
+        before = {each.spi for each in states()}
+        assert len(before) == 2
+        await asyncio.sleep(1.1)  # the kernel tells only the second in which a state was made
+        await instance.kill()
+        await until(lambda: len({each.spi for each in states()} - before) == 2, "new states")
+        await until(lambda: not {each.spi for each in states()} & before, "the old ones have gone")
+        await instance.up()
+        assert {int(spi, 16) for spi in spis().values()} < {each.spi for each in states()}
+        assert " 0% packet loss" in await asyncio.to_thread(ping, 5)
+        instance.again()
+        await instance.up()
+        assert len(states()) == 2
 
 
 @in_time

@@ -23,6 +23,8 @@ class ChildSa:
     name: str
     state: str
     spi: str
+    spis: tuple[str, str]
+    """Of what comes in, which is ``spi``, and of what goes out."""
     local: tuple[str, ...]
     remote: tuple[str, ...]
     esp: str
@@ -106,6 +108,7 @@ def _child(entry: Mapping[str, Any], now: float, children: Mapping[str, ChildSa]
         name=entry["name"],
         state=entry["state"],
         spi=spi,
+        spis=(spi, entry.get("spi-out", "")),
         local=tuple(entry.get("local-ts", ())),
         remote=tuple(entry.get("remote-ts", ())),
         esp=_algorithms(entry),
