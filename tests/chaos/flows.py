@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
 from contextlib import ExitStack
-from pathlib import Path
-from typing import NamedTuple, Self
+from types import TracebackType
+from typing import Self
 
+from tests.chaos.pinging import Pinging, Run
 from tests.chaos.stage import BEHIND, INTERNET, Stage, Who
-from tests.lab.process import Process
 from tests.scenarios.streams import Stream
 
-PINGER = Path(__file__).with_name("pinger.py")
 PINGS, SEGMENTS, PORT = 1000, 200, 9001
 INTERNET6 = "2001:db8:ffff::81"
 TARGETS = {
@@ -27,63 +23,44 @@ TARGETS = {
 """Whom the application of an instance pings, by the name of the flow."""
 
 
-class Lost(NamedTuple):
-    """Packets of a flow that were lost one after another: from when to when, by the machine's monotonic clock."""
-
-    flow: str
-    begin: float
-    end: float
-    number: int
-
-
 class Flows:
-    """``with Flows(stage) as flows: …``; then what was ``sent`` and ``lost`` of each, and the ``segments`` of TCP."""
+    """``with Flows(stage) as flows``; then what was ``sent`` and ``lost`` of each, and the ``segments`` of TCP."""
 
     def __init__(self, stage: Stage, rate: int = PINGS) -> None:
         self._stage, self._rate = stage, rate
         self._ends = ExitStack()
         self.sent: dict[str, int] = {}
-        self.lost: list[Lost] = []
+        self.lost: list[tuple[str, Run]] = []
         self.segments: dict[str, tuple[int, int, int]] = {}
         """Messages sent and received, and segments that came after a lost one."""
 
     def __enter__(self) -> Self:
-        lab = self._stage.w.lab
-        sources = {"ni4": "cloud1", "ni5": "cloud2"}
+        apps, stage = self._stage.w.lab.apps, self._stage
+        sources = {"ni4": stage.clouds["cloud1"], "ni5": stage.clouds["cloud2"]}
+        self._streams: dict[str, Stream] = {}
+        self._pings: dict[str, Pinging] = {}
         try:
-            self._streams = {
-                name: self._ends.enter_context(self._stream(name, sources.get(name), number))
-                for number, name in enumerate(TARGETS, PORT)
-            }
-            self._pingers = {
-                name: Process(
-                    lab.apps[f"app{name[2]}"].enter(),
-                    [sys.executable, "-I", "-S", str(PINGER), address, str(self._rate)],
+            for port, (name, address) in enumerate(TARGETS.items(), PORT):
+                source, app = sources.get(name, stage.w.lab.internet), apps[f"app{name[2]}"]
+                self._streams[name] = Stream(
+                    source, app, address, port, kind="tcp", rate=SEGMENTS, asked=True
                 )
-                for name, address in TARGETS.items()
-            }
-            for pinger in self._pingers.values():
-                pinger.wait_line("answered")
+                self._pings[name] = Pinging(app, address, self._rate)
+                self._ends.enter_context(self._streams[name])
+                self._ends.enter_context(self._pings[name])
         except BaseException:
             self._ends.close()
             raise
         return self
 
-    def _stream(self, name: str, cloud: str | None, port: int) -> Stream:
-        lab, target = self._stage.w.lab, self._stage.w.lab.apps[f"app{name[2]}"]
-        source = lab.internet if cloud is None else self._stage.clouds[cloud]
-        return Stream(source, target, TARGETS[name], port, kind="tcp", rate=SEGMENTS, asked=True)
-
-    def __exit__(self, *raised: object) -> None:
-        for pinger in self._pingers.values():
-            pinger.send(signal.SIGINT)
-        for name, pinger in self._pingers.items():
-            pinger.wait()
-            said = json.loads(pinger.output.splitlines()[-1])
-            self.sent[name] = said["sent"]
-            self.lost += [Lost(name, *each) for each in said["lost"]]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ends.close()
         for name, stream in self._streams.items():
+            ping = self._pings[name]
+            self.sent[name] = ping.sent
+            self.lost += [(name, each) for each in ping.lost]
             self.segments[name] = stream.sent, stream.received, stream.lost
 
 

@@ -30,7 +30,7 @@ def table(report: Report) -> str:
         (
             name,
             str(sent),
-            str(sum(each.number for b in report.blows for each in b.lost if each.flow == name)),
+            str(sum(run.number for b in report.blows for flow, run in b.lost if flow == name)),
             str(report.segments[name][0]),
             str(report.segments[name][2]),
         )
@@ -46,7 +46,7 @@ def _times(seconds: Iterable[float]) -> str:
 
 
 def _losses(blows: Iterable[Blow]) -> str:
-    found = [(each.number, each.end - each.begin) for blow in blows for each in blow.lost]
+    found = [(each.number, each.end - each.begin) for blow in blows for _, each in blow.lost]
     if not found:
         return "0"
     return f"{sum(number for number, _ in found)} (at most {max(time for _, time in found):.2f} s long)"

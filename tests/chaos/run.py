@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.flows import PINGS, Flows, Lost, carriers
+from tests.chaos.flows import PINGS, Flows, carriers
+from tests.chaos.pinging import Run
 from tests.chaos.stage import FORMS, LINGERS, STEADY, Stage, Who
 from tests.chaos.strokes import Stroke, strokes
 from tests.lab.lab import ROOT
@@ -37,7 +38,8 @@ class Blow:
     """How many operations the first plan of each agent had that began anew."""
     touched: list[str] = field(default_factory=list)
     """Operations on what nobody changes."""
-    lost: list[Lost] = field(default_factory=list)
+    lost: list[tuple[str, Run]] = field(default_factory=list)
+    """What was lost from then on, by the flows."""
 
     @property
     def who(self) -> Who:
@@ -88,16 +90,16 @@ def chaos(
     return report
 
 
-def _judge(report: Report, lost: list[Lost], carry: dict[Who, str]) -> None:
-    for each in lost:
+def _judge(report: Report, lost: list[tuple[str, Run]], carry: dict[Who, str]) -> None:
+    for flow, each in lost:
         blow = next((b for b in reversed(report.blows) if b.struck <= each.end), None)
         if blow is not None:
-            blow.lost.append(each)
-        if blow is None or carry.get(blow.who) != each.flow:
+            blow.lost.append((flow, each))
+        if blow is None or carry.get(blow.who) != flow:
             after = (
                 f"{(each.begin - blow.struck) * 1000:.0f} ms after: {blow.stroke}" if blow else "before all"
             )
-            report.wrong.append(f"{each.number} packets of {each.flow} lost, {after}")
+            report.wrong.append(f"{each.number} packets of {flow} lost, {after}")
     for name, (sent, received, _) in report.segments.items():
         if sent != received:
             report.wrong.append(f"{sent - received} of {sent} messages by TCP of {name} did not arrive")
