@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Any
 
@@ -28,6 +27,7 @@ from netnsmgr.features.scope import GONE, InstanceScope, Intent
 from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.lease import Lease, parse
+from netnsmgr.kernel import reach
 from netnsmgr.kernel.namespace import pin_path
 from netnsmgr.kernel.radvd import knows_pref64
 from netnsmgr.kernel.system import KernelSystem
@@ -159,7 +159,7 @@ class InstanceRole:
                     netns_inode=system.netns_inode,
                     helper_user=self._user,
                     helper_group=helper_group(self._user),
-                    python=sys.executable,
+                    python=reach.python(),
                     leases=leases,
                     learned=learned,
                     dns_told=told,

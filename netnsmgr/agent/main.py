@@ -15,8 +15,10 @@ import structlog
 from netnsmgr.agent.agent import Agent
 from netnsmgr.agent.instance import InstanceRole
 from netnsmgr.agent.pulse import Pulse
+from netnsmgr.agent.rights import Person, give_up
 from netnsmgr.agent.uplink import UplinkRole
 from netnsmgr.errors import KernelError
+from netnsmgr.features.rows import etc_dir, given_dir, lease_file, secrets_dir
 from netnsmgr.kernel import namespace
 from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.moves import borrows
@@ -43,12 +45,14 @@ def main(
     log_level: str,
     log_format: str,
     silence: float,
+    person: Person,
     last_words: Connection,
 ) -> None:
     """Run the agent called ``name`` in a process of its own; never returns before its work is done.
 
-    What ends it too early is sent to the supervisor through ``last_words``, and a None from time to time as a sign of
-    life: ``silence`` seconds without are taken for its end.
+    It begins as root and becomes ``person``, whose directories the supervisor has made.  What ends it too early is sent to
+    the supervisor through ``last_words``, and a None from time to time as a sign of life: ``silence`` seconds without are
+    taken for its end.
     """
     faulthandler.enable()  # who is ended by SIGABRT, because it hangs, says where
     namespace.die_with_parent(signal.SIGKILL)
@@ -66,15 +70,17 @@ def main(
     namespace.rename_process(f"netnsmgr:{name}")
     directory = f"{run_dir}/instances/{name}"
     try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
         # Kept: ports that are here for a while go back there.
         home = namespace.open_own()
-        fresh = False if name == UPLINK else _enter(name, directory, state_dir)
+        key = port_key(state_dir)
+        fresh = False if name == UPLINK else _enter(name, run_dir, key)
         far = FarWatch() if name == UPLINK else None
-        namespace.drop_capabilities()
-        asyncio.run(
-            _work(name, run_dir, state_dir, directory, last_words, silence, fresh=fresh, home=home, far=far)
+        own = directory, os.path.dirname(lease_file(state_dir, name)), secrets_dir(state_dir, name)
+        give_up(person, own, fork_server)
+        work = _work(
+            name, run_dir, state_dir, directory, key, last_words, silence, fresh=fresh, home=home, far=far
         )
+        asyncio.run(work)
     except Exception as error:
         log.exception("agent ends")
         last_words.send(
@@ -87,13 +93,13 @@ def _nothing(_signum: int, _frame: object) -> None:
     return
 
 
-def _enter(name: str, directory: str, state_dir: str) -> bool:
+def _enter(name: str, run_dir: str, key: bytes) -> bool:
     """Enter the instance's namespace, made now if need be; true if it was made now.
 
-    The file ``netns`` in the run directory holds the inode of the namespace that we made, so that one of the same
+    The file ``netns/<name>`` in the run directory holds the inode of the namespace that we made, so that one of the same
     name that somebody else made is never taken for ours; unless a port of the device is in it that has a record of ours.
     """
-    mark = Path(directory, "netns")
+    mark = Path(run_dir, "netns", name)
     pin = namespace.pin_path(name)
     found = namespace.inode(pin)
     ours = mark.read_text(encoding="ascii") if mark.exists() else ""
@@ -102,7 +108,7 @@ def _enter(name: str, directory: str, state_dir: str) -> bool:
         return False
     if found is not None:
         namespace.enter(pin)
-        if borrows(name, port_key(state_dir)):
+        if borrows(name, key):
             # The run directory is gone, but not what is in the namespace: a port of the device, which would go with it.
             mark.write_text(str(found), encoding="ascii")
             return False
@@ -112,7 +118,7 @@ def _enter(name: str, directory: str, state_dir: str) -> bool:
         )
     if ours.isdigit():
         # It was deleted while nobody looked, but lives on as long as its helpers do, and its links are in the way.
-        end_all(f"{directory}/etc", int(ours))
+        end_all(etc_dir(run_dir, name), int(ours))
     namespace.create_and_enter(name, lambda inode: mark.write_text(str(inode), encoding="ascii"))
     return True
 
@@ -122,6 +128,7 @@ async def _work(
     run_dir: str,
     state_dir: str,
     directory: str,
+    key: bytes,
     words: Connection,
     silence: float,
     *,
@@ -133,15 +140,13 @@ async def _work(
     watcher = asyncio.PidfdChildWatcher()
     watcher.attach_loop(asyncio.get_running_loop())
     asyncio.set_child_watcher(watcher)
-    async with AsyncClient(run_dir, f"agent:{name}") as client:
+    async with AsyncClient(given_dir(run_dir, name), f"agent:{name}") as client:
         role: UplinkRole | InstanceRole
         if name == UPLINK:
             role = UplinkRole(run_dir, state_dir, far)
             agent = Agent(name, role, client)
             role.changed(agent.wake)
-            system = KernelSystem(
-                directory, agent.wake, owns_namespace=False, fresh=fresh, state_dir=state_dir
-            )
+            system = KernelSystem(directory, agent.wake, owns_namespace=False, fresh=fresh, port_key=key)
         else:
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
@@ -152,11 +157,11 @@ async def _work(
                 agent.wake,
                 owns_namespace=True,
                 fresh=fresh,
-                state_dir=state_dir,
+                port_key=key,
                 leases=role.leases,
                 home=home,
             )
-        os.makedirs(role.lease_dir, mode=0o755, exist_ok=True)
+        os.makedirs(role.lease_dir, mode=0o700, exist_ok=True)
         leases = DirectoryWatch(role.lease_dir, agent.wake)
         pulse = Pulse(words, agent, silence)
         try:

@@ -23,7 +23,7 @@ from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, uplink_scope
 from netnsmgr.features.scope import PortFacts
 from netnsmgr.features.uplink import intent as uplink_intent
-from netnsmgr.kernel import link_messages, nft
+from netnsmgr.kernel import link_messages, nft, reach, syscalls
 from netnsmgr.kernel.namespace import die_with_parent
 
 DEVICE = {
@@ -73,6 +73,8 @@ for _ in range(2):
     asyncio.run(_rehearse())
     link_messages.rehearse()
 nft.rehearse()
+syscalls.program()
+reach.hold()
 gc.collect()
 gc.freeze()
 gc.disable()

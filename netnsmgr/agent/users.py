@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 
 from netnsmgr.kernel.proc import HELPER_USERS
@@ -13,6 +14,8 @@ def helper_user() -> str:
 
     In a user namespace with one mapped user there is nobody to change to.
     """
+    if os.geteuid() != 0:
+        return "root"  # whoever we are: helpers stay that
     with open("/proc/self/uid_map", encoding="ascii") as file:
         mapped = sum(int(line.split()[2]) for line in file)
     if mapped < 65536:

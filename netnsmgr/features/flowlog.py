@@ -10,6 +10,7 @@ from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import names
 from netnsmgr.features.acl.lists import holders
+from netnsmgr.features.rows import given_dir
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vif import group, vif_name
 from netnsmgr.items.file import Directory, File
@@ -36,7 +37,7 @@ def items(scope: InstanceScope) -> list[Item]:
     text = _text(
         {
             "instance": scope.instance.name,
-            "run_dir": scope.run_dir,
+            "run_dir": given_dir(scope.run_dir, scope.instance.name),
             "scope": told.path,
             "rules": f"{etc}/{RULES}",
             "log": f"{run}/{NAME}.log",

@@ -164,6 +164,11 @@ def port_lease_dir(run_dir: str) -> str:
     return f"{run_dir}/instances/uplink/leases"
 
 
+def given_dir(run_dir: str, agent: str) -> str:
+    """Return the directory of what the supervisor gives to an agent: the hub's sockets, and copies of secrets."""
+    return f"{run_dir}/given/{agent}"
+
+
 def etc_dir(run_dir: str, agent: str) -> str:
     """Return the directory of the configuration of an agent's helpers."""
     return f"{run_dir}/instances/{agent}/etc"

@@ -243,7 +243,7 @@ class UplinkScope:
 
     def mark_of(self, instance: str) -> str:
         """Return the file in which an instance's agent notes which namespace is its own."""
-        return f"{self.run_dir}/instances/{instance}/netns"
+        return f"{self.run_dir}/netns/{instance}"
 
     @property
     def ipv6(self) -> bool:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.system import ProcessInfo
+from netnsmgr.kernel import reach
+from netnsmgr.kernel.confine import AGENT, narrow
 from netnsmgr.kernel.proc import argv_of, has_ended, helpers, named, parent, pattern_of
 
 RUN_SECONDS = 20.0
@@ -212,6 +214,8 @@ class KernelProcesses:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                preexec_fn=narrow(AGENT),
+                pass_fds=reach.descriptors() if argv[0] == reach.python() else (),
                 env={name: value for name, value in os.environ.items() if name not in NOTIFY} | dict(env),
             )
         except FileNotFoundError as error:

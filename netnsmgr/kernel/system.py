@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +13,6 @@ from netnsmgr.kernel.led_flows import KernelLedFlows
 from netnsmgr.kernel.mapped_flows import KernelConntrack
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.nft import KernelNft
-from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import KernelProcesses
 from netnsmgr.kernel.rtnl import KernelRtnl
 from netnsmgr.kernel.wireguard import KernelWireguards
@@ -25,8 +23,8 @@ class KernelSystem:
     """Everything of this process's namespace; see ``items.system.System``.
 
     ``directory`` is the agent's own run directory, ``changed`` is called when a helper ends, ``fresh`` says that the
-    namespace was made just now, ``state_dir`` keeps what outlives a boot, ``leases`` reads the leases of its DHCP server, ``home`` is an open file of the device's
-    root namespace.
+    namespace was made just now, ``port_key`` seals records of ports, ``leases`` reads the leases of its DHCP server,
+    ``home`` is an open file of the device's root namespace.
     """
 
     def __init__(
@@ -36,12 +34,12 @@ class KernelSystem:
         *,
         owns_namespace: bool,
         fresh: bool,
-        state_dir: str,
+        port_key: bytes,
         leases: Callable[[], Sequence[Lease]] = tuple,
         home: int | None = None,
     ) -> None:
         self.netns_inode = inode() or 0
-        self._state_dir = state_dir
+        self.port_key = port_key
         self.leases = leases
         self.owns_namespace = owns_namespace
         etc = f"{directory}/etc"
@@ -64,10 +62,6 @@ class KernelSystem:
     ) -> None:
         self.processes.close()
         await self.rtnl.__aexit__(kind, error, trace)
-
-    @cached_property
-    def port_key(self) -> bytes:
-        return port_key(self._state_dir)
 
     def has_netns(self, path: str, mark: str = "") -> bool:
         there = inode(path)

@@ -16,6 +16,7 @@ from ipaddress import ip_network
 
 from netnsmgr.errors import KernelError
 from netnsmgr.items.wireguard import PROGRAM, PeerChange, PeerSeen, WireguardSeen
+from netnsmgr.kernel.confine import narrow
 from netnsmgr.kernel.key_files import fingerprint_of, generate, read_key
 
 SECONDS = 5.0
@@ -172,6 +173,7 @@ async def _wg(*arguments: str, fds: Sequence[int] = ()) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=fds,
+            preexec_fn=narrow(["CAP_NET_ADMIN"]),
         )
     except FileNotFoundError as error:
         raise KernelError(f"{PROGRAM} is not installed") from error

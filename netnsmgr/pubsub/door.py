@@ -1,5 +1,8 @@
 """The hub's two sockets, and nothing of what the messages mean.
 
+Each has many addresses: one in the run directory, for operators and supervisors, and one for each agent, in a directory
+that only this agent can search.  Whose process is at the other end of a connection, the kernel says.
+
 ZeroMQ's file descriptors are *edge-triggered*, and any call on the socket may consume the edge: reading until
 there is nothing more is not enough, after a send there may be something to read of which no descriptor tells.
 Hence ``_look_again`` after each use.
@@ -11,6 +14,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -39,18 +43,21 @@ log = structlog.get_logger("netnsmgr.hub")
 class Door:
     """Owns ``hub.sock`` and ``updates.sock`` in ``run_dir``; the caller holds the lock that makes them ours.
 
-    ``request(peer, request)`` is called for each request, ``hugz(table)`` gives a table's heartbeat.
+    ``request(peer, user, request)`` is called for each request, ``hugz(table)`` gives a table's heartbeat,
+    ``may_read(user, table)`` says who may subscribe to what.  A user of -1 is one that the kernel does not tell.
     """
 
     def __init__(
         self,
         run_dir: Path,
         group: int | None,
-        request: Callable[[bytes, wire.Request], None],
+        request: Callable[[bytes, int, wire.Request], None],
         hugz: Callable[[str], Msg],
+        may_read: Callable[[int, str], bool],
     ) -> None:
         self._request = request
         self._hugz = hugz
+        self._may_read = may_read
         self._topics: set[str] = set()
         self._greet: set[str] = set()
         self._paths: list[Path] = []
@@ -65,16 +72,15 @@ class Door:
         # connections, and an update may pass between the snapshot's making and the subscription's arrival; a
         # heartbeat when the subscription has arrived shows the client what it missed, at once and not in ten seconds.
         self._xpub = self._context.socket(zmq.XPUB)
-        self._xpub.setsockopt(zmq.XPUB_VERBOSE, 1)  # of the second subscriber of a table, too
+        # We say what becomes of a subscription, and hear of each of them: not all tables are for everybody.
+        self._xpub.setsockopt(zmq.XPUB_MANUAL, 1)
         try:
             for sock, name in (self._router, wire.HUB_SOCKET), (self._xpub, wire.UPDATES_SOCKET):
                 sock.setsockopt(zmq.SNDHWM, QUEUE)
                 sock.setsockopt(zmq.BACKLOG, BACKLOG)
                 sock.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
                 sock.setsockopt(zmq.LINGER, 200)  # ms: what is answered last should still arrive
-                path = wire.socket_path(run_dir, name)
-                _bind(sock, path, group)
-                self._paths.append(path)
+                self._paths.append(_bind(sock, wire.socket_path(run_dir, name), group))
         except BaseException:
             self._context.destroy(linger=0)
             raise
@@ -83,6 +89,26 @@ class Door:
             self._loop.add_reader(fd, self._drain)
         self._look_again()
 
+    def open(self, directory: Path, group: int) -> None:
+        """Listen in another directory too, which is root's and the group's; again is as good as once."""
+        paths = [wire.socket_path(directory, name) for name in (wire.HUB_SOCKET, wire.UPDATES_SOCKET)]
+        if all(path in self._paths and path.is_socket() for path in paths):
+            for path in paths:
+                os.chown(path, -1, group)
+            return
+        self.shut(directory)
+        for sock, path in zip((self._router, self._xpub), paths, strict=True):
+            self._paths.append(_bind(sock, path, group))
+
+    def shut(self, directory: Path) -> None:
+        """Listen there no more; who is connected stays so until he goes."""
+        for sock, name in (self._router, wire.HUB_SOCKET), (self._xpub, wire.UPDATES_SOCKET):
+            path = directory / name
+            if path in self._paths:
+                self._paths.remove(path)
+                with suppress(zmq.ZMQError):
+                    sock.unbind(f"ipc://{path}")
+
     def reply(self, peer: bytes, frames: Sequence[bytes]) -> None:
         """Send to one client; to one that has gone, nowhere."""
         self._send(self._router, [peer, *frames])
@@ -90,6 +116,10 @@ class Door:
     def publish(self, frames: Sequence[bytes]) -> None:
         """Send to all subscribers of the topic."""
         self._send(self._xpub, frames)
+
+    def forget(self, table: str) -> None:
+        """Send no more heartbeats of a table that is gone, until somebody subscribes again."""
+        self._topics.discard(table)
 
     def beat(self) -> None:
         """A heartbeat for each table that somebody listens to."""
@@ -135,31 +165,36 @@ class Door:
         if more:
             self._look_again()
 
-    def _read(self, sock: zmq.Socket[bytes], take: Callable[[list[bytes]], None]) -> bool:
+    def _read(self, sock: zmq.Socket[bytes], take: Callable[[list[bytes], int], None]) -> bool:
         """Read a slice; True if there may be more."""
         for _ in range(SLICE):
             try:
-                frames = sock.recv_multipart(zmq.NOBLOCK)
+                messages = sock.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return False
+            frames = [message.bytes for message in messages]
             try:
-                take(frames)
+                take(frames, _user(messages[-1]))
             except WireError as e:
                 self._complain(frames[0], str(e))
         return True
 
-    def _take_request(self, frames: list[bytes]) -> None:
-        self._request(frames[0], wire.decode_request(frames[1:]))
+    def _take_request(self, frames: list[bytes], user: int) -> None:
+        self._request(frames[0], user, wire.decode_request(frames[1:]))
 
-    def _take_subscription(self, frames: list[bytes]) -> None:
+    def _take_subscription(self, frames: list[bytes], user: int) -> None:
         start, table = frames[0][:1], wire.table_of(frames[0][1:])
         if start not in (b"\0", b"\1"):
             raise WireError("a subscriber subscribes and says nothing else")
         if table != wire.CONTROL and not tables.is_table(table):
             raise WireError(f"there is no table {table!r} to subscribe to")
         if start == b"\0":
-            self._topics.discard(table)  # told only when the last subscriber has left
+            # Who else listens is not counted: anybody could say it twice, and others would hear no heartbeats.
+            self._xpub.setsockopt(zmq.UNSUBSCRIBE, frames[0][1:])
+        elif not self._may_read(user, table):
+            raise WireError(f"user {user} may not hear of {table!r}")
         elif table in self._topics or len(self._topics) < TOPICS:
+            self._xpub.setsockopt(zmq.SUBSCRIBE, frames[0][1:])  # for him from whom this came
             self._topics.add(table)
             self._greet.add(table)  # once for all who came together
 
@@ -172,7 +207,16 @@ class Door:
             log.warning("a message is malformed and was dropped", peer=peer[:20].hex(), cause=cause)
 
 
-def _bind(sock: zmq.Socket[bytes], path: Path, group: int | None) -> None:
+def _user(message: zmq.Frame) -> int:
+    """Return whose process sent a message: ZeroMQ's words for SO_PEERCRED are "localhost:<user>:<group>:<process>"."""
+    try:
+        return int(str(message.get("Peer-Address")).rsplit(":", 3)[1])
+    except (zmq.ZMQError, ValueError, IndexError):
+        return -1
+
+
+def _bind(sock: zmq.Socket[bytes], path: Path, group: int | None) -> Path:
+    """Listen at ``path``; return it."""
     path.unlink(missing_ok=True)  # left by a hub that was killed; we hold the lock, so nobody listens there
     before = os.umask(0o117)  # so that there is no moment at which everybody could connect
     try:
@@ -183,3 +227,4 @@ def _bind(sock: zmq.Socket[bytes], path: Path, group: int | None) -> None:
         os.umask(before)
     if group is not None:
         os.chown(path, -1, group)
+    return path

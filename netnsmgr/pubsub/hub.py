@@ -10,7 +10,6 @@ Nothing here runs while nothing happens, except one heartbeat per subscribed tab
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +20,11 @@ import structlog
 
 from netnsmgr.errors import ConfigError, NetnsmgrError, Problem
 from netnsmgr.pubsub import wire
+from netnsmgr.pubsub.access import Guard
 from netnsmgr.pubsub.door import Door
 from netnsmgr.pubsub.ledger import Ledger, News, Writer
-from netnsmgr.pubsub.row import Change, Row, check_changes
+from netnsmgr.pubsub.lock import take_lock
+from netnsmgr.pubsub.row import Change, Row, WireError, check_changes
 from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import is_persistent
 from netnsmgr.pubsub.transactions import Transactions
@@ -52,6 +53,8 @@ async def _anything_goes(_changes: Sequence[Change]) -> list[Problem]:
 class Hub:
     """``async with Hub(run_dir, Store(state_dir), validate=…) as hub``: listening while the block runs.
 
+    ``agent_of`` says whose a user is: an agent's, which may read and write what is its own, or (None) somebody's who may all.
+
     All methods are for the event loop's thread.  Raises NetnsmgrError on entering if another daemon uses the
     run directory, if its path is too long for a socket, or if the stored configuration cannot be read.
     """
@@ -65,6 +68,7 @@ class Hub:
         heartbeat: float = HEARTBEAT,
         group: int | None = None,
         clock: Clock = now,
+        agent_of: Callable[[int], str | None] = lambda _user: None,
     ) -> None:
         self._run_dir = Path(run_dir)
         self._store = store
@@ -72,6 +76,7 @@ class Hub:
         self._heartbeat = heartbeat
         self._group = group
         self._clock = clock
+        self._guard = Guard(agent_of)
         self._handlers: dict[str, Handler] = {}
         self._on_change: list[Callable[[str, str, Row | None], None]] = []
         self._on_config: list[Callable[[int], None]] = []
@@ -108,6 +113,7 @@ class Hub:
     def drop_table(self, table: str) -> None:
         """Delete all rows of a table and forget it: its instance is gone."""
         self._publish(self._ledger.drop(table))
+        self._door.forget(table)
 
     def on_change(self, callback: Callable[[str, str, Row | None], None]) -> None:
         """Have ``callback(table, key, value)`` called for each row that becomes different, whoever put it."""
@@ -121,12 +127,17 @@ class Hub:
         """Have calls of this name answered by ``await handler(value)``."""
         self._handlers[name] = handler
 
+    @property
+    def door(self) -> Door:
+        """Where agents' own addresses are opened and shut."""
+        return self._door
+
     # -- Life ----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Lock the run directory, load, listen."""
         self._run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._lock = self._take_lock()
+        self._lock = take_lock(self._run_dir)
         try:
             if self._group is not None:
                 os.chown(self._run_dir, -1, self._group)
@@ -135,7 +146,9 @@ class Hub:
                 self._ledger, self._store, self._validate, self._publish, self._accepted, self._clock
             )
             await self.transactions.begin()
-            self._door = Door(self._run_dir, self._group, self._request, self._ledger.hugz)
+            self._door = Door(
+                self._run_dir, self._group, self._request, self._ledger.hugz, self._guard.may_read
+            )
         except BaseException:
             os.close(self._lock)
             raise
@@ -158,26 +171,17 @@ class Hub:
         await self._door.close()
         os.close(self._lock)  # last: from here on another daemon may make the sockets
 
-    def _take_lock(self) -> int:
-        fd = os.open(self._run_dir / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            # Of the kernel's, not a PID file: it goes away with the process, however that ends.
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            what = (
-                f"another netnsmgr daemon uses {self._run_dir}; stop it, or give this one another --run-dir"
-            )
-            raise NetnsmgrError(what) from None
-        return fd
-
     def _beat(self) -> None:
         self._door.beat()
         self._timer = asyncio.get_running_loop().call_later(self._heartbeat, self._beat)
 
     # -- Requests ------------------------------------------------------------------------------------------
 
-    def _request(self, peer: bytes, request: wire.Request) -> None:
+    def _request(self, peer: bytes, user: int, request: wire.Request) -> None:
+        if why := self._guard.refusals(user, request):
+            if isinstance(request, wire.Put | wire.Call):
+                self._answer(peer, wire.Refused(request.id, why))
+            raise WireError(f"user {user}: {why[0].what}")
         match request:
             case wire.Snapshot(table):
                 for msg in self._ledger.snapshot(table):

@@ -11,6 +11,7 @@ def main(
     log_format: str = "auto",
     engine: str = "",
     agent_timeout: float = 60.0,
+    users: int = 1_900_000_000,
 ) -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit code.  See ``daemon.run``."""
     from netnsmgr.supervisor.daemon import run
@@ -22,4 +23,5 @@ def main(
         log_format=log_format,
         engine=engine,
         agent_timeout=agent_timeout,
+        users=users,
     )

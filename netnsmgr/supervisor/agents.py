@@ -17,6 +17,7 @@ from typing import NamedTuple
 import structlog
 
 from netnsmgr.agent.main import main as agent_main
+from netnsmgr.agent.rights import Person
 
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 30.0
@@ -56,10 +57,19 @@ class Settings(NamedTuple):
 
 
 class AgentProcess:
-    """The process of one agent.  ``changed`` hears of each start and end, ``done`` of an end on purpose (status 0)."""
+    """The process of one agent.
+
+    ``home`` makes its directories and says who it is, before each start; ``changed`` hears of each start and end,
+    ``done`` of an end on purpose (status 0).
+    """
 
     def __init__(
-        self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]
+        self,
+        name: str,
+        settings: Settings,
+        home: Callable[[], Person],
+        changed: Callable[[], None],
+        done: Callable[[], None],
     ) -> None:
         self.name = name
         self.state = "starting"
@@ -68,6 +78,7 @@ class AgentProcess:
         self.since = time.time()
         self.pid: int | None = None
         self._settings = settings
+        self._home = home
         self._changed = changed
         self._done = done
         self._process: ForkServerProcess | None = None
@@ -82,9 +93,14 @@ class AgentProcess:
     def start(self) -> None:
         """Fork the agent; needs a few milliseconds."""
         self._timer = None
+        try:
+            person = self._home()
+        except OSError as error:
+            self._ended(f"its directories cannot be made: {error}")
+            return
         listen, speak = _fork_server.Pipe(duplex=False)
         process = _fork_server.Process(
-            target=agent_main, args=(self.name, *self._settings, speak), name=self.name, daemon=True
+            target=agent_main, args=(self.name, *self._settings, person, speak), name=self.name, daemon=True
         )
         try:
             process.start()

@@ -23,6 +23,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import CHECKS, Settings, prepare_fork_server
 from netnsmgr.supervisor.events import Events
+from netnsmgr.supervisor.homes import USERS
 from netnsmgr.supervisor.log_levels import LogLevels
 from netnsmgr.supervisor.milestones import Milestones
 from netnsmgr.supervisor.preview import Preview
@@ -43,11 +44,13 @@ def run(
     log_format: str,
     engine: str = "",
     agent_timeout: float = 60.0,
+    users: int = USERS,
 ) -> int:
     """Run the daemon; 0 when it was told to end, 1 when it could not start.
 
     ``agent_timeout``: seconds without a sign of life, after which an agent is started again.
     ``engine`` is the path of the container engine's socket, for applications in containers; empty: where one usually is.
+    ``users`` is the first of the users that agents are, see ``Homes``.
     """
     configure(log_level, log_format)
     faulthandler.enable()  # systemd's watchdog ends with SIGABRT: where it hung is in the log then
@@ -70,14 +73,15 @@ def run(
                 raise NetnsmgrError(
                     "another netnsmgr daemon runs in this network namespace; end it first"
                 ) from None
-            asyncio.run(_serve(Settings(run_dir, state_dir, log_level, log_format, agent_timeout), engine))
+            settings = Settings(run_dir, state_dir, log_level, log_format, agent_timeout)
+            asyncio.run(_serve(settings, engine, users))
     except NetnsmgrError as error:
         print(f"netnsmgr daemon: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: Settings, engine: str) -> None:
+async def _serve(settings: Settings, engine: str, users: int) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -91,12 +95,17 @@ async def _serve(settings: Settings, engine: str) -> None:
         assert supervisor is not None
         return await supervisor.validate(changes)
 
-    async with Hub(settings.run_dir, Store(settings.state_dir), validate=validate) as hub:
+    def agent_of(user: int) -> str | None:
+        # Before that nobody but root may anything: whoever comes back may be of an instance.
+        return supervisor.agent_of(user) if supervisor is not None else None if user == 0 else ""
+
+    store = Store(settings.state_dir)
+    async with Hub(settings.run_dir, store, validate=validate, agent_of=agent_of) as hub:
         events = Events(hub, settings.state_dir)
         hub.on_change(events.on_row)
         hub.on_change(Milestones(events.tell).on_row)
         events.tell("Daemon", "Started", f"netnsmgr {__version__} started", type="Normal")
-        supervisor = Supervisor(hub, settings, engine)
+        supervisor = Supervisor(hub, settings, engine, users)
         hub.on_config(supervisor.apply)
         hub.on_change(supervisor.on_row)
         hub.serve("plan", Preview(hub, supervisor).plan)

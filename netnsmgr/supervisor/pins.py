@@ -13,10 +13,10 @@ log = structlog.get_logger()
 
 
 class Pins:
-    """Tells our namespaces from others by the inode that an agent wrote into ``instances/<ni>/netns`` before it pinned its own."""
+    """Tells our namespaces from others by the inode that an agent wrote into ``netns/<ni>`` while it still was root."""
 
     def __init__(self, run_dir: str) -> None:
-        self._instances = Path(run_dir, "instances")
+        self._marks = Path(run_dir, "netns")
 
     def ours(self, name: str) -> bool:
         """Say whether there is a namespace of this name that we made."""
@@ -52,4 +52,4 @@ class Pins:
             log.warning("a namespace had lost its name, and has it again", name=name)
 
     def _mark(self, name: str) -> Path:
-        return self._instances / name / "netns"
+        return self._marks / name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from netnsmgr.features import uplink as uplink_features
 from netnsmgr.features.link_facts import LinkFacts
 from netnsmgr.features.rows import device_of, instance_scope, linked_instance, port_facts, uplink_scope
 from netnsmgr.features.scope import Intent, PortFacts
+from netnsmgr.kernel import reach
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.tables import (
     DEVICE_CONFIG,
@@ -113,7 +113,7 @@ class Preview:
                 netns_inode=self._hub.rows(INSTANCE_STATUS).get(name, {}).get("netns", {}).get("inode", 0),
                 helper_user=helper_user(),
                 helper_group=helper_group(helper_user()),
-                python=sys.executable,
+                python=reach.python(),
             )
             groups = instance_features.intent(scope)
         return state(item for group in groups.values() for item in group)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,6 @@ import structlog
 from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.errors import Problem
-from netnsmgr.features.rows import secrets_dir
 from netnsmgr.kernel.backends import probe
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
@@ -35,6 +33,7 @@ from netnsmgr.pubsub.tables import (
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
+from netnsmgr.supervisor.homes import USERS, Homes
 from netnsmgr.supervisor.pins import Pins
 from netnsmgr.supervisor.secrets import secret_problems, stamps
 from netnsmgr.supervisor.slices import Slicer, allocate
@@ -48,10 +47,11 @@ class Supervisor:
     Owns ``numbers.json`` in the state directory: the number of every instance that exists or is being deleted.
     """
 
-    def __init__(self, hub: Hub, settings: Settings, engine: str = "") -> None:
+    def __init__(self, hub: Hub, settings: Settings, engine: str = "", users: int = USERS) -> None:
         self._hub = hub
         self.settings = settings
         self._slicer = Slicer()
+        self._homes = Homes(hub, settings, users, lambda: self._numbers)
         self._pins = Pins(settings.run_dir)
         self._agents: dict[str, AgentProcess] = {}
         self._attachments = Attachments(settings.run_dir, engine, self._tell_containers)
@@ -64,6 +64,10 @@ class Supervisor:
             self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
         self.slices: dict[str, dict[str, Any]] = {}
         self._backends: dict[str, str] = {}
+
+    def agent_of(self, user: int) -> str | None:
+        """Return which agent's a user is; None of users that are no agent's."""
+        return self._homes.agent(user)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -138,7 +142,13 @@ class Supervisor:
             return
         self._hub.put(agent_config(name), "config", part)
         if name not in self._agents:
-            agent = AgentProcess(name, self.settings, lambda: self._heard(name), lambda: self._finished(name))
+            agent = AgentProcess(
+                name,
+                self.settings,
+                lambda: self._homes.furnish(name),
+                lambda: self._heard(name),
+                lambda: self._finished(name),
+            )
             self._agents[name] = agent
             agent.start()
         else:
@@ -184,9 +194,7 @@ class Supervisor:
 
     def _remove(self, name: str) -> None:
         self._pins.remove(name)
-        shutil.rmtree(f"{self.settings.run_dir}/instances/{name}", ignore_errors=True)
-        shutil.rmtree(f"{self.settings.state_dir}/leases/{name}", ignore_errors=True)
-        shutil.rmtree(secrets_dir(self.settings.state_dir, name), ignore_errors=True)
+        self._homes.remove(name)
         self._numbers.pop(name, None)
         self._save_numbers()
         self.slices.pop(name, None)

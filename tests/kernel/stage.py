@@ -12,6 +12,7 @@ from netnsmgr.core.item import Item, Ref, state
 from netnsmgr.core.plan import Plan, plan
 from netnsmgr.items.lease import Lease
 from netnsmgr.items.system import External, KernelItem
+from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.system import KernelSystem
 
 DIRECTORY = "/run/agent"
@@ -93,7 +94,7 @@ async def stage(
         changed,
         owns_namespace=owns_namespace,
         fresh=fresh,
-        state_dir=STATE,
+        port_key=port_key(STATE),
         leases=leases,
         home=home,
     )

@@ -31,7 +31,7 @@ def test_a_wireless_port_is_refused_in_words(wlan0: str, tmp_path: Path) -> None
     async def facts() -> PortFacts:
         port = Port.model_validate({"name": wlan0})
         system = KernelSystem(
-            str(tmp_path), lambda: None, owns_namespace=False, fresh=True, state_dir=str(tmp_path)
+            str(tmp_path), lambda: None, owns_namespace=False, fresh=True, port_key=b"0" * 64
         )
         async with system:
             return await at_switch(PortFacts(wlan0, wlan0, present=True), port, {wlan0: "ni6"}, system)

@@ -170,7 +170,7 @@ class TestRecord:
         assert port_link({}, "eth3", KEY) is None
 
 
-SWITCH = ExternalNetns("ni6", "/run/netns/ni6", "/run/instances/ni6/netns")
+SWITCH = ExternalNetns("ni6", "/run/netns/ni6", "/run/netns/ni6")
 
 
 class TestItems:

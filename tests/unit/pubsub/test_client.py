@@ -92,9 +92,9 @@ async def test_an_answer_that_waits_to_be_read_is_not_asked_for_again(site: Site
         at_once = hub._door._request
         view = client.subscribe(STATUS)
 
-        def request(peer: bytes, asks: Request) -> None:
+        def request(peer: bytes, user: int, asks: Request) -> None:
             asked.append(asks)
-            at_once(peer, asks)
+            at_once(peer, user, asks)
             assert client._client._dealer.poll(5000)
             view.ask_at = 0.0 if isinstance(asks, Snapshot) else None
             client._pump_soon()  # looking has consumed what the descriptor would have shown

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from netnsmgr.agent.rights import Person
 from netnsmgr.supervisor import agents
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 
@@ -26,7 +27,8 @@ def test_a_fork_server_that_dies_while_it_is_asked(monkeypatch: pytest.MonkeyPat
     heard: list[str] = []
 
     async def run() -> None:
-        agent = AgentProcess("ni1", Settings("", "", "", ""), lambda: heard.append("changed"), heard.clear)
+        settings, nobody = Settings("", "", "", ""), Person(None, ())
+        agent = AgentProcess("ni1", settings, lambda: nobody, lambda: heard.append("changed"), heard.clear)
         agent.start()
         assert (agent.state, agent.restarts, heard) == ("backing-off", 1, ["changed"])
         assert agent._timer is not None

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,6 +27,7 @@ class StrawHub:
         self.tables: dict[str, dict[str, Any]] = {}
         self.complete = True
         self.revision = 1
+        self.door = Mock()
 
     def rows(self, table: str) -> dict[str, Any]:
         return self.tables.get(table, {})
@@ -47,7 +49,12 @@ class StrawAgent:
     started: list[str]
 
     def __init__(
-        self, name: str, settings: Settings, changed: Callable[[], None], done: Callable[[], None]
+        self,
+        name: str,
+        settings: Settings,
+        home: object,
+        changed: Callable[[], None],
+        done: Callable[[], None],
     ) -> None:
         self.name, self.state, self.pid, self.restarts, self.cause, self.since = (
             name,
@@ -85,7 +92,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> StrawHub:
 
 
 def supervisor(hub: StrawHub, place: Path) -> Supervisor:
-    return Supervisor(cast("Any", hub), Settings(str(place), str(place), "info", "console"))
+    return Supervisor(cast("Any", hub), Settings(str(place), str(place), "info", "console"), users=0)
 
 
 def numbers(place: Path) -> Any:
