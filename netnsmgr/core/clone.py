@@ -70,11 +70,15 @@ class Table:
             del self.rows[key]
         return Msg(Cmd.KVPUB, self.epoch, self.seq, key, body)
 
-    def snapshot(self) -> Iterator[Msg]:
-        """The rows as they are now, and the mark that these were all.  Send them before the next ``put``."""
-        for key, body in self.rows.items():
+    def snapshot(self, prefix: str = "") -> Iterator[Msg]:
+        """The rows as they are now, and the mark that these were all.  Send them before the next ``put``.
+
+        With ``prefix`` those whose keys begin so, for who may not see the rest (and so not follow the table either).
+        """
+        rows = {key: body for key, body in self.rows.items() if key.startswith(prefix)}
+        for key, body in rows.items():
             yield Msg(Cmd.KVSYNC, self.epoch, self.seq, key, body)
-        yield Msg(Cmd.KTHXBAI, self.epoch, self.seq, body=b"%d" % len(self.rows))
+        yield Msg(Cmd.KTHXBAI, self.epoch, self.seq, body=b"%d" % len(rows))
 
     def hugz(self) -> Msg:
         """The heartbeat."""

@@ -184,7 +184,7 @@ class Hub:
             raise WireError(f"user {user}: {why[0].what}")
         match request:
             case wire.Snapshot(table):
-                for msg in self._ledger.snapshot(table):
+                for msg in self._ledger.snapshot(table, self._guard.prefix(user, table)):
                     self._door.reply(peer, wire.encode_update(table, msg))
             case wire.Put():
                 self._put(peer, request)

@@ -54,9 +54,9 @@ class Ledger:
         """The rows of a table by key.  They belong to the ledger: look, don't touch."""
         return self._values.get(table, {})
 
-    def snapshot(self, table: str) -> Iterator[Msg]:
-        """All of a table, for one subscriber."""
-        return self._table(table).snapshot()
+    def snapshot(self, table: str, prefix: str = "") -> Iterator[Msg]:
+        """All of a table, or what has keys that begin so, for one subscriber."""
+        return self._table(table).snapshot(prefix)
 
     def hugz(self, table: str) -> Msg:
         """A table's heartbeat; of a table that does not exist, too: somebody may wait for it."""
