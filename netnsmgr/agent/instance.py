@@ -12,7 +12,6 @@ from netnsmgr.agent.memory import LinkMemory, NumberMemory
 from netnsmgr.agent.reconciler import RUNNING, Outcome
 from netnsmgr.agent.seen import link_words, seen_of
 from netnsmgr.agent.status import addresses, complete, items_of, reasons, troubled
-from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.agent.vpn import VpnWatch
 from netnsmgr.agent.wireguard import WireguardWatch
 from netnsmgr.config.app import App, AppInterface
@@ -88,7 +87,6 @@ class InstanceRole:
         self._numbers = NumberMemory(f"{run_dir}/instances/{name}")
         self.vpn = VpnWatch({"wireguard": WireguardWatch(), "ipsec": IpsecWatch()})
         self.learning = Learner(f"{run_dir}/instances/{name}", name)
-        self._user = helper_user()
         self.ipv6 = self.hears6 = False
         self._asked: tuple[object, ...] = ()
         self._scope: InstanceScope | None = None
@@ -157,8 +155,6 @@ class InstanceRole:
                     run_dir=self._run_dir,
                     state_dir=self._state_dir,
                     netns_inode=system.netns_inode,
-                    helper_user=self._user,
-                    helper_group=helper_group(self._user),
                     python=reach.python(),
                     leases=leases,
                     learned=learned,

@@ -53,9 +53,7 @@ async def _nothing(_: Op) -> None:
 async def _rehearse() -> None:
     link = {"number": 0, "links": [["192.0.2.0", "192.0.2.1"]], "instance": INSTANCE, "linkRevision": 1}
     row = {**link, "apps": [APP], "hostnames": [["a", "eth0", "a"]], "device": DEVICE}
-    scope = instance_scope(
-        row, LinkFacts(), run_dir="/run", state_dir="/var/lib", netns_inode=1, helper_user="nobody"
-    )
+    scope = instance_scope(row, LinkFacts(), run_dir="/run", state_dir="/var/lib", netns_inode=1)
     facts = PortFacts("eth0", "eth0", present=True, addresses=(IPv4Interface("192.0.2.2/24"),))
     outside = uplink_scope(device_of(row), [facts], [linked_instance(link)], "/run", 1)
     for groups in (instance_intent(scope), uplink_intent(outside)):

@@ -13,11 +13,11 @@ from ipaddress import IPv4Address
 
 from netnsmgr.core import ip
 from netnsmgr.core.item import Item
-from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.upstream import DNS64, direct
+from netnsmgr.features.scope import InstanceScope, place
+from netnsmgr.features.upstream import DNS64, STAYS, direct
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 
 NAME, FORWARDER = "unbound", "forwarder"
 ASKED = "127.53.0.3"
@@ -44,9 +44,20 @@ def items(scope: InstanceScope) -> list[Item]:
             FORWARDER,
             ("dnsmasq", f"--conf-file={forwarder.path}"),
             frozenset({forwarder.ref, upstream.ref, lo}),
+            rights=_rights(scope, FORWARDER),
         ),
-        Process(NAME, (NAME, "-d", "-c", main.path), frozenset({main.ref, lo}), stays=True),
+        Process(
+            NAME,
+            (NAME, "-d", "-c", main.path),
+            frozenset({main.ref, lo}),
+            stays=True,
+            rights=_rights(scope, NAME),
+        ),
     ]
+
+
+def _rights(scope: InstanceScope, name: str) -> Rights:
+    return Rights(("CAP_NET_BIND_SERVICE",), reads=(scope.etc,), writes=(place(scope.etc, name),))
 
 
 def _file(scope: InstanceScope, name: str, text: str) -> File:
@@ -55,11 +66,11 @@ def _file(scope: InstanceScope, name: str, text: str) -> File:
 
 
 def _forwarder(scope: InstanceScope) -> str:
-    run = scope.etc.rsplit("/", 1)[0]
+    own = place(scope.etc, FORWARDER)
     lines = [
-        f"user={scope.helper_user}",
-        f"pid-file={run}/{FORWARDER}.pid",
-        f"log-facility={run}/{FORWARDER}.log",
+        *STAYS,
+        f"pid-file={own}/{FORWARDER}.pid",
+        f"log-facility={own}/{FORWARDER}.log",
         f"listen-address={ASKED}",
         "bind-interfaces",
         "no-resolv",
@@ -79,12 +90,10 @@ def _unbound(scope: InstanceScope) -> str:
     well_known = "\n".join(
         f'    local-data: "ipv4only.arpa. IN {"A" if a.version == 4 else "AAAA"} {a}"' for a in addresses
     )
-    user = "" if scope.helper_user == "root" else scope.helper_user
-    run = scope.etc.rsplit("/", 1)[0]
     return f"""server:
-    directory: "{run}"
+    directory: "{place(scope.etc, NAME)}"
     chroot: ""
-    username: "{user}"
+    username: ""
     pidfile: ""
     use-syslog: no
     verbosity: 0

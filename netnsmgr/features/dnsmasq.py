@@ -12,6 +12,7 @@ which are ``radvd``'s.
 from __future__ import annotations
 
 import hashlib
+import os
 from ipaddress import IPv6Network
 
 from netnsmgr.core.ip import IPAddress
@@ -22,11 +23,11 @@ from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.bridge import BRIDGE, gateway_address
 from netnsmgr.features.dhcp6 import reserved
 from netnsmgr.features.names import forwarding
-from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.upstream import servers
+from netnsmgr.features.scope import InstanceScope, place
+from netnsmgr.features.upstream import STAYS, servers
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 
 NAME = "dnsmasq"
 
@@ -52,8 +53,16 @@ def items(scope: InstanceScope) -> list[Item]:
         upstream,
         main,
         File(f"{etc}/resolv.conf", f"{resolv}search {scope.instance.domain}\n"),
-        Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs)),
+        Process(NAME, (NAME, f"--conf-file={main.path}"), frozenset(needs), rights=_rights(scope)),
     ]
+
+
+def _rights(scope: InstanceScope) -> Rights:
+    # NET_ADMIN: it puts into the neighbour table who has no address yet to be answered at.  A raw socket it opens for
+    # DHCPv6 alone, where it asks hosts for their MAC addresses.
+    raw = ("CAP_NET_RAW",) if scope.instance.addressing in ("stateful", "stateless") else ()
+    writes = place(scope.etc, NAME), os.path.dirname(scope.lease_file)
+    return Rights(("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", *raw), reads=(scope.etc,), writes=writes)
 
 
 def _hosts(scope: InstanceScope) -> str:
@@ -112,11 +121,11 @@ def _own_zones(scope: InstanceScope) -> str:
 
 def _configuration(scope: InstanceScope) -> str:
     domain = scope.instance.domain
-    run = scope.etc.rsplit("/", 1)[0]
+    own = place(scope.etc, NAME)
     lines = [
-        f"user={scope.helper_user}",
-        f"pid-file={run}/{NAME}.pid",
-        f"log-facility={run}/{NAME}.log",
+        *STAYS,
+        f"pid-file={own}/{NAME}.pid",
+        f"log-facility={own}/{NAME}.log",
         f"interface={BRIDGE}",
         "except-interface=lo",
         "bind-dynamic" if scope.instance.has_ipv6 else "bind-interfaces",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 from netnsmgr import __version__
 from netnsmgr.config.app import App, AppInterface
@@ -11,10 +12,10 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import names
 from netnsmgr.features.acl.lists import holders
 from netnsmgr.features.rows import given_dir
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, place
 from netnsmgr.features.vif import group, vif_name
 from netnsmgr.items.file import Directory, File
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 
 NAME = "flowlog"
@@ -33,14 +34,14 @@ def items(scope: InstanceScope) -> list[Item]:
         return []
     etc = scope.etc
     told = File(f"{etc}/{NAME}-scope.json", _scope(scope), reload=NAME)
-    run = etc.rsplit("/", 1)[0]
+    own = place(etc, NAME)
     text = _text(
         {
             "instance": scope.instance.name,
             "run_dir": given_dir(scope.run_dir, scope.instance.name),
             "scope": told.path,
             "rules": f"{etc}/{RULES}",
-            "log": f"{run}/{NAME}.log",
+            "log": f"{own}/{NAME}.log",
             "version": __version__,  # another version is another program
             **_kind(scope),
         }
@@ -50,7 +51,11 @@ def items(scope: InstanceScope) -> list[Item]:
     needs: frozenset[Ref] = frozenset({main.ref, told.ref})
     # "-P": not from the directory that the daemon happened to be started in.
     argv = (scope.python, "-P", "-m", "netnsmgr.services.flowlog", main.path)
-    found: list[Item] = [Directory(etc), told, main, Process(NAME, argv, needs, stays=True)]
+    # NET_RAW: held answers of DNS are sent on to their interface.
+    raw = ("CAP_NET_RAW",) if scope.instance.is_switch else ()
+    leases = os.path.dirname(scope.lease_file)
+    rights = Rights(("CAP_NET_ADMIN", *raw), reads=(etc, leases), writes=(own,), unix=True, python=True)
+    found: list[Item] = [Directory(etc), told, main, Process(NAME, argv, needs, stays=True, rights=rights)]
     if scope.instance.spec.flow_log:
         found += [
             Sysctl("net/netfilter/nf_conntrack_acct", "1"),

@@ -20,17 +20,17 @@ from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
 from netnsmgr.features.bridge import BRIDGE
 from netnsmgr.features.nets import Net
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, place
 from netnsmgr.items.address import Address
-from netnsmgr.items.file import File
-from netnsmgr.items.process import Process
+from netnsmgr.items.file import PRIVATE, Directory, File
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 
 NAME = "metadata"
 ADDRESS = IPv4Address(METADATA)
 ON_LINK6, ADDRESS6 = map(IPv6Address, METADATA6)
 PORT = 80
-FORM = 1
+FORM = 2
 """Of the files; another number is another process, because the one that runs could not read them."""
 DHCP4 = {"type": "ipv4_dhcp"}
 IPV6_TYPES = {
@@ -62,14 +62,18 @@ def service(
     # The mark of a connection's first packet becomes its socket's: so the process knows who asks.
     marks = Sysctl("net/ipv4/tcp_fwmark_accept", "1")
     told = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    file = File(f"{scope.etc}/{NAME}.json", told, reload=NAME, mode=0o600)
+    # User data may hold passwords: not where the instance's other helpers read.
+    private = place(scope.etc, PRIVATE)
+    file = File(f"{private}/{NAME}.json", told, reload=NAME, mode=0o600)
     text = _configuration(scope, places, file.path)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     main = File(f"{scope.etc}/{NAME}.{scope.netns_inode}.{digest}.conf", text)
     needs: set[Ref] = {marks.ref, file.ref, main.ref, *(item.ref for item in after)}
     # -I: nothing of the environment or the working directory says which code a process of root runs.
     argv = (scope.python, "-I", "-m", "netnsmgr.services.metadata", main.path)
-    return [marks, file, main, Process(NAME, argv, frozenset(needs), stays=True)]
+    rights = Rights(("CAP_NET_BIND_SERVICE",), reads=(main.path, private), unix=False, python=True)
+    found = Process(NAME, argv, frozenset(needs), stays=True, rights=rights)
+    return [Directory(private), marks, file, main, found]
 
 
 def _addresses(scope: InstanceScope) -> tuple[list[Address], list[Sysctl]]:
@@ -113,7 +117,6 @@ def _configuration(scope: InstanceScope, places: Sequence[str], data: str) -> st
         "form": FORM,
         "address": ",".join(places),
         "port": PORT,
-        "user": scope.helper_user,
         "data": data,
     }
     return "".join(f"{key}={value}\n" for key, value in found.items())

@@ -18,12 +18,12 @@ from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import vif
 from netnsmgr.features.acl.lists import holders
-from netnsmgr.features.scope import InstanceScope
-from netnsmgr.features.upstream import servers
+from netnsmgr.features.scope import InstanceScope, place
+from netnsmgr.features.upstream import STAYS, servers
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.nft import NftTable
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 
 NAME = "names"
 SWITCH = "127.53.0.1"
@@ -107,7 +107,7 @@ def items(scope: InstanceScope) -> list[Item]:
         Directory(etc),
         upstream,
         main,
-        Process(name, ("dnsmasq", f"--conf-file={main.path}"), needs, lingers=LINGER),
+        Process(name, ("dnsmasq", f"--conf-file={main.path}"), needs, rights=_rights(scope), lingers=LINGER),
     ]
     serving = _serving(scope)
     if serving:
@@ -125,6 +125,13 @@ chain output {{
             if old.name.startswith(f"{NAME}-") and old.name != name
         ]
     return found
+
+
+def _rights(scope: InstanceScope) -> Rights:
+    # NET_ADMIN: it puts addresses into sets of nftables.
+    return Rights(
+        ("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"), reads=(scope.etc,), writes=(place(scope.etc, NAME),)
+    )
 
 
 def _serving(scope: InstanceScope) -> str:
@@ -145,10 +152,10 @@ def _address(name: str) -> str:
 
 
 def _configuration(scope: InstanceScope, name: str) -> str:
-    run = scope.etc.rsplit("/", 1)[0]
+    own = place(scope.etc, NAME)
     wanted = domains(scope)
     lines = [
-        f"user={scope.helper_user}",
+        *STAYS,
         "bind-interfaces",
         "no-resolv",
         "no-hosts",
@@ -170,7 +177,7 @@ def _configuration(scope: InstanceScope, name: str) -> str:
     if name:
         lines += [
             f"listen-address={_address(name)}",
-            f"pid-file={run}/{name}.pid",
-            f"log-facility={run}/{NAME}.log",
+            f"pid-file={own}/{name}.pid",
+            f"log-facility={own}/{NAME}.log",
         ]
     return "\n".join(lines) + "\n"

@@ -16,12 +16,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from netnsmgr.core.agreed import TRANSLATOR6
 from netnsmgr.core.item import Item, Ref
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, place
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import Tun, link_ref
 from netnsmgr.items.nft import NftTable
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.route import Route
 
 LINK = "nat64"
@@ -60,15 +60,15 @@ def items(scope: InstanceScope) -> list[Item]:
         Route(prefix, metric=LAST, type="unreachable"),
         Directory(scope.etc),
         main,
-        Process(NAME, _command(scope, main.path), frozenset({main.ref, link_ref(LINK)}), stays=True),
+        Process(
+            NAME,
+            (NAME, "--nodetach", "--config", main.path),
+            frozenset({main.ref, link_ref(LINK)}),
+            stays=True,
+            # Nothing at all: a TUN without an owner lets anybody of its namespace attach.
+            rights=Rights(reads=(main.path,), writes=(place(scope.etc, NAME), "/dev/net/tun")),
+        ),
     ]
-
-
-def _command(scope: InstanceScope, path: str) -> tuple[str, ...]:
-    user = scope.helper_user
-    # With a user alone tayga keeps the group of root.
-    unprivileged = ("--user", user, "--group", scope.helper_group) if user != "root" else ()
-    return (NAME, "--nodetach", "--config", path, *unprivileged)
 
 
 def _table(scope: InstanceScope) -> str:

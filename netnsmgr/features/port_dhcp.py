@@ -13,10 +13,10 @@ from shlex import quote
 
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
-from netnsmgr.features.scope import UplinkScope
+from netnsmgr.features.scope import UplinkScope, place
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import LinkUp, link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 
 SCRIPT = """#!/bin/sh
 # Called by udhcpc with what has happened; leaves the lease for netnsmgr.  "deconfig" comes at each start, too: a lease
@@ -82,4 +82,10 @@ def _client(scope: UplinkScope, port: Port) -> list[Item]:
     script = File(f"{scope.etc}/{name}.{scope.netns_inode}.{digest}.sh", text, mode=0o755)
     argv = ("udhcpc", "-f", "-i", port.l3, "-s", script.path, "-t", "4", "-T", "2", "-A", "5")
     needs = frozenset({script.ref, link_ref(port.l3), LinkUp(port.l3).ref})
-    return [script, Process(name, argv, needs, stays=True)]
+    rights = Rights(
+        ("CAP_NET_RAW", "CAP_NET_BIND_SERVICE"),
+        reads=(scope.etc,),
+        writes=(place(scope.etc, "udhcpc"), scope.lease_dir),
+        programs=True,
+    )
+    return [script, Process(name, argv, needs, stays=True, rights=rights)]

@@ -20,13 +20,15 @@ from zlib import crc32
 from netnsmgr.config.device import Port
 from netnsmgr.core.item import Item
 from netnsmgr.features.nets import Delegated
-from netnsmgr.features.scope import PortFacts, UplinkScope
+from netnsmgr.features.scope import PortFacts, UplinkScope, place
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import LinkUp, link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 
 CLIENT = "dhcpcd"
+PLACES = "/run/dhcpcd", "/var/lib/dhcpcd"
+"""Its process ids and sockets, and what it remembers."""
 HOOK = """#!/bin/sh
 # Called by dhcpcd with what has happened; leaves the lease for netnsmgr.  What is over is over when its time is.
 case "$reason" in
@@ -134,7 +136,19 @@ def _client(scope: UplinkScope, port: Port, wants: list[str]) -> list[Item]:
     )
     run = _file(scope, name, "sh", command)
     needs = frozenset({hook.ref, config.ref, run.ref, link_ref(port.l3), LinkUp(port.l3).ref})
-    return [hook, config, run, Process(name, ("sh", run.path), needs, stays=True, program=CLIENT)]
+    rights = Rights(
+        ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"),
+        reads=(scope.etc, "/usr/share"),
+        writes=(place(scope.etc, CLIENT), scope.lease_dir, *PLACES),
+        unix=True,
+        programs=True,
+    )
+    return [
+        hook,
+        config,
+        run,
+        Process(name, ("sh", run.path), needs, stays=True, program=CLIENT, rights=rights),
+    ]
 
 
 def _link_local(port: Port, facts: PortFacts) -> Item:

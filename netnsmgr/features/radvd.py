@@ -13,10 +13,10 @@ from ipaddress import IPv6Address, IPv6Network
 from netnsmgr.core.agreed import METADATA6
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.bridge import BRIDGE, bridge_mac
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, place
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 
 NAME = "radvd"
@@ -39,14 +39,20 @@ def items(scope: InstanceScope) -> list[Item]:
     main = File(path, text, reload=NAME)
     # The address that advertisements come from is made of the bridge's MAC, also where the device's default differs.
     eui64 = Sysctl(f"net/ipv6/conf/{BRIDGE}/addr_gen_mode", "0", BRIDGE)
-    run = scope.etc.rsplit("/", 1)[0]
     # A file for each configuration, as radvd holds a lock on it: the next one need not wait for its processes' end.
-    pid = f"{run}/{NAME}.{_promise(scope)}.pid"
-    user = () if scope.helper_user == "root" else ("-u", scope.helper_user)
+    own = place(scope.etc, NAME)
+    pid = f"{own}/{NAME}.{_promise(scope)}.pid"
     # Without a log: applications could fill it with packets that radvd finds odd.
-    argv = (NAME, "-C", path, "-p", pid, "-m", "none", "-n", *user)
+    argv = (NAME, "-C", path, "-p", pid, "-m", "none", "-n")
     needs: set[Ref] = {main.ref, eui64.ref, link_ref(BRIDGE)}
-    return [Directory(scope.etc), main, eui64, Process(NAME, argv, frozenset(needs), stays=True)]
+    # Without NET_ADMIN it cannot set what it advertises on the bridge, too, which is ours to do.
+    rights = Rights(("CAP_NET_RAW",), reads=(scope.etc,), writes=(own,))
+    return [
+        Directory(scope.etc),
+        main,
+        eui64,
+        Process(NAME, argv, frozenset(needs), stays=True, rights=rights),
+    ]
 
 
 def advertises(scope: InstanceScope) -> bool:

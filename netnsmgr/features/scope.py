@@ -97,6 +97,11 @@ class PortMap:
     senders: tuple[IPNetwork, ...] | None = None
 
 
+def place(etc: str, helper: str) -> str:
+    """Return the directory of what a helper writes itself, beside the ``etc`` of its agent: no other helper gets there."""
+    return f"{etc.rsplit('/', 1)[0]}/{helper}"
+
+
 def senders(prefixes: Iterable[IPNetwork]) -> tuple[IPNetwork, ...] | None:
     """Return who may use a port map whose rule has these prefixes; none given: all."""
     given = tuple(prefixes)
@@ -128,8 +133,6 @@ class InstanceScope(Linked):
     run_dir: str
     lease_file: str
     netns_inode: int
-    helper_user: str = "nobody"
-    helper_group: str = "nogroup"
     python: str = "python3"
     """The interpreter that runs helpers of our own."""
     uplink_index: int = 0

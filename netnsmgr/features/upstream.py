@@ -15,6 +15,8 @@ TWIN_DNS_PORT = 5300
 
 DNS64 = "127.53.0.2"
 """Where the unbound of an instance with NAT64 listens (`dns64`)."""
+STAYS = ("user=root", "group=")
+"""A dnsmasq shall stay who it is: started by user 0, as in a user namespace with nobody else, it would become others."""
 
 
 def servers(scope: InstanceScope) -> str:

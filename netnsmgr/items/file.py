@@ -1,6 +1,7 @@
 """Configuration files of helpers.
 
-*Ours* is everything below the ``etc`` directory of the agent's own run directory: nobody else writes there.
+*Ours* is everything below the directories ``etc`` and ``private`` of the agent's own run directory: nobody else writes
+there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import ClassVar
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.system import KernelItem, System
+
+PRIVATE = "private"
+"""The directory beside ``etc`` for what not all helpers may read."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Directory(KernelItem):
 
     @classmethod
     async def observe(cls, system: System, wanted: Mapping[str, Item]) -> Iterable[Item]:
-        top = system.files.etc
+        tops = system.files.etc, os.path.join(os.path.dirname(system.files.etc), PRIVATE)
         return [
-            Directory(path, os.path.dirname(path) if path != top else "")
+            Directory(path, os.path.dirname(path) if path not in tops else "")
             for path in system.files.directories()
         ]
 

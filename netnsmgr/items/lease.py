@@ -14,8 +14,11 @@ from typing import ClassVar
 
 from netnsmgr.core.ip import IPAddress
 from netnsmgr.core.item import Item, Ref
+from netnsmgr.items.process import Rights
 from netnsmgr.items.system import KernelItem, System
 
+RELEASE = Rights(("CAP_NET_RAW", "CAP_NET_BIND_SERVICE"))
+"""Binding to a link, which needs no right since Linux 5.7, and to the port of DHCPv6's clients."""
 TEMPORARY = "T"
 """With what dnsmasq begins the number of a temporary association (IA_TA), of which its clients say nothing more."""
 
@@ -66,7 +69,7 @@ class Lease(KernelItem):
             argv: tuple[str, ...] = ("dhcp_release6", "--iface", self.link, *ids, "--ip", str(self.address))
         else:
             argv = ("dhcp_release", self.link, str(self.address), self.mac)
-        await system.processes.run(argv)
+        await system.processes.run(argv, RELEASE)
 
 
 def parse(text: str, link: str, server: Ref) -> list[Lease]:

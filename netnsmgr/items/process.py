@@ -16,6 +16,24 @@ from netnsmgr.items.system import KernelItem, System
 
 
 @dataclass(frozen=True)
+class Rights:
+    """What a helper may do: nothing but what is said here, beside reading the system's libraries and ``/proc``."""
+
+    capabilities: tuple[str, ...] = ()
+    """By their names (``CAP_NET_RAW``)."""
+    reads: tuple[str, ...] = ()
+    """Files, and directories with all below them."""
+    writes: tuple[str, ...] = ()
+    """The same; the first is its own, a directory that is made for it and holds its process id where it forks."""
+    unix: bool = False
+    """Whether it may open sockets of AF_UNIX: by those it reaches what its agent reaches."""
+    programs: bool = False
+    """Whether it runs others: a shell, and what that calls."""
+    python: bool = False
+    """Whether it is our own, and needs the interpreter's files."""
+
+
+@dataclass(frozen=True)
 class Process(KernelItem):
     """A helper that goes on when we stop, and is found again when we start.
 
@@ -34,6 +52,7 @@ class Process(KernelItem):
     """The program, where ``argv[0]`` is the name of a file that tells whose it is: of one that takes no such argument."""
     env: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     """What it finds in its environment beside ours; what changes there has to change a name in ``argv``, too."""
+    rights: Rights = field(default=Rights(), compare=False)
     lingers: float = field(default=0.0, compare=False)
     """Seconds for which it goes on serving after it was deleted: for what it was asked before."""
 
@@ -56,7 +75,7 @@ class Process(KernelItem):
         if self.program:
             system.processes.require(self.program)
         await system.processes.start(
-            self.name, self.argv, stays=self.stays, executable=self.executable, env=self.env
+            self.name, self.argv, self.rights, stays=self.stays, executable=self.executable, env=self.env
         )
 
     def must_replace(self, old: Item) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netnsmgr.items.nft import NftTable
     from netnsmgr.items.nft_part import NftPart
     from netnsmgr.items.nft_set import NftSet
+    from netnsmgr.items.process import Rights
     from netnsmgr.items.route import Route
     from netnsmgr.items.rule import Rule
     from netnsmgr.items.vlan import VlanLink
@@ -197,6 +198,7 @@ class Processes(Protocol):
         self,
         name: str,
         argv: Sequence[str],
+        rights: Rights,
         *,
         stays: bool = False,
         executable: str = "",
@@ -204,7 +206,7 @@ class Processes(Protocol):
     ) -> None: ...
     async def stop(self, name: str, *, linger: float = 0.0) -> None: ...
     def signal(self, name: str, signum: int) -> None: ...
-    async def run(self, argv: Sequence[str]) -> None: ...
+    async def run(self, argv: Sequence[str], rights: Rights) -> None: ...
 
 
 class WireguardGo(Protocol):

@@ -101,24 +101,41 @@ def seal(program: bytes) -> None:
     """
     _check(_prctl(PR_SET_NO_NEW_PRIVS, 1), "prctl(PR_SET_NO_NEW_PRIVS)")
     _check(_prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)")
+    _filter(program)
+
+
+def _filter(program: bytes) -> None:
     if program:
         code = ctypes.create_string_buffer(program, len(program))
         whole = _Program(len(program) // 8, ctypes.addressof(code))
         _check(_libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0), "seccomp")
 
 
+def keep_only(*names: str) -> None:
+    """Hold only these capabilities from now on: of a program that needs others at its start."""
+    _set_capabilities(CAPABILITIES[name] for name in names)
+    _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+
+
 def narrow(
-    keep: Iterable[str] = (), *, read: Iterable[str] | None = None, write: Iterable[str] = ()
+    keep: Iterable[str] = (),
+    *,
+    read: Iterable[str] | None = None,
+    write: Iterable[str] = (),
+    program: bytes = b"",
 ) -> Callable[[], None]:
     """Return what a helper does between fork and exec (``preexec_fn``): to hold only ``keep``, see only those files.
 
     ``read`` and ``write`` are what Landlock leaves it, with all below them (None: no rules of its own); paths that do
-    not exist are passed over.  Everything is worked out here, before the fork; in the child there are system calls only.
+    not exist are passed over, and what has such rules signals nobody else.  ``program`` is one more filter of system calls.
+    Everything is worked out here, before the fork; in the child there are system calls only.
     """
     kept = [CAPABILITIES[name] for name in keep]
-    rules = None if read is None else landlock.ruleset(read, write)
+    rules = None if read is None else landlock.ruleset(read, write, scoped=True)
 
     def confine() -> None:
+        # Agents have done so; without, exec would give user 0 everything again.
+        _prctl(PR_SET_SECUREBITS, SECUREBITS)
         _set_capabilities(kept)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
         for number in kept:
@@ -126,5 +143,6 @@ def narrow(
         _check(_prctl(PR_SET_NO_NEW_PRIVS, 1), "prctl(PR_SET_NO_NEW_PRIVS)")
         if rules is not None:
             rules.restrict()
+        _filter(program)
 
     return confine

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.file import PRIVATE
 
 
 class KernelFiles:
-    """See ``items.system.Files``; ``etc`` is the directory below which everything is ours."""
+    """See ``items.system.Files``; below ``etc``, and ``private`` beside it, everything is ours."""
 
     def __init__(self, etc: str) -> None:
         self.etc = etc
+        self._tops = etc, os.path.join(os.path.dirname(etc), PRIVATE)
 
     def files(self) -> Iterable[str]:
-        return [os.path.join(where, name) for where, _, names in os.walk(self.etc) for name in names]
+        return [os.path.join(where, name) for where, _, names in self._walk() for name in names]
 
     def directories(self) -> Iterable[str]:
-        return [where for where, _, _ in os.walk(self.etc)]
+        return [where for where, _, _ in self._walk()]
+
+    def _walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        return chain.from_iterable(map(os.walk, self._tops))
 
     def read(self, path: str) -> str | None:
         try:
@@ -46,8 +52,8 @@ class KernelFiles:
             os.unlink(path)
 
     def make_directory(self, path: str) -> None:
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, 0o755)  # noqa: S103 - helpers run as other users, whatever our umask is
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        os.chmod(path, 0o700)
 
     def remove_directory(self, path: str) -> None:
         with suppress(FileNotFoundError):

@@ -22,6 +22,8 @@ RULE_PATH_BENEATH = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
 REFER, TRUNCATE = 1 << 13, 1 << 14
+SCOPED = 0b11
+"""LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and _SIGNAL: neither reaches out of the domain (since version 6)."""
 
 READ = EXECUTE | READ_FILE | READ_DIR
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
@@ -68,9 +70,11 @@ class Ruleset:
         self.close()
 
 
-def ruleset(read: Iterable[str], write: Iterable[str]) -> Ruleset:
+def ruleset(read: Iterable[str], write: Iterable[str], *, scoped: bool = False) -> Ruleset:
     """Return rules that leave only ``read`` (also to run) and ``write``, each with all below it; absent paths are none.
 
+    ``scoped``: signals, and abstract sockets, reach only what has the same rules.  Not for who ends helpers that somebody
+    before him has started.
     Ends of namespaces (``/run/netns``) and sockets are beyond Landlock: who may open those is a matter of users.
     """
     version = abi()
@@ -79,10 +83,10 @@ def ruleset(read: Iterable[str], write: Iterable[str]) -> Ruleset:
     every = READ | WRITE_FILE | REMOVE_AND_MAKE
     every |= REFER if version >= 2 else 0
     every |= TRUNCATE if version >= 3 else 0
-    handled = ctypes.c_uint64(every)
-    descriptor = _syscall(
-        CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(ctypes.sizeof(handled)), ctypes.c_uint32(0)
-    )
+    # struct landlock_ruleset_attr: files, the network (which is nobody's affair here), scopes.  An older one ends earlier.
+    handled = (ctypes.c_uint64 * 3)(every, 0, SCOPED if scoped else 0)
+    size = ctypes.c_size_t(24 if version >= 6 else 8)
+    descriptor = _syscall(CREATE_RULESET, ctypes.byref(handled), size, ctypes.c_uint32(0))
     if descriptor < 0:
         raise KernelError(f"landlock: {os.strerror(ctypes.get_errno())}")
     rules = Ruleset(descriptor)

@@ -6,11 +6,11 @@ import os
 import pwd
 import re
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
-HELPER_USERS = ("dnsmasq", "nobody")
-"""Whom a helper becomes that gives up root: Debian's for dnsmasq, else nobody."""
+FORMER_USERS = ("root", "dnsmasq", "nobody")
+"""Who the helpers of versions were that had them change users."""
 
 
 def pattern_of(etc: str, inode: int) -> re.Pattern[str]:
@@ -24,12 +24,17 @@ def named(argv: Sequence[str], pattern: re.Pattern[str]) -> str | None:
     return next((match.group(1) for argument in argv if (match := pattern.search(argument))), None)
 
 
-def helpers(pattern: re.Pattern[str]) -> Iterator[tuple[int, str]]:
-    """Yield processes with such a vector and their names: of root and the helpers' users, not in a container."""
-    users = {os.geteuid()}
-    for account in HELPER_USERS:
+def former_users() -> set[int]:
+    """Return the numbers of ``FORMER_USERS``."""
+    found = set()
+    for account in FORMER_USERS:
         with suppress(KeyError):
-            users.add(pwd.getpwnam(account).pw_uid)
+            found.add(pwd.getpwnam(account).pw_uid)
+    return found
+
+
+def helpers(pattern: re.Pattern[str], users: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Yield processes of these users with such a vector, and their names; none that is in a container."""
     _, depth = status(os.getpid())
     for entry in os.listdir("/proc"):
         name = named(argv_of(int(entry)) or (), pattern) if entry.isdigit() else None

@@ -11,18 +11,20 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.process import Rights
 from netnsmgr.items.system import ProcessInfo
 from netnsmgr.kernel import reach
-from netnsmgr.kernel.confine import AGENT, narrow
-from netnsmgr.kernel.proc import argv_of, has_ended, helpers, named, parent, pattern_of
+from netnsmgr.kernel.helper import confined
+from netnsmgr.kernel.proc import argv_of, former_users, has_ended, helpers, named, parent, pattern_of
 
 RUN_SECONDS = 20.0
 STOP_SECONDS = 5.0
+NOTHING = Rights()
 BRIEF = 0.5  # a helper that stays and ends sooner has failed
 NOTIFY = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # sd_notify(3): the daemon's own
 
@@ -38,10 +40,10 @@ class Helper(NamedTuple):
 class KernelProcesses:
     """See ``items.system.Processes``.
 
-    A helper is ours when its argument vector names a file below ``etc`` that is tagged with our namespace's
-    inode.  (``/proc/<pid>/ns/net`` of a helper that runs as another user may be read only with
-    CAP_SYS_PTRACE, which would let an agent into every process of the machine; ``cmdline`` is free to read.)
-    Since anybody may choose such a vector, it counts only for root and the helpers' users, outside of containers.
+    A helper is ours when it has our user, which nobody else on the device has, and its argument vector names a file below
+    ``etc`` that is tagged with our namespace's inode.  (``/proc/<pid>/ns/net`` of one that holds other capabilities may be
+    read only with CAP_SYS_PTRACE, which would let an agent into every process of the machine; ``cmdline`` is free to read.)
+    Where agents have no users of their own, as root of a user namespace, the rest keeps strangers out.
     ``changed`` is called when a helper has ended.
     """
 
@@ -75,6 +77,7 @@ class KernelProcesses:
         self,
         name: str,
         argv: Sequence[str],
+        rights: Rights = NOTHING,
         *,
         stays: bool = False,
         executable: str = "",
@@ -86,7 +89,7 @@ class KernelProcesses:
             return
         if stays:
             again, self._started[name] = self._started.get(name, 0.0) > time.monotonic() - BRIEF, math.inf
-            spawn = functools.partial(self._spawn, argv, executable=executable, env=env)
+            spawn = functools.partial(self._spawn, argv, rights=rights, executable=executable, env=env)
             process = await (
                 self._watched(spawn, executable or argv[0]) if again else spawn(subprocess.DEVNULL)
             )
@@ -95,10 +98,10 @@ class KernelProcesses:
             if not self._adopt(process.pid, tuple(argv)):
                 raise KernelError(f"{executable or argv[0]} ended right after its start")
             return
-        pidfile = f"{os.path.dirname(self._etc)}/{name}.pid"
+        pidfile = f"{rights.writes[0] if rights.writes else os.path.dirname(self._etc)}/{name}.pid"
         with suppress(FileNotFoundError):
             os.unlink(pidfile)
-        await self.run(argv)
+        await self.run(argv, rights)
         try:
             with open(pidfile, encoding="ascii") as file:
                 pid = int(file.read())
@@ -176,9 +179,9 @@ class KernelProcesses:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(helper.pidfd, signum)
 
-    async def run(self, argv: Sequence[str]) -> None:
+    async def run(self, argv: Sequence[str], rights: Rights = NOTHING) -> None:
         """Run a program to its end; raises ``KernelError`` with its words when it fails or is not installed."""
-        process = await self._spawn(argv, subprocess.PIPE)
+        process = await self._spawn(argv, subprocess.PIPE, rights=rights)
         try:
             _, errors = await asyncio.wait_for(process.communicate(), RUN_SECONDS)
         except TimeoutError:
@@ -191,7 +194,7 @@ class KernelProcesses:
     def _search(self) -> None:
         """Adopt what runs already: of a parent and its children with one vector (dnsmasq forks for TCP) the parent."""
         found: dict[str, set[int]] = {}
-        for pid, name in helpers(self._pattern):
+        for pid, name in helpers(self._pattern, {os.geteuid()}):
             found.setdefault(name, set()).add(pid)
         for family in found.values():
             for pid in family:
@@ -202,24 +205,29 @@ class KernelProcesses:
         self,
         argv: Sequence[str],
         errors: int,
+        rights: Rights,
         executable: str = "",
         env: Sequence[tuple[str, str]] = (),
         output: int = subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
+        if rights.writes:
+            os.makedirs(rights.writes[0], mode=0o700, exist_ok=True)
         try:
             return await asyncio.create_subprocess_exec(
                 *argv,
+                preexec_fn=confined(executable or argv[0], rights),
                 executable=shutil.which(executable) or executable if executable else None,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
-                preexec_fn=narrow(AGENT),
-                pass_fds=reach.descriptors() if argv[0] == reach.python() else (),
+                pass_fds=reach.descriptors() if rights.python else (),
                 env={name: value for name, value in os.environ.items() if name not in NOTIFY} | dict(env),
             )
         except FileNotFoundError as error:
             raise KernelError(_not_installed(executable or argv[0])) from error
+        except (PermissionError, subprocess.SubprocessError) as error:
+            raise KernelError(f"{executable or argv[0]}: {error}") from error
 
     def _adopt(self, pid: int, argv: tuple[str, ...] | None = None) -> bool:
         """Keep a helper in view; false if it has ended or is none of ours.  Its vector is read unless it is given."""
@@ -254,9 +262,25 @@ def _not_installed(program: str) -> str:
     return f"{program} is not installed (netnsmgr doctor says how to get it)"
 
 
-def end_all(etc: str, inode: int) -> None:
-    """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it."""
-    for pid, _ in helpers(pattern_of(etc, inode)):
+def end_all(etc: str, inode: int, uid: int | None = None) -> None:
+    """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it.
+
+    ``uid`` is their agent's user.
+    """
+    _kill(etc, inode, former_users() | {os.geteuid() if uid is None else uid})
+
+
+def end_former(etc: str, inode: int, uid: int | None) -> None:
+    """Kill the helpers that a version started which had other users for them: an agent could neither end nor confine them.
+
+    To be called as root.  Not by SIGTERM: radvd would tell hosts to leave.
+    """
+    if uid is not None:
+        _kill(etc, inode, former_users() - {uid})
+
+
+def _kill(etc: str, inode: int, users: Collection[int]) -> None:
+    for pid, _ in helpers(pattern_of(etc, inode), users):
         with suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
             try:

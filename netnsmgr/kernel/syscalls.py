@@ -11,6 +11,7 @@ import errno
 import functools
 import os
 import socket
+from typing import Any
 
 REFUSED = (
     # Into other namespaces, and other views of the file system.
@@ -108,6 +109,23 @@ def program() -> bytes:
     for family in set(range(max(FAMILIES) + 1)) - set(FAMILIES):
         made.add_rule(refuse, "socket", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 0xFFFFFFFF, family))
     made.add_rule(refuse, "socket", pyseccomp.Arg(0, pyseccomp.GT, max(FAMILIES)))
+    return _bytes(made)
+
+
+@functools.cache
+def without_unix() -> bytes:
+    """Return a filter that refuses sockets of AF_UNIX as a kernel without them would; a pair of them stays possible."""
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError, OSError):
+        return b""
+    made = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    unix = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 0xFFFFFFFF, socket.AF_UNIX)
+    made.add_rule(pyseccomp.ERRNO(errno.EAFNOSUPPORT), "socket", unix)
+    return _bytes(made)
+
+
+def _bytes(made: Any) -> bytes:
     with open(os.memfd_create("filter"), "r+b") as file:
         made.export_bpf(file)
         file.seek(0)

@@ -15,14 +15,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_network
 
 from netnsmgr.errors import KernelError
+from netnsmgr.items.process import Rights
 from netnsmgr.items.wireguard import PROGRAM, PeerChange, PeerSeen, WireguardSeen
-from netnsmgr.kernel.confine import narrow
+from netnsmgr.kernel.helper import confined
 from netnsmgr.kernel.key_files import fingerprint_of, generate, read_key
+from netnsmgr.kernel.wireguard_go import DIRECTORY
 
 SECONDS = 5.0
 """How long ``wg`` may take; wireguard-go answers within milliseconds, unless it is stopped."""
 AT_ONCE = 200
 """Peers in one call: a few arguments for each, and a descriptor for its secret."""
+RIGHTS = Rights(("CAP_NET_ADMIN",), reads=(DIRECTORY,), unix=True)
 NONE = "(none)"
 UNREADABLE = "?"
 TAKEN = os.strerror(errno.EADDRINUSE)
@@ -173,7 +176,7 @@ async def _wg(*arguments: str, fds: Sequence[int] = ()) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=fds,
-            preexec_fn=narrow(["CAP_NET_ADMIN"]),
+            preexec_fn=confined(PROGRAM, RIGHTS),
         )
     except FileNotFoundError as error:
         raise KernelError(f"{PROGRAM} is not installed") from error

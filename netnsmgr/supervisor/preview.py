@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netnsmgr.agent.users import helper_group, helper_user
 from netnsmgr.config.check import check
 from netnsmgr.config.device import Port
 from netnsmgr.config.whole import Config, parse
@@ -111,8 +110,6 @@ class Preview:
                 run_dir=settings.run_dir,
                 state_dir=settings.state_dir,
                 netns_inode=self._hub.rows(INSTANCE_STATUS).get(name, {}).get("netns", {}).get("inode", 0),
-                helper_user=helper_user(),
-                helper_group=helper_group(helper_user()),
                 python=reach.python(),
             )
             groups = instance_features.intent(scope)

@@ -62,7 +62,6 @@ class Site:
                 run_dir=self._run_dir,
                 state_dir="",
                 netns_inode=0,
-                helper_user="",
                 leases=tuple(self._leases(network)),
             )
             vpn = told(scope.vpn, self.vpn_row(network))

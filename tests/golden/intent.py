@@ -62,7 +62,6 @@ class Agents:
                 run_dir=RUN,
                 state_dir=STATE,
                 netns_inode=INODE,
-                helper_user="dnsmasq",
             )
             groups = instance.intent(scope)
         return state(item for group in groups.values() for item in group)

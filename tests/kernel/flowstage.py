@@ -139,7 +139,7 @@ class Rows:
         try:
             found: dict[str, Any] = await self.until(look, seconds)
         except TimeoutError:
-            log = Path("/run/agent/flowlog.log")
+            log = Path("/run/agent/flowlog/flowlog.log")
             said = log.read_text() if log.exists() else ""
             raise AssertionError(f"no {wanted} in {self.hub.rows(self._table)}\n{said}") from None
         return found

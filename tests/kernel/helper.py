@@ -6,10 +6,11 @@ import asyncio
 import os
 from pathlib import Path
 
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.kernel.namespace import inode
 from tests.kernel.stage import DIRECTORY, ETC
 
+RIGHTS = Rights(writes=(DIRECTORY, "/run"), programs=True)
 HEARD = "/run/heard"
 PROGRAM = "/run/helper"
 SCRIPT = f"""
@@ -42,7 +43,7 @@ def helper(digest: str = "0", text: str = "", *, number: int | None = None) -> P
     path = f"{ETC}/helper.{number or inode()}.{digest}.conf"
     Path(ETC).mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
-    return Process("helper", ("/bin/sh", PROGRAM, path))
+    return Process("helper", ("/bin/sh", PROGRAM, path), rights=RIGHTS)
 
 
 async def heard() -> str:

@@ -278,7 +278,7 @@ async def ipsec_stage() -> AsyncIterator[tuple[Instance, Peer]]:
 
 def spis() -> dict[str, str]:
     """Our SPIs by child, as another client of charon's socket is told."""
-    said = sh("swanctl --list-sas --raw --uri unix:///run/agent/charon.vici")
+    said = sh("swanctl --list-sas --raw --uri unix:///run/agent/charon/charon.vici")
     return {
         part.partition(" ")[0]: part.partition("spi-in=")[2].partition(" ")[0]
         for part in said.split("{name=")[1:]

@@ -36,13 +36,13 @@ def app(name: str, given: Document | None = None) -> Document:
     return HEAD | {"kind": "App", "metadata": {"name": name}, "spec": spec}
 
 
-def scope(*apps: Document, user: str = "nobody", air_gapped: bool = True) -> InstanceScope:
+def scope(*apps: Document, air_gapped: bool = True) -> InstanceScope:
     ports = [] if air_gapped else ["eth0"]
     spec = {"subnets": [f"{SUBNET}.0/24"], "ports": ports, "dhcp": {}}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
     link = LinkFacts(addresses=(IPv4Address("192.0.2.7"), IPv4Address("169.254.3.3")))
-    return told(device, instance, *apps, link=link, user=user)
+    return told(device, instance, *apps, link=link)
 
 
 def items(of: InstanceScope) -> list[Item]:

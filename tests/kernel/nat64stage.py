@@ -60,7 +60,7 @@ while True:
 Document = dict[str, Any]
 
 
-def scope(*, user: str = "root", servers: Sequence[str] = (DNS,), **spec: Any) -> InstanceScope:
+def scope(*, servers: Sequence[str] = (DNS,), **spec: Any) -> InstanceScope:
     """What an agent is told of the instance; with `nat64=None` it has none."""
     given = {"ports": ["eth0"], "subnets": ["fd00:10:1::/64"], "nat64": {}} | spec
     document: Document = {
@@ -74,7 +74,6 @@ def scope(*, user: str = "root", servers: Sequence[str] = (DNS,), **spec: Any) -
     row = Slicer().cut(config, {"NetworkInstanceConfig": {"agent": document}}, {"agent": 0}, 1)["agent"]
     made = instance_scope(
         row, LinkFacts(dns=tuple(servers)), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0,
-        helper_user=user,
     )  # fmt: skip
     return replace(made, etc=ETC)
 

@@ -26,7 +26,6 @@ def scope(
     spec: Document | None = None,
     delegated: tuple[str, ...] = (),
     leases: tuple[Lease, ...] = (),
-    user: str = "root",
     **more: Any,
 ) -> InstanceScope:
     """What an instance of IPv6 alone is told; ``spec`` says what is different."""
@@ -34,4 +33,4 @@ def scope(
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": wanted}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth0"}]}}
     link = LinkFacts(delegated=tuple(Delegated(IPv6Network(prefix)) for prefix in delegated))
-    return told(device, instance, *apps, link=link, user=user, leases=leases, **more)
+    return told(device, instance, *apps, link=link, leases=leases, **more)

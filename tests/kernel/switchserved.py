@@ -38,7 +38,7 @@ def scope(*apps: Document) -> InstanceScope:
     spec = {"type": "switch", "ports": ["eth3"]}
     instance = HEAD | {"kind": "NetworkInstance", "metadata": {"name": "agent"}, "spec": spec}
     device = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {"ports": [{"name": "eth3"}]}}
-    return told(device, instance, *apps, link=LinkFacts(1, "ready", told=True), user="nobody")
+    return told(device, instance, *apps, link=LinkFacts(1, "ready", told=True))
 
 
 def items(of: InstanceScope) -> list[Item]:

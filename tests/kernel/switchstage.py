@@ -53,7 +53,7 @@ def scope(*apps: Document, known: Numbers | None = None, **spec: Any) -> Instanc
     }
     row = Slicer().cut(config, rows, {"sw": 0}, 1)["sw"]
     return instance_scope(
-        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0, helper_user="root",
+        row, LinkFacts(), run_dir="/run", state_dir="/run/state", netns_inode=inode() or 0,
         known=known,
     )  # fmt: skip
 

@@ -152,7 +152,7 @@ async def test_a_new_configuration_takes_nobody_s_lease() -> None:
         done = await agent.bring(*items(other))
         assert "create process/dnsmasq" in done
         assert not [op for op in done if "lease/" in op]
-        kill(int(Path("/run/agent/dnsmasq.pid").read_text()))
+        kill(int(Path("/run/agent/dnsmasq/dnsmasq.pid").read_text()))
         done = await agent.bring(*items(other))
         assert done == ["create process/dnsmasq"]
         assert [lease.address for lease in read()] == [IPv4Address("10.10.1.50")]

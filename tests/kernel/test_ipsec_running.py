@@ -254,7 +254,7 @@ async def test_rekeyed() -> None:
         await peer.load()
         await instance.follow(scope(connection()))
         await instance.up()
-        own, uri = "swanctl", "--uri unix:///run/agent/charon.vici"
+        own, uri = "swanctl", "--uri unix:///run/agent/charon/charon.vici"
         pinging = asyncio.create_task(asyncio.to_thread(ping, 150))
         for what in ("--child net", f"--ike {name()}", "--child net"):
             known = sh(f"{own} --list-sas --raw {uri}")
@@ -341,14 +341,14 @@ def impatient(wanted: InstanceScope) -> InstanceScope:
 
 def own_log() -> str:
     """What our charon has written."""
-    return Path("/run/agent/charon.log").read_text()
+    return Path("/run/agent/charon/charon.log").read_text()
 
 
 def loaded(command: str) -> str:
     """What our charon has, as another client is told."""
     what = {"get-shared": "secrets"}[command]
     assert what
-    code = "import socket,vici;s=socket.socket(socket.AF_UNIX);s.connect('/run/agent/charon.vici');print(list(vici.Session(s).get_shared()['keys']))"
+    code = "import socket,vici;s=socket.socket(socket.AF_UNIX);s.connect('/run/agent/charon/charon.vici');print(list(vici.Session(s).get_shared()['keys']))"
     return sh(f'{sys.executable} -c "{code}"')
 
 
@@ -356,6 +356,6 @@ def name() -> str:
     """Under which name the connection was loaded."""
     return next(
         line.split(":")[0]
-        for line in sh("swanctl --list-conns --uri unix:///run/agent/charon.vici").splitlines()
+        for line in sh("swanctl --list-conns --uri unix:///run/agent/charon/charon.vici").splitlines()
         if line.startswith("cloud1")
     )

@@ -27,7 +27,7 @@ from tests.kernel.metadatastage import (
     served,
     until,
 )
-from tests.kernel.stage import ETC, sh
+from tests.kernel.stage import DIRECTORY, sh
 from tests.lab import isolated
 
 pytestmark = pytest.mark.root  # the process changes its user
@@ -103,7 +103,7 @@ async def test_applications_come_and_go_without_a_restart() -> None:
         sh("ip netns add app2; ip -n app2 link set lo up")
         changed = app("app1", {"userData": "other"})
         done = await agent.bring(*items(scope(changed, app("app2"))))
-        assert "modify file/" + ETC + "/metadata.json" in done
+        assert f"modify file/{DIRECTORY}/private/metadata.json" in done
         assert not [op for op in done if "process" in op]
         mark({"app1": 1, "app2": 2})
         configure("app2", 2)
@@ -127,7 +127,7 @@ async def test_an_id_that_is_given_to_another() -> None:
         held.sendall(request)
         assert b"s3cr3t" in held.recv(4096)
         # As if app1 had left, and its packets were still marked: the file is that of another set of applications.
-        data = Path(f"{ETC}/metadata.json")
+        data = Path(f"{DIRECTORY}/private/metadata.json")
         data.write_text(data.read_text().replace('"app1"', '"app9"').replace("s3cr3t", "other"))
         agent.system.processes.signal("metadata", signal.SIGHUP)
         await until("app1", "/eve/v1/hostname", (200, "app9\n"))

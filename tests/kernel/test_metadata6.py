@@ -39,7 +39,7 @@ async def served(*names: str, **more: Any) -> AsyncIterator[tuple[Stage, Instanc
     os.chmod("/run", 0o755)  # a helper of another user has to get there
     for name in names:
         sh(f"ip netns add {name}; ip -n {name} link set lo up")
-    of = replace(scope(*map(app, names), user="nobody", **more), python=sys.executable)
+    of = replace(scope(*map(app, names), **more), python=sys.executable)
     async with stage() as agent:
         assert "create process/metadata" in await agent.bring(*items(of))
         mark({name: n for n, name in enumerate(names, 1)})
@@ -105,7 +105,7 @@ async def test_it_comes_and_goes_with_ipv6() -> None:
     async with served("app1", spec=plain) as (agent, _):
         assert "a9fe:a9fe" not in sh("ip address")
         for spec in (both, plain):
-            of = replace(scope(app("app1"), user="nobody", spec=spec), python=sys.executable)
+            of = replace(scope(app("app1"), spec=spec), python=sys.executable)
             await agent.bring(*items(of))
             assert ("a9fe:a9fe" in sh("ip address")) == (spec is both)
             if spec is both:

@@ -124,7 +124,7 @@ async def test_of_another_namespace_it_is_not_adopted() -> None:
     helper.install()
     earlier = helper.helper(number=4026500000)
     async with stage() as agent:
-        await agent.system.processes.run(earlier.argv)
+        await agent.system.processes.run(earlier.argv, helper.RIGHTS)
     async with stage(fresh=False) as restarted:
         assert list(restarted.system.processes.running()) == []
         assert argv_of(pid())
@@ -144,7 +144,7 @@ async def test_of_an_application_it_is_not_adopted() -> None:
     async with stage(fresh=False) as restarted:
         assert any(argument in (argv_of(int(n)) or ()) for n in os.listdir("/proc") if n.isdigit())
         assert list(restarted.system.processes.running()) == []
-        processes.end_all(ETC, inode() or 0)
+        processes.end_all(ETC, inode() or 0, 0)
     container.kill()
     assert await container.wait() == -signal.SIGKILL
 
@@ -156,7 +156,7 @@ async def test_one_for_a_link_with_a_dot_in_its_name() -> None:
     script = f"{ETC}/udhcpc-eth0.100.{inode()}.0.sh"
     Path(script).write_text("echo runs >/run/runs; sleep 60; :\n")
     os.mkfifo("/run/runs")
-    client = Process("udhcpc-eth0.100", ("/bin/sh", script), stays=True)
+    client = Process("udhcpc-eth0.100", ("/bin/sh", script), stays=True, rights=helper.RIGHTS)
     async with stage() as agent:
         assert await once(agent, client) == [f"create {client.ref}"]
         assert await asyncio.to_thread(Path("/run/runs").read_text) == "runs\n"
@@ -170,7 +170,7 @@ async def test_one_that_stays_runs_before_its_vector_shows(monkeypatch: pytest.M
     Path(ETC).mkdir(parents=True)
     script = f"{ETC}/client.{inode()}.0.sh"
     Path(script).write_text("sleep 60; :\n")
-    client = Process("client", ("/bin/sh", script), stays=True)
+    client = Process("client", ("/bin/sh", script), stays=True, rights=helper.RIGHTS)
     async with stage() as agent:
         monkeypatch.setattr(processes, "argv_of", lambda number: None)
         assert await once(agent, client) == [f"create {client.ref}"]

@@ -12,6 +12,7 @@ from netnsmgr.errors import KernelError
 from netnsmgr.items.process import Process
 from netnsmgr.kernel import processes
 from netnsmgr.kernel.namespace import inode
+from tests.kernel import helper
 from tests.kernel.stage import ETC, stage
 from tests.kernel.test_process import once
 from tests.lab import isolated
@@ -25,7 +26,7 @@ async def test_one_that_stays_and_ends_at_once_is_said_to_fail() -> None:
     Path(script).write_text(
         "[ -e /run/go ] && read go </run/go && rm /run/go; echo out of luck >&2; [ -e /run/good ] || exit 3; sleep 60; :\n"
     )
-    client = Process("client", ("/bin/sh", script), stays=True)
+    client = Process("client", ("/bin/sh", script), stays=True, rights=helper.RIGHTS)
     os.mkfifo("/run/go")
     changed = asyncio.Event()
     async with stage(changed=changed.set) as agent:
@@ -47,7 +48,7 @@ async def test_one_that_was_ended_is_not_said_to_fail(monkeypatch: pytest.Monkey
     Path(ETC).mkdir(parents=True)
     script = f"{ETC}/client.{inode()}.0.sh"
     Path(script).write_text("sleep 60; :\n")
-    client = Process("client", ("/bin/sh", script), stays=True)
+    client = Process("client", ("/bin/sh", script), stays=True, rights=helper.RIGHTS)
     async with stage() as agent:
         for _ in range(2):
             assert await once(agent, client) == [f"create {client.ref}"]
@@ -63,5 +64,5 @@ async def test_a_helper_knows_nothing_of_systemd(monkeypatch: pytest.MonkeyPatch
     Path(script).write_text('echo "[$NOTIFY_SOCKET]" >/run/told; sleep 60; :\n')
     os.mkfifo("/run/told")
     async with stage() as agent:
-        await once(agent, Process("client", ("/bin/sh", script), stays=True))
+        await once(agent, Process("client", ("/bin/sh", script), stays=True, rights=helper.RIGHTS))
         assert await asyncio.to_thread(Path("/run/told").read_text) == "[]\n"

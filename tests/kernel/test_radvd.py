@@ -31,7 +31,7 @@ async def begin(agent: Stage, **more: Any) -> InstanceScope:
     """An application whose interface comes up."""
     os.chmod("/run", 0o755)  # a helper of another user has to get there
     sh("ip netns add app1; ip -n app1 link set lo up")
-    of = scope(app("app1"), user="nobody", **more)
+    of = scope(app("app1"), **more)
     await agent.bring(*items(of))
     # Its own question whether somebody has its address takes two seconds, twice; it is not what is measured here.
     sh(
@@ -113,9 +113,7 @@ async def test_another_delegated_prefix_takes_the_place_of_the_old_one() -> None
         await begin(agent, spec=DELEGATED, delegated=(OLD,))
         until("inet6 2001:db8:6:.*scope global dynamic")
         (before,) = agent.system.processes.running()
-        done = await agent.bring(
-            *items(scope(app("app1"), user="nobody", spec=DELEGATED, delegated=(NEW, OLD)))
-        )
+        done = await agent.bring(*items(scope(app("app1"), spec=DELEGATED, delegated=(NEW, OLD))))
         assert any(op.startswith("modify file/") for op in done), done
         found = until("inet6 2001:db8:7:.*scope global dynamic", "inet6 2001:db8:6:.*scope global dynamic")
         assert re.search("inet6 2001:db8:6:.*deprecated", found), found
@@ -132,11 +130,11 @@ async def test_another_written_prefix_takes_the_place_of_the_old_one() -> None:
     async with stage() as agent:
         await begin(agent)
         until(rf"inet6 {PREFIX}:.*scope global dynamic")
-        await agent.bring(*items(scope(app("app1"), user="nobody", spec={"subnets": ["fd00:10:2::/64"]})))
+        await agent.bring(*items(scope(app("app1"), spec={"subnets": ["fd00:10:2::/64"]})))
         until(rf"inet6 {PREFIX}:.*scope global deprecated")
         until("inet6 fd00:10:2:.*scope global dynamic")
         until("default", what="route")
-        await agent.bring(*items(scope(app("app1"), user="nobody", spec={"subnets": ["10.10.1.0/24"]})))
+        await agent.bring(*items(scope(app("app1"), spec={"subnets": ["10.10.1.0/24"]})))
         until("inet6 fd00:10:2:.*scope global deprecated")
         until("", "default", what="route")
         assert not agent.system.processes.running()

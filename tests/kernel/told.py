@@ -18,9 +18,7 @@ from tests.kernel.stage import ETC
 Document = dict[str, Any]
 
 
-def told(
-    *documents: Document, link: LinkFacts, user: str = "root", run_dir: str = "/run", **more: Any
-) -> InstanceScope:
+def told(*documents: Document, link: LinkFacts, run_dir: str = "/run", **more: Any) -> InstanceScope:
     """The scope of the instance among the documents, in this namespace; ``more`` goes to ``instance_scope``."""
     config, problems = check(list(documents), {})
     assert not problems, problems
@@ -29,7 +27,7 @@ def told(
         rows.setdefault(KIND_TABLE[document["kind"]], {})[document["metadata"]["name"]] = document
     row = Slicer().cut(config, rows, {"agent": 0}, 1)["agent"]
     made = instance_scope(
-        row, link, run_dir=run_dir, state_dir="/run/state", netns_inode=inode() or 0, helper_user=user,
+        row, link, run_dir=run_dir, state_dir="/run/state", netns_inode=inode() or 0,
         python=sys.executable, **more,
     )  # fmt: skip
     return replace(made, etc=ETC)

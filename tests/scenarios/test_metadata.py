@@ -46,7 +46,9 @@ def mark(w: World, network: str, *names: str) -> None:
     """Mark packets by the interfaces that they come from, unless the instance does so itself."""
     if "bridge netnsmgr_vif" in w.sh("nft list tables", network):
         return
-    ids = json.loads(w.lab.path(f"/run/netnsmgr/instances/{network}/etc/metadata.json").read_text())["vifs"]
+    ids = json.loads(w.lab.path(f"/run/netnsmgr/instances/{network}/private/metadata.json").read_text())[
+        "vifs"
+    ]
     number = {record["app"]: n for n, record in ids.items()}
     rules = "\n".join(f'iifname "{name}.eth0" meta mark set {number[name]}' for name in names)
     hook = "type filter hook prerouting priority -300"

@@ -35,7 +35,7 @@ def test_killed() -> None:
 
 
 def _spi(w: World) -> str:
-    said = w.sh("swanctl --list-sas --raw --uri unix:///run/netnsmgr/instances/ni4/charon.vici", "ni4")
+    said = w.sh("swanctl --list-sas --raw --uri unix:///run/netnsmgr/instances/ni4/charon/charon.vici", "ni4")
     return said.partition("spi-in=")[2].partition(" ")[0]
 
 

@@ -11,20 +11,19 @@ charon's plugin kernel-libipsec, which comes and goes with charon.
 from __future__ import annotations
 
 import hashlib
-import os
 from ipaddress import ip_interface
 
 from netnsmgr.core.ip import Version
 from netnsmgr.core.item import Item
 from netnsmgr.features.link import UPLINK
-from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.scope import InstanceScope, place
 from netnsmgr.features.vpn.marks import IKE_MARK
 from netnsmgr.features.vpn.overhead import esp_mtu
 from netnsmgr.items.address import Address
 from netnsmgr.items.file import Directory, File
 from netnsmgr.items.forwarding import Forwarding
 from netnsmgr.items.link import ExternalLink, LinkUp
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 from netnsmgr.items.xfrm import XfrmLink
 
@@ -45,18 +44,18 @@ _NOBODYS_MARK = 0xFFFF0000
 
 
 def vici_socket(scope: InstanceScope) -> str:
-    """Return the socket by which the instance's charon is driven; only root may (0770 root:root, by charon)."""
-    return f"{os.path.dirname(scope.etc)}/{NAME}.vici"
+    """Return the socket by which the instance's charon is driven: by its own user alone (0770, by charon)."""
+    return f"{place(scope.etc, NAME)}/{NAME}.vici"
 
 
 def log_file(scope: InstanceScope) -> str:
     """Return where the instance's charon writes what it does; never a secret (log level 1)."""
-    return f"{os.path.dirname(scope.etc)}/{NAME}.log"
+    return f"{place(scope.etc, NAME)}/{NAME}.log"
 
 
 def dns_file(scope: InstanceScope, connection: str) -> str:
     """Return where the addresses of the DNS servers are left that the other end of a connection has told."""
-    return f"{os.path.dirname(scope.etc)}/{NAME}.dns.{connection}"
+    return f"{place(scope.etc, NAME)}/{NAME}.dns.{connection}"
 
 
 def if_id(scope: InstanceScope) -> int:
@@ -104,6 +103,13 @@ def items(scope: InstanceScope) -> list[Item]:
             frozenset({main.ref}),
             stays=True,
             executable=PROGRAM,
+            rights=Rights(
+                ("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
+                reads=(main.path,),
+                writes=(place(scope.etc, NAME), "/dev/net/tun"),
+                unix=True,
+                programs=True,  # the shell of the script that is told a connection's DNS servers
+            ),
             env=(("STRONGSWAN_CONF", main.path),),
         ),
     ]

@@ -10,16 +10,18 @@ from netnsmgr.core.item import Item
 from netnsmgr.core.linkname import birth_name
 from netnsmgr.features.forwarding import TABLE
 from netnsmgr.features.ports import routes_over
-from netnsmgr.features.scope import LinkedInstance, UplinkScope
+from netnsmgr.features.scope import LinkedInstance, UplinkScope, place
 from netnsmgr.features.uplink_links import INSTANCE_TABLE, LAST_METRIC, ONLY6
 from netnsmgr.features.vpn.marks import WIREGUARD_MARK_BASE, WIREGUARD_PRIORITY
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.tunnel import GO, Tunnel
 
 PROGRAM = "wireguard-go"
+SOCKETS = "/var/run/wireguard"
+"""Where it makes the socket by which it is driven, whatever it is told."""
 QUIET = (("WG_PROCESS_FOREGROUND", "1"), ("LOG_LEVEL", "error"))
 """Without the first it says at length that other kernels do not need it."""
 
@@ -35,7 +37,7 @@ def items(scope: UplinkScope, linked: LinkedInstance) -> list[Item]:
     rules = _rules(scope, linked, listening=any(tunnel.listen_port for tunnel in vpn.tunnels))
     found: list[Item] = [*rules, *_routes6(scope, linked)]
     for tunnel in vpn.tunnels:
-        found += _tunnel(scope, linked.instance.name, tunnel.name, rules)
+        found += _tunnel(scope, linked, tunnel.name, rules)
     return found
 
 
@@ -45,13 +47,22 @@ def tunnel_names(scope: UplinkScope) -> frozenset[str]:
     return frozenset(tunnel.name for vpn in vpns for tunnel in vpn.tunnels)
 
 
-def _tunnel(scope: UplinkScope, instance: str, name: str, rules: list[Rule]) -> list[Item]:
+def _tunnel(scope: UplinkScope, linked: LinkedInstance, name: str, rules: list[Rule]) -> list[Item]:
+    instance = linked.instance.name
     birth = birth_name(instance, name)
     after = frozenset(rule.ref for rule in rules)
     found: list[Item] = [Tunnel(birth, instance, f"/run/netns/{instance}", name, scope.wireguard, after)]
     if scope.wireguard == GO:
         own = f"{scope.etc}/{birth}.{scope.netns_inode}.1.conf"
-        found.append(Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET))
+        # NET_ADMIN makes the TUN and marks packets; it listens at a port below 1024 where somebody chooses one.
+        rights = Rights(
+            ("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
+            writes=(place(scope.etc, PROGRAM), SOCKETS, "/dev/net/tun"),
+            unix=True,
+        )
+        found.append(
+            Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET, rights=rights)
+        )
     return found
 
 

@@ -9,8 +9,8 @@ import time
 import traceback
 from contextlib import suppress
 
+from netnsmgr.kernel.confine import keep_only
 from netnsmgr.kernel.frames import FrameSender
-from netnsmgr.kernel.namespace import drop_capabilities
 from netnsmgr.services.flowlog.program import FlowLog
 from netnsmgr.services.flowlog.scope import read
 
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     # Where the servers are the site's, their answers are held, and sent on: nothing later needs CAP_NET_RAW.
     sender = FrameSender() if config.get("switch") else None
     # It reads what others have written: whoever finds a hole in that shall have little of it.
-    drop_capabilities("CAP_NET_ADMIN")
+    keep_only("CAP_NET_ADMIN")
     try:
         FlowLog(config, lambda text: note(path, text), sender).run()
     except Exception:

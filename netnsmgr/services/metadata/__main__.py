@@ -1,9 +1,10 @@
 """Start of the metadata service: ``python -I -m netnsmgr.services.metadata CONFIG``.
 
-Two processes.  This one, the keeper, is root: it opens the port and the file of the applications' data, which nobody
-else may read (it holds user data, and so secrets).  It hears nothing from the network.  The one that does has given up
-root before its first connection, and gets the open file over a socket, again on each SIGHUP.  It is forked when somebody
-connects and ends when nobody has for a while; one that crashes is replaced, and the port stays open meanwhile.
+Two processes.  This one, the keeper, opens the port and the file of the applications' data, which no other helper may
+read (it holds user data, and so secrets).  It hears nothing from the network.  The one that does has given up every
+capability and every file before its first connection, and gets the open file over a socket, again on each SIGHUP.  It is
+forked when somebody connects and ends when nobody has for a while; one that crashes is replaced, and the port stays open
+meanwhile.
 
 There is a keeper for each instance of the device, and most have nothing to do: so little is imported here.
 """
@@ -11,7 +12,6 @@ There is a keeper for each instance of the device, and most have nothing to do: 
 from __future__ import annotations
 
 import os
-import pwd
 import select
 import signal
 import socket
@@ -28,11 +28,11 @@ REST_SECONDS = 1.0
 
 
 def main(path: str) -> None:
-    """Serve until SIGTERM.  The file has lines ``key=value``: address (several with commas), port, user, data."""
+    """Serve until SIGTERM.  The file has lines ``key=value``: address (several with commas), port, data."""
     with open(path, encoding="utf-8") as file:
         config = dict(line.rstrip("\n").split("=", 1) for line in file)
     listeners = [_listen(address, int(config["port"])) for address in config["address"].split(",")]
-    Keeper(listeners, config["data"], config["user"]).run()
+    Keeper(listeners, config["data"]).run()
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -57,12 +57,11 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 class Keeper:
-    """Owns the port at each address, and the right to read ``data``; has at most one child, which serves as ``user``."""
+    """Owns the port at each address, and the right to read ``data``; has at most one child, which serves."""
 
-    def __init__(self, listeners: list[socket.socket], data: str, user: str) -> None:
+    def __init__(self, listeners: list[socket.socket], data: str) -> None:
         self._listeners = listeners
         self._data = data
-        self._user = user
         self._child = 0
         self._channel: socket.socket | None = None
         self._rested = 0.0
@@ -99,7 +98,7 @@ class Keeper:
         self._child = os.fork()
         if self._child == 0:
             ours.close()
-            _serve(self._listeners, theirs, self._user)
+            _serve(self._listeners, theirs)
         theirs.close()
         ours.settimeout(5.0)
         self._channel = ours
@@ -140,31 +139,24 @@ class Keeper:
             self._channel = None
 
 
-def _serve(listeners: list[socket.socket], channel: socket.socket, user: str) -> NoReturn:
+def _serve(listeners: list[socket.socket], channel: socket.socket) -> NoReturn:
     """Be the child."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        # Before it becomes somebody else, who might not get to the library's files.
+        # Only here: a keeper that has nothing to do shall be small.
+        from netnsmgr.kernel import confine, reach
         from netnsmgr.services.metadata.server import Server
 
-        _become(user)
+        # The interpreter may still read modules; nobody of the same user may look into what it was given.
+        confine.seal(b"")
+        confine.narrow((), read=reach.directories())()
         Server(listeners, channel).run()
         status = 0
     except Exception:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
-
-
-def _become(user: str) -> None:
-    """Give up root; with it go all capabilities, and other processes of the user may not look into this one."""
-    if user == "root":
-        return
-    account = pwd.getpwnam(user)
-    os.setgroups([])
-    os.setgid(account.pw_gid)
-    os.setuid(account.pw_uid)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,7 @@ def scope(**spec: Any) -> InstanceScope:
         "links": [LINK4, LINK6] if six else [LINK4],
         "hostnames": [],
     }
-    return instance_scope(
-        row, LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1, helper_user="nobody", leases=()
-    )
+    return instance_scope(row, LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1, leases=())
 
 
 def test_ipv6_in_force_is_told() -> None:

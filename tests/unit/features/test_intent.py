@@ -58,7 +58,7 @@ def scope(
         "hostnames": [[App.model_validate(a).name, "eth0", App.model_validate(a).name] for a in apps],
     }
     return instance_scope(
-        row, link or LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1, helper_user="nobody",
+        row, link or LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1,
         leases=tuple(leases),
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def scope(
         "hostnames": [["app1", "eth0", "app1"], ["app2", "eth0", "app2"]],
     }
     return instance_scope(
-        row, link or LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1, helper_user="nobody",
+        row, link or LinkFacts(), run_dir="/run/n", state_dir="/state", netns_inode=1,
         leases=leases, learned=learned,
     )  # fmt: skip
 

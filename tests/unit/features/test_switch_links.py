@@ -46,9 +46,7 @@ def scope(
     }
     row = Slicer().cut(config, rows, {"ni6": 0}, 1)["ni6"]
     told = link or LinkFacts(1, "ready")
-    return instance_scope(
-        row, told, run_dir="/run", state_dir="/var/lib", netns_inode=1, helper_user="root", port_mtus=()
-    )
+    return instance_scope(row, told, run_dir="/run", state_dir="/var/lib", netns_inode=1, port_mtus=())
 
 
 def found(made: InstanceScope, name: str) -> BridgePort:
