@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -24,6 +25,7 @@ READY_SECONDS = 20.0
 BOUND_SECONDS = 0.01
 """Between a socket's bind(2), which shows, and its listen(2), which does not."""
 ASKED_SECONDS = 2.0
+OWNER, USER, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
 APPEARED = signal.SIGRTMIN + 1
 
 
@@ -53,11 +55,11 @@ class KernelWireguardGo:
             with suppress(FileNotFoundError):
                 os.unlink(self._path(name))
 
-    async def ready(self, name: str, pid: int) -> None:
-        """Wait until a process that was started answers; ``KernelError`` if it ends before, or takes too long."""
-        # wireguard-go makes it for everybody to look into; who can connect can read keys.
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        os.chmod(self._directory, 0o700)
+    async def ready(self, name: str, pid: int, number: int) -> None:
+        """Wait until a process that was started answers, also the agent of the instance with this number.
+
+        ``KernelError`` if it ends before, or takes too long.
+        """
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -83,6 +85,8 @@ class KernelWireguardGo:
         finally:
             loop.remove_reader(pidfd)
             os.close(pidfd)
+        if user := os.geteuid():
+            _lend(self._path(name), user + 1 + number)
 
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}{SUFFIX}"
@@ -123,6 +127,25 @@ class KernelWireguardGo:
         for entry in os.listdir(self._directory):
             if (changed := self._awaited.get(entry.removesuffix(SUFFIX))) is not None:
                 changed.set()
+
+
+def _lend(path: str, user: int) -> None:
+    """Let one more user connect to a socket of ours (acl(5); the form is linux/posix_acl_xattr.h's).
+
+    Who can connect can read keys, so that nobody else may, and only an owner can say so without being root.
+    """
+    entries = (
+        (OWNER, 6, 0xFFFFFFFF),
+        (USER, 6, user),
+        (GROUP, 0, 0xFFFFFFFF),
+        (MASK, 6, 0xFFFFFFFF),
+        (OTHER, 0, 0xFFFFFFFF),
+    )
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except OSError as error:
+        raise KernelError(f"{path}: no access list for user {user}: {error.strerror}") from error
 
 
 async def forget_sources(name: str, peers: Collection[str]) -> None:

@@ -17,14 +17,15 @@ import pytest
 from netnsmgr.core.item import Item
 from netnsmgr.core.linkname import birth_name
 from netnsmgr.errors import KernelError
-from netnsmgr.features.vpn.tunnel import PROGRAM, QUIET
+from netnsmgr.features.vpn.tunnel import PROGRAM, QUIET, SOCKETS
 from netnsmgr.items.link import ExternalNetns
-from netnsmgr.items.process import Process
+from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.tunnel import GO, KERNEL, Tunnel
+from netnsmgr.kernel import places
 from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.namespace import inode
 from netnsmgr.kernel.wireguard_go import READY_SECONDS
-from tests.kernel.stage import ETC, Stage, sh, stage
+from tests.kernel.stage import DIRECTORY, ETC, Stage, sh, stage
 from tests.lab import isolated
 from tests.lab.patience import patient
 
@@ -35,12 +36,14 @@ SOCKET = Path(f"/var/run/wireguard/{BIRTH}.sock")
 
 
 def wanted(name: str = "wg0", instance: str = "ni4") -> list[Item]:
+    places.lend(None)  # the supervisor does that
     birth = birth_name(instance, name)
     own = f"{ETC}/{birth}.{inode()}.1.conf"
+    rights = Rights(("CAP_NET_ADMIN",), writes=(f"{DIRECTORY}/{PROGRAM}", SOCKETS, "/dev/net/tun"), unix=True)
     return [
         ExternalNetns(instance, f"/run/netns/{instance}"),
         Tunnel(birth, instance, f"/run/netns/{instance}", name, GO),
-        Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET),
+        Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET, rights=rights),
     ]
 
 
@@ -92,7 +95,8 @@ async def test_is_born_here_and_lives_there() -> None:
         there = link("wg0", "ni4")
         assert there["ifalias"] == "netnsmgr:ni4.wg0"
         assert "UP" not in there["flags"]
-        assert stat.S_IMODE(SOCKET.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(SOCKET.parent.stat().st_mode) == 0o711
+        assert stat.S_IMODE(SOCKET.stat().st_mode) == 0o700
         sh(f"wg genkey | wg set {BIRTH} private-key /dev/stdin listen-port 51820; ip -n ni4 link set wg0 up")
         assert ":51820" in sh("ss -Hlun")
         assert ":51820" not in sh("ip netns exec ni4 ss -Hlun")
@@ -156,7 +160,7 @@ async def test_the_agent_is_killed_between_birth_and_move() -> None:
         async with stage(owns_namespace=False) as agent:
             assert isinstance(process, Process)
             await process.create(agent.system)
-            await agent.system.wireguard_go.ready(BIRTH, pid(agent))
+            await agent.system.wireguard_go.ready(BIRTH, pid(agent), 0)
             assert BIRTH in sh("ip link")
         async with stage(owns_namespace=False, fresh=False) as agent:
             await settled(agent, *items)

@@ -51,7 +51,9 @@ def _tunnel(scope: UplinkScope, linked: LinkedInstance, name: str, rules: list[R
     instance = linked.instance.name
     birth = birth_name(instance, name)
     after = frozenset(rule.ref for rule in rules)
-    found: list[Item] = [Tunnel(birth, instance, f"/run/netns/{instance}", name, scope.wireguard, after)]
+    found: list[Item] = [
+        Tunnel(birth, instance, f"/run/netns/{instance}", name, scope.wireguard, after, linked.number)
+    ]
     if scope.wireguard == GO:
         own = f"{scope.etc}/{birth}.{scope.netns_inode}.1.conf"
         # NET_ADMIN makes the TUN and marks packets; it listens at a port below 1024 where somebody chooses one.
