@@ -73,7 +73,7 @@ def main(
         # Kept: ports that are here for a while go back there.
         home = namespace.open_own()
         key = port_key(state_dir)
-        fresh = False if name == UPLINK else _enter(name, run_dir, key)
+        fresh = False if name == UPLINK else _enter(name, run_dir, key, person.user)
         far = FarWatch() if name == UPLINK else None
         own = directory, os.path.dirname(lease_file(state_dir, name)), secrets_dir(state_dir, name)
         give_up(person, own, fork_server)
@@ -93,7 +93,7 @@ def _nothing(_signum: int, _frame: object) -> None:
     return
 
 
-def _enter(name: str, run_dir: str, key: bytes) -> bool:
+def _enter(name: str, run_dir: str, key: bytes, user: int | None) -> bool:
     """Enter the instance's namespace, made now if need be; true if it was made now.
 
     The file ``netns/<name>`` in the run directory holds the inode of the namespace that we made, so that one of the same
@@ -118,7 +118,7 @@ def _enter(name: str, run_dir: str, key: bytes) -> bool:
         )
     if ours.isdigit():
         # It was deleted while nobody looked, but lives on as long as its helpers do, and its links are in the way.
-        end_all(etc_dir(run_dir, name), int(ours))
+        end_all(etc_dir(run_dir, name), int(ours), user)
     namespace.create_and_enter(name, lambda inode: mark.write_text(str(inode), encoding="ascii"))
     return True
 

@@ -72,6 +72,7 @@ for _ in range(2):
     link_messages.rehearse()
 nft.rehearse()
 syscalls.program()
+syscalls.without_unix()
 reach.hold()
 gc.collect()
 gc.freeze()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from netnsmgr.kernel import confine, landlock, namespace, reach, syscalls
+from netnsmgr.kernel import confine, landlock, namespace, places, reach, syscalls
 
 DATA = {"boot", "home", "lost+found", "media", "mnt", "persist", "root", "srv", "tmp", "var"}
 """Directories of the machine's root in which nothing is that agents or their helpers run or read."""
-SHARED = ("/dev", "/proc", "/run/wireguard")
-"""Where agents write beside their own: devices that all may use, parameters of the namespace, wireguard-go's sockets."""
+SHARED = ("/dev", "/proc", places.WIREGUARD, *places.DHCPCD)
+"""Where agents write beside their own: devices that all may use, parameters of the namespace, and what is lent to helpers."""
 
 
 class Person(NamedTuple):
-    """Whom an agent becomes; ``user`` is None where it stays root, ``groups`` come beside the user's own."""
+    """Whom an agent becomes; ``user`` is None where it stays root."""
 
     user: int | None
-    groups: Sequence[int]
 
 
 def give_up(person: Person, own: Iterable[str], parent: int) -> None:
@@ -29,7 +28,7 @@ def give_up(person: Person, own: Iterable[str], parent: int) -> None:
     """
     program = syscalls.program()
     rules = landlock.ruleset(_system(), [*SHARED, *own])
-    confine.become(person.user, groups=person.groups)
+    confine.become(person.user)
     namespace.die_with_parent(signal.SIGKILL)
     if parent not in (0, os.getppid()):
         raise SystemExit(1)

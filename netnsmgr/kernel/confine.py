@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from netnsmgr.errors import KernelError
@@ -59,7 +59,7 @@ def _maps(path: Path, number: int) -> bool:
     return any(first <= number < first + count for first, count in ranges)
 
 
-def become(uid: int | None, keep: Iterable[str] = AGENT, *, groups: Sequence[int] = ()) -> None:
+def become(uid: int | None, keep: Iterable[str] = AGENT) -> None:
     """Change to a user (and the group of the same number) and hold only ``keep``: permitted, effective, inheritable.
 
     None stays who it is, and is root without root's rights all the same.  Nothing of it is ambient: a program that is
@@ -70,7 +70,7 @@ def become(uid: int | None, keep: Iterable[str] = AGENT, *, groups: Sequence[int
     _check(_prctl(PR_SET_KEEPCAPS, 1), "prctl(PR_SET_KEEPCAPS)")
     if uid is not None:
         try:
-            os.setgroups(groups)
+            os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
         except OSError as error:

@@ -22,24 +22,6 @@ MS_SLAVE = 1 << 19
 MNT_DETACH = 2
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
-PR_CAPBSET_DROP = 24
-LINUX_CAPABILITY_VERSION_3 = 0x20080522
-
-CAPABILITIES = {
-    "CAP_CHOWN": 0,
-    "CAP_DAC_OVERRIDE": 1,
-    "CAP_FOWNER": 3,
-    "CAP_KILL": 5,
-    "CAP_SETGID": 6,
-    "CAP_SETUID": 7,
-    "CAP_SETPCAP": 8,
-    "CAP_NET_BIND_SERVICE": 10,
-    "CAP_NET_ADMIN": 12,
-    "CAP_NET_RAW": 13,
-}
-"""What an agent keeps.  NET_ADMIN and NET_RAW do the work; the others are for its helpers, which start as root,
-open their ports and files and then change to a user of their own.  Not CAP_SYS_ADMIN: without it no second
-setns(2) is possible."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -128,27 +110,6 @@ def die_with_parent(signum: int) -> None:
 def rename_process(name: str) -> None:
     """Set what ``ps`` and ``top`` call this process; the kernel keeps 15 bytes."""
     _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
-
-
-def drop_capabilities(*kept: str) -> None:
-    """Give up, for good and for all children, every capability that is not ``kept``: none named, an agent's own."""
-    keep = 0
-    for name in kept or CAPABILITIES:
-        keep |= 1 << CAPABILITIES[name]
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
-    for number in range(last + 1):
-        # Fails for a capability that is not in the set to begin with, which is as good.
-        if not keep & (1 << number):
-            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
-    header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)()
-    _check(_libc.capget(header, data), "capget")
-    low, high = keep & 0xFFFFFFFF, keep >> 32
-    for word, mask in ((0, low), (3, high)):
-        data[word] &= mask  # effective
-        data[word + 1] &= mask  # permitted
-        data[word + 2] = 0  # inheritable
-    _check(_libc.capset(header, data), "capset")
 
 
 def exec_in(path: str, argv: list[str], resolv_conf: str | None = None) -> NoReturn:

@@ -8,6 +8,7 @@ owner, and what others may, stay as they are.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 
 WIREGUARD = "/var/run/wireguard"
@@ -16,10 +17,12 @@ DHCPCD = ("/run/dhcpcd", "/var/lib/dhcpcd")
 
 def lend(group: int | None) -> None:
     """Let a group write there; made where it is missing.  None: for nobody but root.  As root; raises OSError."""
-    # wireguard-go makes its directory for everybody to look into; but others have only to pass.
-    _open(WIREGUARD, group, 0o711)
-    for path in DHCPCD if group is not None else ():
-        _open(path, group, 0o755)
+    if shutil.which("wireguard-go"):
+        # It makes its directory for everybody to look into; but others have only to pass.
+        _open(WIREGUARD, group, 0o711)
+    if shutil.which("dhcpcd") and group is not None:
+        for path in DHCPCD:
+            _open(path, group, 0o755)
 
 
 def _open(path: str, group: int | None, mode: int) -> None:

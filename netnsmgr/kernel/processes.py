@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -262,25 +262,12 @@ def _not_installed(program: str) -> str:
     return f"{program} is not installed (netnsmgr doctor says how to get it)"
 
 
-def end_all(etc: str, inode: int, uid: int | None = None) -> None:
-    """Kill the helpers of a namespace that has lost its name, and wait until they are gone: with the last goes it.
+def end_all(etc: str, inode: int, user: int | None) -> None:
+    """Kill the helpers of a namespace, and wait until they are gone: with the last goes one that has lost its name.
 
-    ``uid`` is their agent's user.
+    ``user`` is who they are, and those of former versions go, too.  As root.  Not by SIGTERM: radvd would tell hosts to leave.
     """
-    _kill(etc, inode, former_users() | {os.geteuid() if uid is None else uid})
-
-
-def end_former(etc: str, inode: int, uid: int | None) -> None:
-    """Kill the helpers that a version started which had other users for them: an agent could neither end nor confine them.
-
-    To be called as root.  Not by SIGTERM: radvd would tell hosts to leave.
-    """
-    if uid is not None:
-        _kill(etc, inode, former_users() - {uid})
-
-
-def _kill(etc: str, inode: int, users: Collection[int]) -> None:
-    for pid, _ in helpers(pattern_of(etc, inode), users):
+    for pid, _ in helpers(pattern_of(etc, inode), former_users() | {user or os.geteuid()}):
         with suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
             try:

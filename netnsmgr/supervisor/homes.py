@@ -13,7 +13,7 @@ import structlog
 from netnsmgr.agent.rights import Person
 from netnsmgr.errors import KernelError
 from netnsmgr.features.rows import etc_dir, given_dir, lease_file, secrets_dir
-from netnsmgr.kernel import reach
+from netnsmgr.kernel import places, reach
 from netnsmgr.kernel.confine import has_user
 from netnsmgr.kernel.processes import end_all
 from netnsmgr.pubsub.hub import Hub
@@ -26,8 +26,6 @@ USERS = 1_900_000_000
 Above what distributions, systemd and container engines hand out (systemd's UIDS-GIDS.md: up to 1,879,048,191)."""
 MOST = 65_536
 """How many users there may be: more than there are numbers for instances."""
-GROUPS = 1024
-"""Of how many instances the uplink agent is in the groups."""
 
 log = structlog.get_logger()
 
@@ -75,16 +73,6 @@ class Homes:
             return UPLINK
         return next((name for name, each in self._numbers().items() if each == number), "")
 
-    def _groups(self, agent: str) -> list[int]:
-        """Return the groups that an agent is in beside its own.
-
-        The uplink agent is in all instances': what it owns and an instance needs, the socket of a wireguard-go, it can
-        so give to the instance's group.
-        """
-        return (
-            list(range(self._users + 1, self._users + 1 + GROUPS)) if self._users and agent == UPLINK else []
-        )
-
     def furnish(self, agent: str) -> Person:
         """Make an agent's directories, and its own what is in them from another user's time; return who it is."""
         user = self.user(agent)
@@ -102,7 +90,9 @@ class Homes:
         os.chmod(given, 0o750)  # noqa: S103  the agent's group
         os.chown(given, 0, owner)
         self._hub.door.open(Path(given), owner)
-        return Person(user, self._groups(agent))
+        if agent == UPLINK:
+            places.lend(user)
+        return Person(user)
 
     def remove(self, agent: str) -> None:
         """Remove an agent's directories."""
@@ -123,7 +113,7 @@ class Homes:
         tag = int(inode) if inode.isdigit() else os.stat("/proc/self/ns/net").st_ino
         if agent == UPLINK or inode.isdigit():
             log.info("ends helpers of another user's time", agent=agent)
-            end_all(etc_dir(self._run_dir, agent), tag)
+            end_all(etc_dir(self._run_dir, agent), tag, _owner(f"{self._run_dir}/instances/{agent}"))
 
 
 def _possible(users: int, run_dir: str) -> bool:

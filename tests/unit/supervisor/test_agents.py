@@ -27,7 +27,7 @@ def test_a_fork_server_that_dies_while_it_is_asked(monkeypatch: pytest.MonkeyPat
     heard: list[str] = []
 
     async def run() -> None:
-        settings, nobody = Settings("", "", "", ""), Person(None, ())
+        settings, nobody = Settings("", "", "", ""), Person(None)
         agent = AgentProcess("ni1", settings, lambda: nobody, lambda: heard.append("changed"), heard.clear)
         agent.start()
         assert (agent.state, agent.restarts, heard) == ("backing-off", 1, ["changed"])
