@@ -106,6 +106,10 @@ fuzz: $(STAMP) ## what reads others' bytes, 20 seconds of atheris for each reade
 	@$(BIN)/pip install -qq -c constraints.txt --only-binary :all: atheris 2>/dev/null || true
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
+.PHONY: faults
+faults: $(STAMP) ## each system call of what keeps the configuration is the last, fails, or is followed by a power failure
+	@$(BIN)/python -m tests.faults
+
 .PHONY: bench
 bench: $(STAMP) ## measure, beside the same work by a shell script; prints a table, writes JSON
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -96,6 +96,15 @@ def check(
     return config, problems
 
 
+def check_alone(document: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a document in itself, whatever others there are."""
+    problems: list[Problem] = []
+    kind = _kind(document, 0, problems)
+    if kind is not None:
+        _validate(KINDS[kind], document, 0, problems)
+    return problems
+
+
 def _existing(
     existing: Mapping[str, Mapping[str, Mapping[str, Any]]],
     index: Mapping[tuple[str, str], int],

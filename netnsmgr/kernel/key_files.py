@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from contextlib import suppress
+from pathlib import Path
 
-from netnsmgr.kernel.secrets import make_once, read_secret
+from netnsmgr.kernel.secrets import make_once, read_secret, sync_directory
 
 KEY_BYTES = 32
 _salt = os.urandom(16)
@@ -33,3 +35,8 @@ def generate(path: str) -> None:
     """Make a private key in a directory that only root can enter; complete or not at all, also if the machine stops."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     make_once(path, base64.b64encode(_clamped(os.urandom(KEY_BYTES))) + b"\n")
+    # Its peers are told the public key: the names of the directories above have to survive, too.  Those that are
+    # not ours to read were made, and synced, by somebody else.
+    with suppress(PermissionError):
+        for above in list(Path(path).parents)[1:3]:
+            sync_directory(above)

@@ -61,11 +61,16 @@ def make_once(path: str, content: bytes) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
-    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_directory(directory)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Have the names in a directory survive a power failure; raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(parent)
+        os.fsync(fd)
     finally:
-        os.close(parent)
+        os.close(fd)
 
 
 def stamp(path: str) -> str:

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from netnsmgr.pubsub.revision import (
     unpack_form1,
     unpack_head,
 )
+from netnsmgr.pubsub.row import Row
 
 __all__ = ["Meta", "Revision", "State", "Store", "Stored"]
 
@@ -53,13 +55,17 @@ class Store:
     """Owns the directory ``revisions`` in ``state_dir``, and ``rows.json*``, which an earlier version wrote.
 
     All methods block.  ``load`` and ``save`` are for one caller at a time; the others at any time.
-    ``damage`` are the sentences about what ``load`` found to be damaged; empty if nothing was.
+    ``damage`` are the sentences about what ``load`` could not use; empty if there was nothing.
     """
 
-    def __init__(self, state_dir: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, state_dir: str | os.PathLike[str], fault: Callable[[Row], str] = lambda _value: ""
+    ) -> None:
+        """``fault`` says why a stored value cannot be used by this version; empty if it can."""
         self.directory = Path(state_dir) / "revisions"
         self.former = Path(state_dir) / "rows.json"
         self.damage: list[str] = []
+        self._fault = fault
         self._made = False
 
     def load(self) -> State:
@@ -76,14 +82,15 @@ class Store:
             given = max((number for number, _ in self._files() + self._files(aside=True)), default=0)
         except OSError as e:
             raise NetnsmgrError(f"cannot read the stored configuration: {e}") from e
-        state, migrated = state or former or State(), former is not None
+        if former:
+            self._keep(former, Meta(at, WRITER, "migrated"))
+        state = state or former or State()
+        state = replace(state, rows=self._usable(state))
         if self.damage or given > state.revision:
             # The numbers above have been given away and must not name another state, or somebody waiting for the
             # one would be told about the other.
             state = replace(state, revision=max(given, state.revision) + 1, complete=False)
             self._keep(state, Meta(time.time(), WRITER, "recovered"))
-        elif migrated:
-            self._keep(state, Meta(at, WRITER, "migrated"))
         return state
 
     def save(self, state: State, meta: Meta) -> None:
@@ -161,6 +168,25 @@ class Store:
                 ) from None
         return None
 
+    def _usable(self, state: State) -> dict[str, dict[str, Stored]]:
+        """The rows that this version can take in; an earlier one may have known other fields.
+
+        A value that cannot be used is left out like one that is damaged: the others go on, and it stays in its
+        revision.
+        """
+        rows: dict[str, dict[str, Stored]] = {}
+        for table, stored in state.rows.items():
+            rows[table] = {}
+            for key, row in stored.items():
+                if why := self._fault(row.value):
+                    self.damage.append(
+                        f"{table}/{key} of revision {state.revision} cannot be used by this version ({why})"
+                    )
+                    log.error("a stored row cannot be used", table=table, key=key, cause=why)
+                else:
+                    rows[table][key] = row
+        return rows
+
     def _set_aside(self, path: Path, cause: Damaged) -> None:
         aside = path.with_name(path.name + ".damaged")
         # On a disk that cannot be written it stays where it is, and is found again at the next start.
@@ -212,7 +238,7 @@ class Store:
                 return None, 0.0
             if path == backup and not self.damage:
                 self.damage.append(f"{self.former} is gone; its backup is used, which is one change older")
-            return state, at
+            return replace(state, complete=state.complete and not self.damage), at
         asides = [path.with_name(path.name + ".damaged") for path in (self.former, backup)]
         if not self.damage and any(aside.exists() for aside in asides):
             self.damage.append(f"{self.former} was found damaged before")

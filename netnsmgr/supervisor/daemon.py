@@ -22,6 +22,7 @@ from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import CHECKS, Settings, prepare_fork_server
+from netnsmgr.supervisor.damage import fault, tell_damage
 from netnsmgr.supervisor.events import Events
 from netnsmgr.supervisor.homes import USERS
 from netnsmgr.supervisor.log_levels import LogLevels
@@ -99,12 +100,13 @@ async def _serve(settings: Settings, engine: str, users: int) -> None:
         # Before that nobody but root may anything: whoever comes back may be of an instance.
         return supervisor.agent_of(user) if supervisor is not None else None if user == 0 else ""
 
-    store = Store(settings.state_dir)
+    store = Store(settings.state_dir, fault)
     async with Hub(settings.run_dir, store, validate=validate, agent_of=agent_of) as hub:
         events = Events(hub, settings.state_dir)
         hub.on_change(events.on_row)
         hub.on_change(Milestones(events.tell).on_row)
         events.tell("Daemon", "Started", f"netnsmgr {__version__} started", type="Normal")
+        tell_damage(hub, store, events)
         supervisor = Supervisor(hub, settings, engine, users)
         hub.on_config(supervisor.apply)
         hub.on_change(supervisor.on_row)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -34,6 +30,7 @@ from netnsmgr.pubsub.tables import (
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
 from netnsmgr.supervisor.homes import USERS, Homes
+from netnsmgr.supervisor.numbers import NumbersFile
 from netnsmgr.supervisor.pins import Pins
 from netnsmgr.supervisor.secrets import secret_problems, stamps
 from netnsmgr.supervisor.slices import Slicer, allocate
@@ -44,7 +41,7 @@ log = structlog.get_logger()
 class Supervisor:
     """Keeps one agent for each instance and one for the device's root namespace.
 
-    Owns ``numbers.json`` in the state directory: the number of every instance that exists or is being deleted.
+    Owns the number of every instance that exists or is being deleted, and their record (``NumbersFile``).
     """
 
     def __init__(self, hub: Hub, settings: Settings, engine: str = "", users: int = USERS) -> None:
@@ -56,12 +53,9 @@ class Supervisor:
         self._agents: dict[str, AgentProcess] = {}
         self._attachments = Attachments(settings.run_dir, engine, self._tell_containers)
         self._joined: dict[str, set[str]] = {}  # the containers in each instance
-        self._numbers_file = Path(settings.state_dir, "numbers.json")
-        self._numbers: dict[str, int] = {}
+        self._numbers_file = NumbersFile(settings.run_dir, settings.state_dir)
+        self._numbers = self._numbers_file.read()
         self._seen: set[str] = set()  # instances that were in the configuration since our start
-        # It may be missing, and empty after a power failure (see ``_save_numbers``).
-        with suppress(FileNotFoundError, ValueError):
-            self._numbers = json.loads(self._numbers_file.read_text(encoding="ascii"))
         self.slices: dict[str, dict[str, Any]] = {}
         self._backends: dict[str, str] = {}
 
@@ -99,7 +93,7 @@ class Supervisor:
         numbers = allocate(self._numbers, names)
         if numbers != self._numbers:
             self._numbers = numbers
-            self._save_numbers()
+            self._numbers_file.write(self._numbers)
         known = {name: n for name, n in numbers.items() if complete or name in self._seen}
         going = [name for name, part in self.slices.items() if part.get("switch") and name in self._agents]
         self.slices = self._slicer.cut(
@@ -196,7 +190,7 @@ class Supervisor:
         self._pins.remove(name)
         self._homes.remove(name)
         self._numbers.pop(name, None)
-        self._save_numbers()
+        self._numbers_file.write(self._numbers)
         self.slices.pop(name, None)
         self._hub.drop_table(agent_config(name))
         self._hub.drop_table(link_status(name))
@@ -217,12 +211,6 @@ class Supervisor:
         for name, agent in self._agents.items():
             if agent.pid is not None and name in self.slices and not self.slices[name]["deleting"]:
                 self._pins.renew(name, agent.pid)
-
-    def _save_numbers(self) -> None:
-        # Not synced: after a power failure no namespace is left that a lost number could belong to.
-        temporary = self._numbers_file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self._numbers), encoding="ascii")
-        os.replace(temporary, self._numbers_file)
 
     def on_row(self, table: str, key: str, value: object) -> None:
         """Take back what an agent said last of an instance that has gone: its end may be heard before its words."""

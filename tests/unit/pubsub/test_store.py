@@ -196,3 +196,13 @@ def test_earlier_version_refuses(store: Store) -> None:
     """A netnsmgr that knows ``rows.json`` alone finds that it is of a later form."""
     store.save(state(1), META)
     assert json.loads((store.directory.parent / "rows.json").read_bytes())["version"] == 2
+
+
+def test_a_value_of_another_version(tmp_path: Path) -> None:
+    """What this version cannot take in is left out and named; the others count, and nothing is taken for deleted."""
+    both = {"ni1": Stored("zedbox", {"n": 1}), "ni2": Stored("zedbox", {"former": 1})}
+    Store(tmp_path).save(State(5, {NI: both}), META)
+    store = Store(tmp_path, lambda value: "former: unknown field" if "former" in value else "")
+    for _ in range(2):
+        assert store.load() == State(6, {NI: {"ni1": both["ni1"]}}, complete=False)
+    assert store.read(5).rows == {NI: both}
