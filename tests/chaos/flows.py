@@ -11,6 +11,10 @@ from tests.chaos.stage import BEHIND, INTERNET, Stage, Who
 from tests.scenarios.streams import Stream
 
 PINGS, SEGMENTS, PORT = 1000, 200, 9001
+USERS = 100
+"""Pings and segments a second by a tunnel that a program carries: when it is not let run for long, its queues of some 250
+packets overflow, whoever is killed.
+"""
 INTERNET6 = "2001:db8:ffff::81"
 TARGETS = {
     "ni1": INTERNET,
@@ -36,16 +40,18 @@ class Flows:
 
     def __enter__(self) -> Self:
         apps, stage = self._stage.w.lab.apps, self._stage
+        slow = set(carriers(stage).values())
         sources = {"ni4": stage.clouds["cloud1"], "ni5": stage.clouds["cloud2"]}
         self._streams: dict[str, Stream] = {}
         self._pings: dict[str, Pinging] = {}
         try:
             for port, (name, address) in enumerate(TARGETS.items(), PORT):
                 source, app = sources.get(name, stage.w.lab.internet), apps[f"app{name[2]}"]
+                pings, segments = (USERS, USERS) if name in slow else (self._rate, SEGMENTS)
                 self._streams[name] = Stream(
-                    source, app, address, port, kind="tcp", rate=SEGMENTS, asked=True
+                    source, app, address, port, kind="tcp", rate=segments, asked=True
                 )
-                self._pings[name] = Pinging(app, address, self._rate)
+                self._pings[name] = Pinging(app, address, pings)
                 self._ends.enter_context(self._streams[name])
                 self._ends.enter_context(self._pings[name])
         except BaseException:
