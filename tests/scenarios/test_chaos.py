@@ -8,7 +8,7 @@ from tests.chaos.run import chaos
 from tests.chaos.stage import Stage
 
 pytestmark = pytest.mark.root
-SEED = 6
+SEED = 116
 """Always the same here, so that a failure is not chance; ``make chaos`` takes another each time, and says which."""
 KINDS = ("agent of what changes", "charon", "dnsmasq", "fork server", "supervisor", "uplink")
 
