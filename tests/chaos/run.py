@@ -86,6 +86,7 @@ def chaos(
             said = f"ready after {blow.ready * 1000:.0f} ms" if blow.hit else "it was not there any more"
             say(f"{stroke}: {said}")
     report.sent, report.segments = flows.sent, flows.segments
+    report.wrong += _alarms(stage, [blow.who for blow in report.blows if blow.who in carry])
     _judge(report, flows.lost, carry)
     return report
 
@@ -110,6 +111,17 @@ def _judge(report: Report, lost: list[tuple[str, Run]], carry: dict[Who, str]) -
             for agent, number in blow.first.items()
             if number and (agent in STEADY or blow.stroke.change is None) and blow.who[1] != agent
         ]
+
+
+def _alarms(stage: Stage, gone: Collection[Who]) -> list[str]:
+    """Say what was taken for a change by hand: nobody has made one.  With a carrier goes its link, and what stands on it."""
+    touched = {where for _, where in gone}
+    events = json.loads(stage.w.command("events", "-o", "json").stdout)["items"]
+    return [
+        f"{each['reason']} of {each['object']}: {each['message']}"
+        for each in events
+        if each["reason"].startswith("Drift") and not touched & set(each["object"].split("/"))
+    ]
 
 
 def _strike(stage: Stage, stroke: Stroke) -> Blow:
