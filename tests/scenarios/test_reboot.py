@@ -23,7 +23,7 @@ def reboot(w: World) -> None:
     w.crash()
     w.sh("pkill -9 -f '^dnsmasq .*/run/netnsmgr' || true")
     w.sh("ip -all netns del; rm -rf /run/netnsmgr /run/netns/*")
-    w.sh("for l in $(ip -br link | sed -n 's/^\\(nm-[^@ ]*\\).*/\\1/p'); do ip link del $l; done")
+    w.sh("for l in $(ip -br link | sed -n 's/^\\(nm-[^@ ]*\\).*/\\1/p'); do ip link del $l || true; done")
     w.sh("for p in 50 60 100; do while ip rule del priority $p 2>/dev/null; do :; done; done")
     w.sh(
         "ip rule add priority 0 lookup local; nft flush ruleset; ip route flush table 800; ip route flush table 500"
