@@ -123,7 +123,9 @@ async def _serve(settings: Settings, engine: str, users: int) -> None:
         def repin() -> None:
             nonlocal soon
             soon = False
-            pinning.repin()
+            for name in pinning.repin():
+                message = f"namespace {name} had lost its name below /run/netns; repaired"
+                events.tell(f"NetworkInstance/{name}", "Drift", message, found={"item": f"netns/{name}"})
 
         def repin_soon() -> None:
             # Once for many mounts; and "ip netns del" takes the mount away first and then the file, which must not be

@@ -33,8 +33,11 @@ class Pins:
             namespace.unpin(namespace.pin_path(name))
             self._mark(name).unlink()
 
-    def renew(self, name: str, pid: int) -> None:
-        """Give its name back to a namespace that lost it (``ip netns del``); ``pid`` is its agent's, which may not mount."""
+    def renew(self, name: str, pid: int) -> bool:
+        """Give its name back to a namespace that lost it (``ip netns del``); ``pid`` is its agent's, which may not mount.
+
+        True where it had lost it, and has it again.
+        """
         pin, mark, lives_in = namespace.pin_path(name), self._mark(name), f"/proc/{pid}/ns/net"
         # Not one that is being made this moment, nor the root namespace.
         if (
@@ -42,14 +45,15 @@ class Pins:
             or not mark.exists()
             or mark.read_text(encoding="ascii") != str(namespace.inode(lives_in))
         ):
-            return
+            return False
         try:
             Path(pin).touch(mode=0o444)
             namespace.bind(lives_in, pin)
         except (KernelError, OSError) as error:
             log.warning("cannot pin a namespace again", name=name, error=str(error))
-        else:
-            log.warning("a namespace had lost its name, and has it again", name=name)
+            return False
+        log.warning("a namespace had lost its name, and has it again", name=name)
+        return True
 
     def _mark(self, name: str) -> Path:
         return self._marks / name

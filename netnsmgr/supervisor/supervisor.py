@@ -206,11 +206,13 @@ class Supervisor:
                 self._numbers.pop(other, None)  # too high for the link pool: the one that is free now will do
             asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
 
-    def repin(self) -> None:
-        """Give their names back to namespaces that lost them; to be called when a mount has changed."""
+    def repin(self) -> list[str]:
+        """Give their names back to namespaces that lost them; to be called when a mount has changed.  Returns which."""
+        found = []
         for name, agent in self._agents.items():
             if agent.pid is not None and name in self.slices and not self.slices[name]["deleting"]:
-                self._pins.renew(name, agent.pid)
+                found += [name] * self._pins.renew(name, agent.pid)
+        return found
 
     def on_row(self, table: str, key: str, value: object) -> None:
         """Take back what an agent said last of an instance that has gone: its end may be heard before its words."""
