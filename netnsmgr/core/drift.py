@@ -26,16 +26,11 @@ STRAYS = frozenset(
 )
 """Kinds of which one that nobody wants, and that was not there before, has been added by hand."""
 
-RANK = {
-    "link": 0,
-    "tunnel": 0,
-    "port": 0,
-    "link-up": 1,
-    "bridge-port": 1,
-    "sysctl": 1,
-    "forwarding": 1,
-    "address": 2,
-}
+GROUND = frozenset({"link", "netns", "tunnel", "port", "process", "directory"})
+"""Kinds that, when they go, take along what stands on them.  On others things stand by our order alone: the kernel keeps
+a route whose translation is gone."""
+
+RANK = {"link": 0, "tunnel": 0, "port": 0, "link-up": 1, "sysctl": 1, "address": 2}
 """Of items on one link: what a lower one loses takes those above it along (a link that is down has no routes)."""
 HIGHEST = 3
 
@@ -98,7 +93,10 @@ def drifts(
             strays.append(Drift(ref, None, now))
     causes = {
         ref: {
-            root for root in changed if root != ref and (root in below or _shares(root, ref, below, wanted))
+            root
+            for root in changed
+            if (root in below and _takes(root, ref, gone=root not in look.items))
+            or _shares(root, ref, below, wanted)
         }
         for ref, below in changed.items()
     }
@@ -157,10 +155,19 @@ def _links(ref: Ref, below: Iterable[Ref]) -> set[str]:
     return own | {each.key for each in below if each.kind == "link"}
 
 
+def _takes(root: Ref, ref: Ref, *, gone: bool) -> bool:
+    """Say whether what stands on ``root`` goes when that goes, or is changed."""
+    if root.kind.startswith("nft-"):
+        return gone and ref.kind.startswith("nft-")
+    return root.kind == "link" or (gone and root.kind in GROUND)
+
+
 def _shares(root: Ref, ref: Ref, below: Collection[Ref], items: State) -> bool:
     """Say whether ``root`` is on a link that ``ref`` is on, too, and takes it along."""
     if RANK.get(root.kind, HIGHEST) >= RANK.get(ref.kind, HIGHEST):
         return False
+    if root.kind == "sysctl" and not root.key.endswith("/disable_ipv6"):
+        return False  # the one parameter that takes anything away
     item = items.get(root)
     direct = _links(root, item.deps() if item is not None else ())
     if not direct and root.kind == "address":

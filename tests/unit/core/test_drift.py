@@ -131,6 +131,23 @@ def test_the_last_address_takes_the_routes_of_its_link() -> None:
     assert refs(found(without(ADDRESS, OUT))) == named(ADDRESS) + named(OUT)  # of two links
 
 
+def test_what_only_we_put_in_an_order_does_not_go_along() -> None:
+    """A route that waits for its translation stays when that is changed, or goes: who removed it did so himself."""
+    behind = thing("route", "behind", TABLE)
+    before, wanted = at_rest(*ALL, behind), [*ALL, behind]
+    for now in (without(TABLE), [*without(TABLE), replace(TABLE, value=1)]):
+        assert refs(found(now, before=before, wanted=wanted)) == named(TABLE) + named(behind)
+
+
+def test_a_parameter_takes_nothing_along_but_ipv6() -> None:
+    """Nobody loses an address to another parameter of its link."""
+    for name, alone in (("net/ipv6/conf/bn0/disable_ipv6", False), ("net/ipv4/conf/bn0/rp_filter", True)):
+        parameter = thing("sysctl", name, BRIDGE)
+        wanted = [*ALL, parameter]
+        drifted = refs(found(without(ADDRESS), before=at_rest(*wanted), wanted=wanted))
+        assert drifted == (named(ADDRESS) + named(parameter) if alone else named(parameter, ADDRESS))
+
+
 def test_what_nobody_has_seen_in_place_has_not_drifted() -> None:
     """A first pass, and an item that never came to stand."""
     assert found([], before=Seen()) == []
