@@ -62,6 +62,8 @@ class Agent:
         self._retry = FIRST_RETRY
         self._timer: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self.counters = {"passes": 0, "operations": 0, "failures": 0}
+        """Since this process was started."""
         self.pass_began: float | None = None
         """Of the pass that goes on now, on the monotonic clock."""
         self._published: set[tuple[str, str]] = set()
@@ -159,14 +161,19 @@ class Agent:
     ) -> Outcome | None:
         self.pass_began = time.monotonic()
         try:
-            return await run(*arguments)
+            outcome = await run(*arguments)
+            self.counters["operations"] += outcome.operations
+            self.counters["failures"] += outcome.failed
+            return outcome
         except (NetnsmgrError, OSError) as error:
             # Observing failed, such as on a link that went while we listed: look again, a little later.
             log.warning("pass failed", error=str(error))
+            self.counters["failures"] += 1
             self._later()
             return None
         finally:
             self.pass_began = None
+            self.counters["passes"] += 1
 
     def _schedule(self, outcome: Outcome) -> None:
         if outcome.failed or not outcome.settled:

@@ -17,6 +17,7 @@ from netnsmgr.agent.instance import InstanceRole
 from netnsmgr.agent.pulse import Pulse
 from netnsmgr.agent.rights import Person, give_up
 from netnsmgr.agent.uplink import UplinkRole
+from netnsmgr.agent.words import say
 from netnsmgr.errors import KernelError
 from netnsmgr.features.rows import etc_dir, given_dir, lease_file, secrets_dir
 from netnsmgr.kernel import namespace
@@ -51,8 +52,8 @@ def main(
     """Run the agent called ``name`` in a process of its own; never returns before its work is done.
 
     It begins as root and becomes ``person``, whose directories the supervisor has made.  What ends it too early is sent to
-    the supervisor through ``last_words``, and a None from time to time as a sign of life: ``silence`` seconds without are
-    taken for its end.
+    the supervisor through ``last_words``, and from time to time a sign of life: ``silence`` seconds without one are taken
+    for its end.
     """
     faulthandler.enable()  # who is ended by SIGABRT, because it hangs, says where
     namespace.die_with_parent(signal.SIGKILL)
@@ -83,8 +84,9 @@ def main(
         asyncio.run(work)
     except Exception as error:
         log.exception("agent ends")
-        last_words.send(
-            f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error)
+        say(
+            last_words,
+            end=f"{type(error).__name__}: {error}" if not isinstance(error, KernelError) else str(error),
         )
         raise SystemExit(1) from error
 

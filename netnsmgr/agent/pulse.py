@@ -7,6 +7,7 @@ import time
 from multiprocessing.connection import Connection
 
 from netnsmgr.agent.agent import Agent
+from netnsmgr.agent.words import say
 
 BEATS = 3
 """In the time that an agent may be silent."""
@@ -26,7 +27,7 @@ class Pulse:
     def _beat(self) -> None:
         began = self._agent.pass_began
         if began is None or time.monotonic() - began < PASSES * self._silence:
-            self._words.send(None)
+            say(self._words, counters=self._agent.counters)
         self._timer = asyncio.get_running_loop().call_later(self._silence / BEATS, self._beat)
 
     def close(self) -> None:

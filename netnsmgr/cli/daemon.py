@@ -35,9 +35,19 @@ from netnsmgr.cli.place import Place, pass_place
     metavar="DURATION",
     help="An agent without a sign of life for so long is started again; its network goes on meanwhile.",
 )
+@click.option(
+    "--metrics",
+    default="",
+    metavar="ADDRESS:PORT",
+    envvar="NETNSMGR_METRICS",
+    show_envvar=True,
+    help="Show metrics (OpenMetrics) here, too, to everybody; they are on metrics.sock in the run directory anyway.",
+)
 @options.engine
 @pass_place
-def command(place: Place, log_level: str, log_format: str, agent_timeout: float, engine: str) -> int:
+def command(
+    place: Place, log_level: str, log_format: str, agent_timeout: float, metrics: str, engine: str
+) -> int:
     """Run the daemon in the foreground, until SIGTERM or SIGINT.
 
     Stopping it, however it ends, leaves every network instance working; the next start carries on.
@@ -53,4 +63,5 @@ def command(place: Place, log_level: str, log_format: str, agent_timeout: float,
         log_format=log_format,
         engine=engine,
         agent_timeout=agent_timeout,
+        metrics=metrics,
     )

@@ -12,6 +12,7 @@ def main(
     engine: str = "",
     agent_timeout: float = 60.0,
     users: int = 1_900_000_000,
+    metrics: str = "",
 ) -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit code.  See ``daemon.run``."""
     from netnsmgr.supervisor.daemon import run
@@ -24,4 +25,5 @@ def main(
         engine=engine,
         agent_timeout=agent_timeout,
         users=users,
+        metrics=metrics,
     )

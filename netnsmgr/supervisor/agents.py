@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ import structlog
 
 from netnsmgr.agent.main import main as agent_main
 from netnsmgr.agent.rights import Person
+from netnsmgr.agent.words import Listener
 
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 30.0
@@ -83,12 +83,14 @@ class AgentProcess:
         self._done = done
         self._process: ForkServerProcess | None = None
         self._pidfd = -1
-        self._words: Connection | None = None
+        self._words: Listener | None = None
         self._pause = FIRST_PAUSE
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._beats = self._missed = 0
         self._said: str | None = None
+        self.counters: dict[str, int] = {}
+        """What the process has done, as it said last."""
 
     def start(self) -> None:
         """Fork the agent; needs a few milliseconds."""
@@ -112,7 +114,7 @@ class AgentProcess:
             return
         finally:
             speak.close()
-        self._process, self._words, self.pid = process, listen, process.pid
+        self._process, self._words, self.pid = process, Listener(listen), process.pid
         self.state, self.since = "running", time.time()
         self._beats = self._missed = 0
         self._said = None
@@ -149,10 +151,12 @@ class AgentProcess:
     def _listen(self) -> None:
         """Take in signs of life, and last words."""
         assert self._words is not None
-        with suppress(EOFError, OSError):
-            while self._words.poll():
-                self._beats += 1
-                self._said = self._words.recv() or self._said
+        for said in self._words.heard():
+            self._beats += 1
+            if isinstance(end := said.get("end"), str):
+                self._said = end
+            if isinstance(counters := said.get("counters"), dict):
+                self.counters = {name: n for name, n in counters.items() if isinstance(n, int)}
 
     def _exited(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import structlog
 from sdnotify import SystemdNotifier
@@ -22,10 +23,13 @@ from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.store import Store
 from netnsmgr.supervisor.agents import CHECKS, Settings, prepare_fork_server
+from netnsmgr.supervisor.counting import Counting
 from netnsmgr.supervisor.damage import fault, tell_damage
 from netnsmgr.supervisor.events import Events
 from netnsmgr.supervisor.homes import USERS
 from netnsmgr.supervisor.log_levels import LogLevels
+from netnsmgr.supervisor.metrics import exposition
+from netnsmgr.supervisor.metrics_server import MetricsServer
 from netnsmgr.supervisor.milestones import Milestones
 from netnsmgr.supervisor.preview import Preview
 from netnsmgr.supervisor.revisions import Revisions
@@ -46,10 +50,12 @@ def run(
     engine: str = "",
     agent_timeout: float = 60.0,
     users: int = USERS,
+    metrics: str = "",
 ) -> int:
     """Run the daemon; 0 when it was told to end, 1 when it could not start.
 
     ``agent_timeout``: seconds without a sign of life, after which an agent is started again.
+    ``metrics``: ADDRESS:PORT at which metrics are shown over TCP, too; empty: nowhere.
     ``engine`` is the path of the container engine's socket, for applications in containers; empty: where one usually is.
     ``users`` is the first of the users that agents are, see ``Homes``.
     """
@@ -75,14 +81,14 @@ def run(
                     "another netnsmgr daemon runs in this network namespace; end it first"
                 ) from None
             settings = Settings(run_dir, state_dir, log_level, log_format, agent_timeout)
-            asyncio.run(_serve(settings, engine, users))
+            asyncio.run(_serve(settings, engine, users, metrics))
     except NetnsmgrError as error:
         print(f"netnsmgr daemon: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: Settings, engine: str, users: int) -> None:
+async def _serve(settings: Settings, engine: str, users: int, metrics: str) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -101,7 +107,10 @@ async def _serve(settings: Settings, engine: str, users: int) -> None:
         return supervisor.agent_of(user) if supervisor is not None else None if user == 0 else ""
 
     store = Store(settings.state_dir, fault)
-    async with Hub(settings.run_dir, store, validate=validate, agent_of=agent_of) as hub:
+    async with (
+        Hub(settings.run_dir, store, validate=validate, agent_of=agent_of) as hub,
+        AsyncExitStack() as stack,
+    ):
         events = Events(hub, settings.state_dir)
         hub.on_change(events.on_row)
         hub.on_change(Milestones(events.tell).on_row)
@@ -117,6 +126,12 @@ async def _serve(settings: Settings, engine: str, users: int) -> None:
         revisions = Revisions(hub.transactions, events.tell)
         for call in (revisions.confirm, revisions.rollback, revisions.history, revisions.revision):
             hub.serve(call.__name__, call)
+        counting = Counting(hub, supervisor)
+        hub.on_change(counting.on_row)
+        events.heard.append(counting.on_event)
+        await stack.enter_async_context(
+            MetricsServer(settings.run_dir, lambda: exposition(counting.seen()), metrics)
+        )
         supervisor.apply(hub.revision)
         pinning, soon = supervisor, False
 

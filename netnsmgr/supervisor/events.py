@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -26,6 +27,8 @@ class Events:
         self._hub = hub
         self._file = EventFile(state_dir)
         self._ring = self._file.load()
+        self.heard: list[Callable[[Event], None]] = []
+        """Who hears of each event as it happens."""
         for number, event in self._ring:
             hub.put(EVENT, _key(number), event.row())
 
@@ -61,6 +64,8 @@ class Events:
         self._file.close()
 
     def _keep(self, event: Event) -> None:
+        for callback in self.heard:
+            callback(event)
         kept = self._ring.add(event)
         for number in kept.gone:
             self._hub.put(EVENT, _key(number), None)

@@ -230,6 +230,10 @@ class Supervisor:
         for agent in self._agents.values():
             agent.check()
 
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Return what each agent has done, as it said last."""
+        return {name: agent.counters for name, agent in self._agents.items()}
+
     def stop(self) -> None:
         """End all agents; the network goes on."""
         for agent in self._agents.values():

@@ -56,6 +56,7 @@ ONLY_IN = {
     "ctypes": {"kernel"},
     "zmq": {"pubsub"},
     "h11": {"services", "kernel"},
+    "prometheus_client": {"supervisor"},
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -12,6 +12,7 @@ import pytest
 
 from netnsmgr.agent.agent import Agent
 from netnsmgr.agent.pulse import PASSES, Pulse
+from netnsmgr.agent.words import Listener
 
 SILENCE = 0.05
 
@@ -21,12 +22,12 @@ def test_beats(busy: float | None, beats: bool) -> None:
     async def run() -> None:
         listen, speak = Pipe(duplex=False)
         began = None if busy is None else time.monotonic() - busy
-        agent = SimpleNamespace(pass_began=began)
+        agent = SimpleNamespace(pass_began=began, counters={"passes": 3})
         pulse = Pulse(speak, cast("Agent", agent), SILENCE)
         await asyncio.sleep(SILENCE)
         pulse.close()
-        assert listen.poll() == beats
-        if beats:
-            assert listen.recv() is None
+        heard = Listener(listen).heard()
+        assert bool(heard) == beats
+        assert all(said == {"counters": {"passes": 3}} for said in heard)
 
     asyncio.run(run())
