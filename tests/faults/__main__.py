@@ -1,11 +1,12 @@
 """Try every point of every case; print what is wrong and the figures.  Ends with 1 if anything is wrong.
 
-``--short`` leaves out the power cuts after an error.
+``--short`` leaves out the power cuts after an error, and what can hardly happen.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +21,9 @@ from tests.faults.disk import Disk, Tree, build
 from tests.faults.ptrace import Call, traced
 
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
+
+RARE = {"lseek", "ioctl", "fcntl", "fstat"}
+"""They need no disk: the kernel knows the answer."""
 
 
 class Trial:
@@ -38,14 +42,17 @@ class Trial:
         self._scratch = scratch
         names = self._followed("", {})
         self.calls = len(names)
-        for n in range(self.calls):
-            root = self._place()
-            self.case.prepare(root)
-            ended, _ = traced(lambda root=root: self.case.work(root), last=n)  # type: ignore[misc]
-            self.kills += 1
-            self._judge(f"killed before call {n}", root, ended, unread=False)
+        for n, name in enumerate(names):
+            if not self._short or name not in LOOKING:  # else the disk is as before the next call
+                root = self._place()
+                self.case.prepare(root)
+                ended, _ = traced(lambda root=root: self.case.work(root), last=n)  # type: ignore[misc]
+                self.kills += 1
+                self._judge(f"killed before call {n} ({name})", root, ended, unread=False)
+            if self._short and name in RARE:
+                continue
             # What only looks does not find the disk full, or not to be written.
-            for error in ERRORS[:1] if names[n] in LOOKING else ERRORS:
+            for error in ERRORS[:1] if name in LOOKING else ERRORS:
                 self.errors += 1
                 self._followed(f"{errno.errorcode[error]} from call {n}", {n: error})
 
@@ -101,9 +108,11 @@ def main(*, short: bool) -> Iterator[str]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[lambda *_: ""])
     yield f"{'':32} {'calls':>6} {'killed':>7} {'errors':>7} {'power cuts':>11} {'seconds':>8}"
     total = [0, 0, 0, 0, 0.0]
+    # What a disk does is modelled; to wait for a real one would find out nothing.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     for case in CASES:
         trial, began = Trial(case, short=short), time.monotonic()
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(dir=memory) as scratch:
             trial.run(Path(scratch))
         row = [trial.calls, trial.kills, trial.errors, trial.cuts, time.monotonic() - began]
         total = [a + b for a, b in zip(total, row, strict=True)]
