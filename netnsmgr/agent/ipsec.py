@@ -16,6 +16,7 @@ from netnsmgr.features.vpn.facts import VpnFacts
 from netnsmgr.features.vpn.ipsec import log_file
 from netnsmgr.features.vpn.ipsec_state import missing
 from netnsmgr.kernel.files import keep_short
+from netnsmgr.kernel.secrets import place_of
 from netnsmgr.kernel.watch import DirectoryWatch
 
 
@@ -54,7 +55,7 @@ class IpsecWatch:
             self._run.way_changed()
         if self._asked != asked:
             self._asked = asked
-            self._watch({os.path.dirname(path) for each in wanted for path in files(each)})
+            self._watch({os.path.dirname(place_of(path)) for each in wanted for path in files(each)})
             self._run.load()
         self._look_at_files()
         keep_short(log_file(scope))

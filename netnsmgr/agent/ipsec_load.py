@@ -20,7 +20,7 @@ from netnsmgr.core.ip import IPAddress
 from netnsmgr.errors import KernelError
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.vpn import connections
-from netnsmgr.kernel.secrets import read_secret
+from netnsmgr.kernel.secrets import place_of, read_secret
 from netnsmgr.kernel.vici import Vici, ViciError
 
 TERMINATE_MS = 3000
@@ -32,7 +32,7 @@ Identity = tuple[int, ...]
 def identity(path: str) -> Identity:
     """Return which file a path leads to, without looking into it."""
     try:
-        found = os.stat(path)
+        found = os.stat(place_of(path))
     except OSError:
         return ()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode, found.st_uid

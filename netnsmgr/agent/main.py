@@ -25,6 +25,7 @@ from netnsmgr.kernel.far_links import FarWatch
 from netnsmgr.kernel.moves import borrows
 from netnsmgr.kernel.port_key import port_key
 from netnsmgr.kernel.processes import end_all
+from netnsmgr.kernel.secrets import borrow
 from netnsmgr.kernel.system import KernelSystem
 from netnsmgr.kernel.watch import DirectoryWatch
 from netnsmgr.log import configure
@@ -78,6 +79,7 @@ def main(
         far = FarWatch() if name == UPLINK else None
         own = directory, os.path.dirname(lease_file(state_dir, name)), secrets_dir(state_dir, name)
         give_up(person, own, fork_server)
+        borrow(f"{given_dir(run_dir, name)}/secrets")
         work = _work(
             name, run_dir, state_dir, directory, key, last_words, silence, fresh=fresh, home=home, far=far
         )

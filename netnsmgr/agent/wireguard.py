@@ -22,6 +22,7 @@ from netnsmgr.features.vpn import wireguard, wireguard_rows
 from netnsmgr.features.vpn.facts import VpnFacts
 from netnsmgr.features.vpn.handshakes import UP, PeerWatch
 from netnsmgr.items.wireguard import Wireguard, WireguardSeen
+from netnsmgr.kernel.secrets import place_of
 from netnsmgr.kernel.wireguard import KernelWireguards
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 30.0
@@ -203,7 +204,7 @@ def _paths(item: Wireguard) -> list[str]:
 def _file(path: str) -> tuple[int, ...]:
     """Return what tells whether a file is the one that it was."""
     try:
-        about = os.stat(path)
+        about = os.stat(place_of(path))
     except OSError:
         return ()
     return (about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_mode, about.st_uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import re
 import stat
@@ -12,6 +13,8 @@ from contextlib import suppress
 from netnsmgr.core.agreed import SecretKind
 from netnsmgr.errors import KernelError
 
+WHY = ".why"
+"""Ending of the file that says, instead of a copy, why there is none."""
 LARGEST = 64 * 1024
 """Bytes of the largest file that can be a secret or a certificate with those above it."""
 _CALLED: dict[SecretKind, str] = {
@@ -26,13 +29,35 @@ _SEQUENCE = 0x30
 """How a certificate in DER begins (X.690, 8.9)."""
 
 
+_lent = ""
+
+
+def borrow(directory: str) -> None:
+    """Have this process, an agent, find copies there of files that root alone can read; see ``supervisor/lending``."""
+    global _lent
+    _lent = directory
+
+
+def lent_name(path: str) -> str:
+    """Return the name of a file's copy."""
+    return hashlib.sha256(path.encode()).hexdigest()[:16]
+
+
+def place_of(path: str) -> str:
+    """Return where this process finds a file that a document names: its copy, if it was lent one."""
+    copy = f"{_lent}/{lent_name(path)}"
+    return next((each for each in (copy, copy + WHY) if _lent and os.path.exists(each)), path)
+
+
 def read_secret(path: str, kind: SecretKind) -> bytes:
     """Return what the file holds; raises KernelError in words that never repeat it.
 
     Checked on the file that was opened, so that nobody can exchange it in between.  Of a WireGuard key: its 44
     characters; of a PSK: the bytes without one line end; of others: the file as it is.
     """
-    content = _content(path, kind)
+    content = _borrowed(path)
+    if content is None:
+        content = content_of(path, kind)
     if what := _fault(content, kind):
         raise KernelError(f"{path} {what}")
     if kind == "wireguard-key":
@@ -82,7 +107,22 @@ def stamp(path: str) -> str:
     return f"{status.st_dev}.{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
 
 
-def _content(path: str, kind: SecretKind) -> bytes:
+def _borrowed(path: str) -> bytes | None:
+    place = place_of(path)
+    if place == path:
+        return None
+    try:
+        with open(place, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise KernelError(f"{path} cannot be read: {error.strerror}") from error
+    if place.endswith(WHY):
+        raise KernelError(content.decode())
+    return content
+
+
+def content_of(path: str, kind: SecretKind) -> bytes:
+    """Return what is in a file; raises KernelError if others can read or change it, or it is none."""
     try:
         # Not waiting for a writer, if it is a FIFO.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -108,7 +148,7 @@ def _exposed(path: str, status: os.stat_result, kind: SecretKind) -> str:
     """Say who else may read or change a file; empty if nobody."""
     if not stat.S_ISREG(status.st_mode):
         return f"is no file; name the file that holds the {_CALLED[kind]}"
-    if status.st_uid != 0:
+    if status.st_uid not in (0, os.geteuid()):  # an agent's own keys are its own
         return f"belongs to the user with id {status.st_uid}, who can change it; run: chown root {path}"
     mode = stat.S_IMODE(status.st_mode)
     if kind == "certificate":

@@ -85,14 +85,19 @@ class Homes:
             if _owner(path) != owner:
                 _give(path, owner)
             os.chmod(path, 0o700)
-        given = given_dir(self._run_dir, agent)
-        os.makedirs(given, mode=0o750, exist_ok=True)
-        os.chmod(given, 0o750)  # noqa: S103  the agent's group
-        os.chown(given, 0, owner)
+        given, _ = self.given(agent)
         self._hub.door.open(Path(given), owner)
         if agent == UPLINK:
             places.lend(user)
         return Person(user)
+
+    def given(self, agent: str) -> tuple[str, int]:
+        """Make the directory of what an agent is given; return it with the agent's group, which may read there."""
+        given, group = given_dir(self._run_dir, agent), self.user(agent) or 0
+        os.makedirs(given, mode=0o750, exist_ok=True)
+        os.chmod(given, 0o750)  # noqa: S103  the agent's group
+        os.chown(given, 0, group)
+        return given, group
 
     def remove(self, agent: str) -> None:
         """Remove an agent's directories."""

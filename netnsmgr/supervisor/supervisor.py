@@ -30,6 +30,7 @@ from netnsmgr.pubsub.tables import (
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
 from netnsmgr.supervisor.homes import USERS, Homes
+from netnsmgr.supervisor.lending import Lending
 from netnsmgr.supervisor.numbers import NumbersFile
 from netnsmgr.supervisor.pins import Pins
 from netnsmgr.supervisor.secrets import secret_problems, stamps
@@ -49,6 +50,7 @@ class Supervisor:
         self.settings = settings
         self._slicer = Slicer()
         self._homes = Homes(hub, settings, users, lambda: self._numbers)
+        self._lending = Lending(self._homes.given)
         self._pins = Pins(settings.run_dir)
         self._agents: dict[str, AgentProcess] = {}
         self._attachments = Attachments(settings.run_dir, engine, self._tell_containers)
@@ -106,6 +108,7 @@ class Supervisor:
             backends=self.backends(config),
             files=stamps(config),
         )
+        self._lending.want(config, self.slices)
         self._attachments.want(_pids(config))
         self._join(config, complete=complete)
         for name, part in list(self.slices.items()):  # a slice goes when its instance is gone already

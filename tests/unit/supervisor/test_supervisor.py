@@ -88,6 +88,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> StrawHub:
             self.wanted, self.keep = names, keep
 
     monkeypatch.setattr(module, "Attachments", NoAttachments)
+    monkeypatch.setattr(module, "Lending", Mock())  # it watches directories, and these tests have many loops
     return StrawHub()
 
 
