@@ -30,7 +30,7 @@ def furnish(run_dir: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     os.environ.pop(VARIABLE, None)
     home, package = sys.base_prefix, os.path.dirname(netnsmgr.__file__)
-    entries = [each for each in sys.path if os.path.isdir(each) and not _below(each, home)]
+    entries = _entries()
     for each in (home, f"{home}/lib", os.__file__, package, netnsmgr.__file__):
         if not _open_to_all(each):
             raise KernelError(f"{each} can be read by its owner alone (chmod -R go+rX {each})")
@@ -77,9 +77,22 @@ def directories() -> list[str]:
     """Return the directories that a program in Python reads, in words that an agent can open: for Landlock."""
     held = [f"/proc/self/fd/{number}" for number in descriptors()]
     own = [os.environ[VARIABLE]] if held else [os.path.dirname(sys.executable), sys.prefix]
-    return (
-        [*own, *held] if held else [*own, sys.base_prefix, os.path.dirname(netnsmgr.__file__), *sys.path[1:]]
+    return [*own, *held] if held else [*own, sys.base_prefix, os.path.dirname(netnsmgr.__file__), *_entries()]
+
+
+def _entries() -> list[str]:
+    """Return the directories of the libraries that are in use: not of all that Python would search, such as where we began."""
+    files = (
+        module.__file__
+        for name, module in list(sys.modules.items())
+        if "." not in name and name != "netnsmgr" and getattr(module, "__file__", None)
     )
+    used = {
+        os.path.dirname(os.path.dirname(each) if os.path.basename(each) == "__init__.py" else each)
+        for each in files
+        if each
+    }
+    return [each for each in dict.fromkeys(sys.path) if each in used and not _below(each, sys.base_prefix)]
 
 
 def import_by_descriptors() -> None:
@@ -101,7 +114,7 @@ class _Finder:
         return importlib.machinery.PathFinder.find_spec(name, found, target)
 
     def _held(self, path: str) -> str:
-        for number, target in self._places:
+        for number, target in sorted(self._places, key=lambda place: -len(place[1])):
             if _below(path, target):
                 return f"/proc/self/fd/{number}{path[len(target) :]}"
         return path
