@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netnsmgr.errors import KernelError
-from netnsmgr.kernel import namespace
+from netnsmgr.kernel import confine, namespace
 from tests.kernel.stage import sh
 from tests.lab import isolated
 
@@ -56,7 +56,8 @@ def test_after_entering_no_other_namespace_can_be_entered() -> None:
 
     def agent() -> None:
         namespace.create_and_enter("ni1", lambda inode: None)
-        namespace.drop_capabilities()
+        confine.become(None)
+        confine.narrow(confine.AGENT)()  # for the programs that this one starts
         for path in ("/run/netns/other", "/proc/1/ns/net", "/run/netns/ni1"):
             with pytest.raises(KernelError, match=r"Operation not permitted|Permission denied"):
                 namespace.enter(path)
