@@ -18,6 +18,7 @@ from netnsmgr.errors import ConfigError, NetnsmgrError, Unreachable
 COMMANDS = {
     "apply": "Bring network instances and applications to the state that files describe.",
     "confirm": "Let a change stay that was applied with --confirm.",
+    "bugreport": "Write an archive with all that is needed to find a fault, without secrets.",
     "convert": "Write another program's configuration (a WireGuard file) as YAML.",
     "daemon": "Run the daemon in the foreground.",
     "delete": "Delete devices, network instances or applications.",

@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "topology",
         # the commands that have effects of their own
         "kernel.doctor",
+        "kernel.gather",
         "kernel.graphviz",
         "kernel.inside",
         "kernel.namespace",
