@@ -21,8 +21,8 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 """Seconds between two repairs of what somebody fights about."""
 STORM = 40
 """So many things may drift within the window, each told; from then on they are counted."""
-STORM_PAUSE = 1.0
-"""Seconds between two looks in a storm."""
+STORM_PAUSE, FIGHT_PAUSE = 1.0, 0.25
+"""Seconds between two looks in a storm, and in a fight."""
 LOOKS = 3
 """So often what is there is listed anew until two looks agree on what has drifted."""
 MANY = 100
@@ -97,9 +97,15 @@ class DriftWatch:
         self._held = {}
 
     @property
-    def calm(self) -> bool:
-        """False while something changes more often than can be told."""
-        return not self._storm
+    def pause(self) -> float:
+        """Seconds that are to be between two looks, while somebody changes more than can be told."""
+        if self._storm:
+            return STORM_PAUSE
+        return FIGHT_PAUSE if any(case.pause for case in self._cases.values()) else 0.0
+
+    def blind(self) -> None:
+        """Part of what is there was not looked at: of that nothing can be said to have been added."""
+        self.seen = replace(self.seen, known=None)
 
     def recall(self, look: Look, wanted: State) -> None:
         """Take over what the agent before this one had seen; what is wanted otherwise by now does not count."""

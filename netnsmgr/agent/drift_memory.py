@@ -42,6 +42,7 @@ class DriftMemory:
         self._path = path
         self._head = {"version": __version__, "inode": inode}
         self._digests: dict[Item, str] = {}
+        self._written: dict[str, Any] = {}
         self._there = os.path.exists(path)
 
     def read(self) -> Remembered | None:
@@ -77,6 +78,9 @@ class DriftMemory:
             "held": sorted(map(str, held)),
             "config": config,
         }
+        if self._there and content == self._written:
+            return
+        self._written = content
         with suppress(OSError):  # a full disk: a successor will take nothing for drift
             with open(f"{self._path}.tmp", "w", encoding="utf-8") as file:
                 json.dump(content, file)

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from netnsmgr.agent.drift import STORM_PAUSE, DriftWatch
+from netnsmgr.agent.drift import DriftWatch
 from netnsmgr.agent.drift_memory import SECONDS, DriftMemory, config_digest
 from netnsmgr.agent.drift_words import Told
 from netnsmgr.agent.events import Events
@@ -52,6 +52,7 @@ class Drifting:
         """Held while anybody looks at what is there: what is listed is listed once for all."""
         self._files = FilesWatch(self._file_changed)
         self._reconciler: Reconciler | None = None
+        self._again = False
         self._device = ""
         self._paths: list[str] = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -80,6 +81,9 @@ class Drifting:
         if outcome.settled and not outcome.failed:
             self._later("remember", SECONDS, self.watch.remember)
         self._later("glance", PERIOD, self._glance, UNHEARD)
+        if self._again:
+            self._again = False
+            self._file_changed()
         moment = self.watch.next_look()
         if moment is not None:
             self._later("next", moment, self._wake)
@@ -87,7 +91,7 @@ class Drifting:
     @property
     def pause(self) -> float:
         """Seconds that a burst of notifications is let pass at least."""
-        return 0.0 if self.watch.calm else STORM_PAUSE
+        return self.watch.pause
 
     def close(self) -> None:
         """Stop watching."""
@@ -120,7 +124,8 @@ class Drifting:
 
     async def _look(self, kinds: Sequence[type[KernelItem]]) -> None:
         if self._reconciler is None or self.looking.locked():
-            self._wake()  # who looks at this moment may have read the file before it was changed
+            # Most likely it was we ourselves; what a pass has read before somebody else wrote is looked at after it.
+            self._again = True
             return
         async with self.looking:
             try:

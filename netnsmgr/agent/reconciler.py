@@ -190,6 +190,8 @@ class Reconciler:
         if not todo:
             self._failed = {}
             self.drift.done(look, stood, (), verdict, ())
+            if self.keep:
+                self.drift.blind()
             return outcome, False
         for op in todo.after:
             # What failed is tried again and again: meanwhile its reason is worth more than that it is tried.

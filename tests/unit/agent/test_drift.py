@@ -170,6 +170,7 @@ def test_somebody_who_fights_is_told_of_once_and_gets_pauses(place: Place) -> No
     assert set(reasons) == {"Drift", "Repaired", "DriftFight"}
     assert repairs <= drift.OFTEN + 9
     assert ROUTE.ref in place.held
+    assert place.watch.pause == drift.FIGHT_PAUSE
     place.now += drift.LAST_PAUSE
     assert place.run() == [f"create {ROUTE.ref}"]
     assert place.watch.next_look() is not None
@@ -197,13 +198,13 @@ def test_a_storm_is_told_as_one(place: Place) -> None:
         place.there[stray.ref] = stray
         assert place.run() == [f"delete {stray.ref}"]
         place.now += 0.05
-    assert not place.watch.calm
+    assert place.watch.pause == drift.STORM_PAUSE
     assert len(place.told) <= 2 * drift.STORM + 1
     assert place.reasons().count("DriftStorm") == 1
     place.now += drift.WINDOW + 1
     place.run()
     assert place.reasons() == ["DriftStormEnded"]
-    assert place.watch.calm
+    assert place.watch.pause == 0
 
 
 def test_many_of_a_kind_are_told_together() -> None:
@@ -327,6 +328,23 @@ def test_a_successor_with_another_intent_finds_no_drift(tmp_path: Path) -> None:
     place.start()
     assert place.run() == [f"modify {BRIDGE.ref}"]
     assert place.told == []
+
+
+def test_what_could_not_be_seen_was_not_added(place: Place) -> None:
+    """An agent that has lost part of its configuration looks at nothing else than what is wanted."""
+    place.watch.blind()
+    place.there[STRAY.ref] = STRAY
+    place.run()
+    assert place.told == []
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run()
+    place.watch.remember()
+    written = (tmp_path / "drift.json").stat().st_ino
+    place.watch.remember()
+    assert (tmp_path / "drift.json").stat().st_ino == written
 
 
 def test_digests_do_not_depend_on_the_process() -> None:
