@@ -23,7 +23,6 @@ from netnsmgr.features.instance import frames, intent
 from netnsmgr.features.link import UPLINK
 from netnsmgr.features.rows import instance_scope, lease_file
 from netnsmgr.features.scope import GONE, InstanceScope, Intent
-from netnsmgr.features.switch import names as switch_names
 from netnsmgr.features.switch import status as switch_status
 from netnsmgr.items.lease import Lease, parse
 from netnsmgr.kernel import reach
@@ -268,8 +267,7 @@ class InstanceRole:
         mac = interface.mac_for(app.name)
         refs = {item.ref for item in items}
         why = reasons(outcome, refs, vif.far_words(app, self._containers))
-        if silent := switch_names.silent(self._scope, app, interface):
-            why = [*why, silent]
+        why = [*why, *self.learning.remarks(self._scope, app, interface)]
         ready = complete(outcome, items)
         if not ready and not why:
             shared = reasons(outcome, (item.ref for item in self._intent[""]), link_words(self._scope))

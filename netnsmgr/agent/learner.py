@@ -1,4 +1,6 @@
-"""Who learns addresses in an instance: `learning` where applications make some, `observing` where they are the network's."""
+"""Who listens to the applications of an instance: `learning` to addresses that they make, `observing` to those that the network
+gives, `limits` to whether they do too much.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,15 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from netnsmgr.agent.learning import Learning
+from netnsmgr.agent.limits import LimitWatch
+from netnsmgr.config.app import App, AppInterface
 from netnsmgr.core.ip import IPAddress
+from netnsmgr.features import vif
 from netnsmgr.features.bridge import bridge_mac
 from netnsmgr.features.learnable import ground
 from netnsmgr.features.nets import Learned
 from netnsmgr.features.scope import InstanceScope
+from netnsmgr.features.switch.names import silent
 from netnsmgr.features.switch.observe import watched
 
 if TYPE_CHECKING:
@@ -24,6 +30,8 @@ class Learner:
         self._directory, self._name = directory, name
         self.changed: Callable[[], None] = lambda: None
         self._learning = Learning(directory, self._woken)
+        self.limits = LimitWatch()
+        self.limits.changed = self._woken
         self._observing: Observing | None = None
 
     def known(self, row: dict[str, Any]) -> tuple[tuple[Learned, ...], dict[int, tuple[IPAddress, ...]]]:
@@ -39,6 +47,7 @@ class Learner:
 
     def keep(self, scope: InstanceScope, links: Collection[str]) -> tuple[Learned, ...]:
         """Take in what the instance and its links are now, and return what still holds, once it is on record."""
+        self.limits.follow(scope)
         if scope.instance.is_switch:
             self._learning.keep(None)
             assert self._observing is not None
@@ -49,6 +58,11 @@ class Learner:
             self._observing.close()
             self._observing = None
         return self._learning.keep(ground(scope, links))
+
+    def remarks(self, scope: InstanceScope, app: App, interface: AppInterface) -> list[str]:
+        """Say what of an interface is not as it might be, though nothing is missing."""
+        unheard = silent(scope, app, interface)
+        return [*([unheard] if unheard else []), *self.limits.reasons(vif.group(app, interface))]
 
     def _woken(self) -> None:
         self.changed()

@@ -154,7 +154,7 @@ async def _work(
         else:
             role = InstanceRole(name, run_dir, state_dir)
             agent = Agent(name, role, client)
-            role.learning.changed = agent.wake
+            role.learning.changed, role.learning.limits.tell = agent.wake, agent.events.tell
             role.vpn.wake_with(agent.wake)
             system = KernelSystem(
                 directory,

@@ -25,6 +25,7 @@ from netnsmgr.config.common import (
     SimpleName,
     Subnet,
 )
+from netnsmgr.config.limits import Limits
 from netnsmgr.config.values import seconds
 from netnsmgr.config.vlan import Vlan
 from netnsmgr.config.vpn import Vpn
@@ -175,6 +176,9 @@ class NetworkInstanceSpec(Model):
 
     vpn: Vpn | None = Field(default=None, examples=[{"wireguard": {"tunnels": [{"name": "wg0"}]}}])
     """Tunnels by which apps leave, of WireGuard or IPsec. Default: none."""
+
+    limits: Limits = Field(default=Limits(), examples=[{"flows": 50000}])
+    """How much each app's interface may do, so that one that floods harms nobody but itself."""
 
     flow_log: StrictBool = False
     """Report the applications' flows, their DNS queries and what the access lists dropped."""

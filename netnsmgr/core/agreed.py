@@ -34,10 +34,13 @@ EPOCH_MASK, ACTION_MASK, INDEX_MASK = 0xFFF00000, 0x000C0000, 0x0003FFFF
 DEVICE = 1
 """Index of flows that the device itself began."""
 
-DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP, SEEN_GROUP = 1, 2, 3, 4, 5
+DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP, SEEN_GROUP, LIMIT_GROUP = 1, 2, 3, 4, 5, 6
 """Groups of nfnetlink_log(7): dropped packets, questions and answers of the instance's DNS, decisions of `in` lists,
 solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4), and on a
-switch what tells of its applications' addresses."""
+switch what tells of its applications' addresses; and that an application does more than it may."""
+
+Limited = Literal["dhcp", "dns", "metadata", "flows", "hops", "broadcasts", "multicasts", "macs"]
+"""Prefixes of LIMIT_GROUP: of what there was too much."""
 
 DNS_TABLE = "netnsmgr_dns"
 """The table that copies DNS, and holds answers: of family ``bridge`` on a switch."""

@@ -8,6 +8,7 @@ from netnsmgr.config.device import DEFAULT_LINK_POOL6
 from netnsmgr.core.ip import LINK_LOCAL, MULTICAST, Version
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features import egress6, portmap
+from netnsmgr.features.acl.limits import of_ports
 from netnsmgr.features.ports import listening
 from netnsmgr.features.scope import LINK_PREFIX, UplinkScope
 from netnsmgr.features.shared_port import passing, untouched
@@ -84,6 +85,9 @@ chain untranslated {{
         f"ip saddr {portmap.link_pool(scope)}",
         *([f"ip6 saddr {link_pool6(scope)}"] if scope.ipv6 else []),
     ]
+    # Behind "forward": what that drops is no neighbour's.
+    names = {facts.interface for _, facts in scope.ports}
+    limits = f"{of_ports(names, links, (4, 6) if scope.ipv6 else (4,))}" if names else ""
     body = f"""{portmap.chains(scope)}{carried6}{untouched(scope, *pools)}
 chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -94,7 +98,7 @@ chain forward {{
     oifname {links} ct status dnat accept
     iifname {links} oifname {links} drop{forward6}
     oifname {links} ct state != {{ established, related }} drop{between}
-}}
+}}{limits}
 chain input {{
     type filter hook input priority filter; policy accept;
     iifname "lo" accept

@@ -52,7 +52,9 @@ def items(scope: InstanceScope) -> list[Item]:
     translator = nat64.LINK if scope.instance.nat64_prefix is not None else ""
     leaving = [old.prefix for old in scope.old_prefixes]
     declared = "\n".join(each.declaration() for each in (*vif_of, deciders))
-    body = f"\n{declared}{frame(BRIDGE, UPLINK, scope.nets, scope.links, translator, leaving, links(scope))}"
+    allowed = scope.instance.spec.limits
+    whole = frame(BRIDGE, UPLINK, scope.nets, scope.links, translator, leaving, links(scope), allowed)
+    body = f"\n{declared}{whole}"
     table = NftTable.of(FAMILY, NAME, body, carries=True)
     found: list[Item] = [
         Sysctl("net/bridge/bridge-nf-call-iptables", "1"),
@@ -65,7 +67,7 @@ def items(scope: InstanceScope) -> list[Item]:
         *domain_sets(scope),
         # Who is asked depends on who holds an address, and on whose rule decided.
         epoch(scope, sets=(*(f"vif_of{version}" for version in versions(scope)), "deciders")),
-        *guard.items(_holding(scope, owners)),
+        *guard.items(_holding(scope, owners), scope.instance.spec.limits),
         File(f"{scope.etc}/rules.json", scope.numbers.index_text(), reload="flowlog"),
     ]
     if scope.instance.spec.flow_log:

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network
 from typing import Any
 
+from netnsmgr.config.limits import Limits
 from netnsmgr.core.ip import LINK_LOCAL, IPAddress, IPNetwork, Version, mac_made
 from netnsmgr.core.item import Item
-from netnsmgr.features.acl import guard6
+from netnsmgr.features.acl import guard6, limits
 from netnsmgr.items.nft import NftTable
 from netnsmgr.items.nft_part import NftPart
 from netnsmgr.items.nft_set import NftSet
@@ -79,10 +80,10 @@ class Holding:
         return {address: number for address, number in self.owners.items() if address.version == version}
 
 
-def items(known: Holding) -> list[Item]:
-    """Return the table and what is known of addresses."""
+def items(known: Holding, allowed: Limits = Limits()) -> list[Item]:  # noqa: B008 - frozen
+    """Return the table and what is known of addresses; ``allowed`` is how much each application may do."""
     sets: list[NftSet] = []
-    body = BODY
+    body = BODY + limits.on_link(allowed)
     if 4 in known.versions:
         owners = known.of(4)
         own = NftSet(FAMILY, TABLE.name, "own4", "type ipv4_addr . mark", _pairs(owners, " . "))
@@ -144,12 +145,12 @@ def part(vif: str, number: int, mac: str, subnet: IPNetwork | None, *, guarded: 
         marking = _guard(number, mac, subnet, ipv6=ipv6)
     else:
         # What it takes is to be known, too.
-        told = f" ip6 saddr :: icmpv6 type nd-neighbor-solicit goto {guard6.ND};" if ipv6 else ""
-        marking = (
-            f"\nchain @@_from {{ meta mark set {number};{told} }}"
-            if told
-            else (f"\nchain @@_from {{ meta mark set {number}; }}")
-        )
+        told = f"\n    ip6 saddr :: icmpv6 type nd-neighbor-solicit goto {guard6.ND}" if ipv6 else ""
+        marking = f"""
+chain @@_from {{
+    meta mark set {number}
+    ether saddr != {mac} jump learn{told}
+}}"""
     body = f"""{marking}
 chain @@_to {{
     meta pkttype != {{ broadcast, multicast }} ether daddr != {mac}{others} drop

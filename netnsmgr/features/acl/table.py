@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Network
 
+from netnsmgr.config.limits import Limits
 from netnsmgr.core.agreed import (
     ACTION_MASK,
     DEVICE,
@@ -41,6 +42,7 @@ from netnsmgr.core.agreed import (
     METADATA6,
 )
 from netnsmgr.core.ip import Version
+from netnsmgr.features.acl import limits
 from netnsmgr.features.acl.verdicts import ALLOWED, DECIDED_OUT, DECLARED, DENIED, DROP, LIMIT, REJECT
 from netnsmgr.features.nets import LinkEnds, Net
 from netnsmgr.items.nft import PREFIX
@@ -59,11 +61,13 @@ def frame(
     translator: str = "",
     leaving: Sequence[IPv6Network] = (),
     tunnels: Sequence[str] = (),
+    allowed: Limits = Limits(),  # noqa: B008 - frozen
 ) -> str:
     """Return the body of the table ``inet netnsmgr_acl`` for an instance with these nets, and with these links outside.
 
     ``translator`` is the link to NAT64, if it has it; ``leaving`` are prefixes that applications are about to leave;
-    ``tunnels`` are the links of a VPN, by which answers come to the instance itself, and who asks whether it is there.
+    ``tunnels`` are the links of a VPN, by which answers come to the instance itself, and who asks whether it is there; ``allowed`` is how much
+    each application may do.
     """
     to_ipv4, from_ipv4 = _translated(uplink, translator) if translator else ("", "")
     ipv6 = any(link.version == 6 for link in links)
@@ -82,13 +86,13 @@ def frame(
             f"icmpv6 type {{ {LISTENERS} }} ip6 hoplimit 1 accept",
         ]
     services = [
-        f"{HEADER[net.version]} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport 53 accept"
+        f"{HEADER[net.version]} daddr {net.gateway} meta l4proto {{ tcp, udp }} th dport 53 goto to_dns"
         for net in nets
     ]
     if 4 in versions:
-        services.append(f"ip daddr {METADATA} tcp dport 80 accept")
+        services.append(f"ip daddr {METADATA} tcp dport 80 goto to_metadata")
     if ipv6:
-        services.append(f"ip6 daddr {{ {', '.join(METADATA6)} }} tcp dport 80 accept")
+        services.append(f"ip6 daddr {{ {', '.join(METADATA6)} }} tcp dport 80 goto to_metadata")
     device = [f"{HEADER[link.version]} saddr {link.outer}" for link in links]
     from_link = [f"{each} accept" for each in device]
     if ipv6:
@@ -100,6 +104,7 @@ def frame(
     from_tunnel = FROM_TUNNEL if tunnels else ""
     return f"""
 {DECLARED}
+{limits.of_flows(allowed, bridge, versions)}
 
 chain forward {{
     type filter hook forward priority filter; policy drop;{to_ipv4}
@@ -126,7 +131,7 @@ chain input {{
     iifname "{uplink}" goto from_uplink{by_tunnel}
     iifname != "{bridge}" drop
     ct direction reply accept
-    udp dport {{ 67, 547 }} accept
+    udp dport {{ 67, 547 }} goto to_dhcp
     {_lines(services)}
     {_lines(to_us)}
     meta l4proto igmp accept
@@ -149,6 +154,7 @@ chain question {{
 }}
 chain from_app {{
     jump ask_out
+    {limits.NEW} jump begun
     oifname "{bridge}" goto to_app
     goto allowed
 }}
