@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -47,8 +48,9 @@ IPSEC: dict[str, Any] = {
 
 
 @pytest.fixture
-def site(machine: Machine, straw: Straw) -> Machine:
+def site(machine: Machine, straw: Straw, monkeypatch: pytest.MonkeyPatch) -> Machine:
     now = time.time()
+    monkeypatch.setattr("netnsmgr.cli.tunnels.time", SimpleNamespace(time=lambda: now))
     peers = [WIREGUARD["peers"][0], WIREGUARD["peers"][1] | {"handshake": now - 12}]
     children = [IPSEC["children"][0] | {"installed": now - 600}]
     wireguard, ipsec = WIREGUARD | {"peers": peers}, IPSEC | {"children": children}

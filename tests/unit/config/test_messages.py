@@ -20,7 +20,7 @@ Faults = Callable[..., list[str]]
         ({"type": ["x"]}, "spec.type: a list must be 'local' or 'switch'"),
         (
             {"zzz": 1},
-            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, forward, gateways, ipv6, mtu, nat64, ports, stp, subnets, tcpMssClamp … and 3 more",
+            "spec.zzz: unknown field 'zzz'; known are: dhcp, dns, flowLog, forward, gateways, ipv6, limits, mtu, nat64, ports, stp, subnets … and 4 more",
         ),
         (
             {"tcp_mss_clamp": True},
