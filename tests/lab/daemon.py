@@ -21,7 +21,10 @@ class DaemonFailed(LabError):
 
 
 class Daemon:
-    """``python -m netnsmgr daemon`` in the device.  Its log is a file in the lab: read ``log``."""
+    """``python -m netnsmgr daemon`` in the device.  Its log is a file in the lab: read ``log``.
+
+    ``package`` is the directory with the package that it runs; another one counts at the next start.
+    """
 
     def __init__(
         self, holder: Holder, root: Path, arguments: Sequence[str], env: Mapping[str, str], *, number: int = 0
@@ -29,17 +32,19 @@ class Daemon:
         self._holder = holder
         self._argv = [sys.executable, "-m", "netnsmgr", "daemon", *arguments]
         self._notify = f"/run/lab/notify{number}"
-        self._env = {"PYTHONPATH": str(root), "NOTIFY_SOCKET": self._notify, **env}
+        self._env = {"NOTIFY_SOCKET": self._notify, **env}
+        self.package = root
         self._log = holder.path(f"/run/lab/log/daemon{number or ''}")
         self.process: Process | None = None
 
     def start(self, timeout: float = 20.0) -> None:
         """Start it (again) and wait for READY=1; DaemonFailed otherwise."""
         place = self._holder.path(self._notify)
+        env = {"PYTHONPATH": str(self.package), **self._env}
         place.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(place))
-            self.process = Process(self._holder.enter(), self._argv, env=self._env, log=self._log)
+            self.process = Process(self._holder.enter(), self._argv, env=env, log=self._log)
             self._wait_ready(notify, self.process, timeout)
 
     def _wait_ready(self, notify: socket.socket, process: Process, timeout: float) -> None:
