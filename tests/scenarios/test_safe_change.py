@@ -122,7 +122,7 @@ def test_who_cuts_himself_off_is_back_by_himself(w: World) -> None:
         assert w.lab.gw.ping("192.168.0.2")
     assert flow.lost == 0
     (outage,) = reach.outages
-    print(f"unreachable for {outage:.2f} s, of which 2 s waiting")
+    print(f"unreachable for {outage:.2f} s, with 2 s to confirm")
     assert 1.5 < outage < patient(5)
     assert outcome(w, n) == "taken back: nobody confirmed it within 2 s"
     event = events(w, "RolledBack")[-1]
@@ -211,7 +211,9 @@ def test_an_apply_that_fails_half_way(w: World) -> None:
     w.lab.apps["app1"].dhcp("eth0")
     with Flow(w.lab.apps["app2"]) as flow:
         # It is tried on: the port comes.
-        w.sh("ip link add eth7 type dummy; ip link set eth7 up; ip address add 192.168.7.2/24 dev eth7")
+        w.sh(
+            "ip link add eth7 type veth peer name eth7peer; ip link set eth7peer up; ip link set eth7 up; ip address add 192.168.7.2/24 dev eth7"
+        )
         w.ready("ni3")
         w.sh("ip link del eth7")
         w.until(lambda: w.instance("ni3").get("state") != "ready", "ni3 misses its port")
@@ -252,12 +254,11 @@ def test_history_and_rollback(w: World) -> None:
             "+ app/app1",
         ]
         with Flow(app1) as flow, Flow(w.lab.apps["app2"]) as beside:
-            began = time.monotonic()
             said = w.command("rollback").stdout
-            print(f"rolled back in {time.monotonic() - began:.2f} s")
+            print(said.splitlines()[-1])
         assert (flow.lost, beside.lost) == (0, 0)
         assert f"rolled back to revision {first} (revision {n + 4})" in said
-        assert w.sh("ls /run/netns").split() == ["app1", "app2", "ni1", "ni2", "ni3"]
+        assert re.findall(r"\bni\d", w.sh("ls /run/netns")) == ["ni1", "ni2", "ni3"]
         # Twice the same could mean two things.
         assert (
             f"revision {n + 4}, was itself a rollback to {first}; say which"
