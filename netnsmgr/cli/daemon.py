@@ -43,10 +43,18 @@ from netnsmgr.cli.place import Place, pass_place
     show_envvar=True,
     help="Show metrics (OpenMetrics) here, too, to everybody; they are on metrics.sock in the run directory anyway.",
 )
+@click.option(
+    "--users",
+    type=click.IntRange(0, 4_000_000_000),
+    default=1_900_000_000,
+    show_default=True,
+    metavar="NUMBER",
+    help="First of the 65,536 users (and groups) that agents and their helpers run as; 0: all stay root.",
+)
 @options.engine
 @pass_place
 def command(
-    place: Place, log_level: str, log_format: str, agent_timeout: float, metrics: str, engine: str
+    place: Place, log_level: str, log_format: str, agent_timeout: float, metrics: str, users: int, engine: str
 ) -> int:
     """Run the daemon in the foreground, until SIGTERM or SIGINT.
 
@@ -64,4 +72,5 @@ def command(
         engine=engine,
         agent_timeout=agent_timeout,
         metrics=metrics,
+        users=users,
     )

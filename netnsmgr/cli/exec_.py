@@ -16,10 +16,9 @@ from netnsmgr.errors import KernelError
 def instances(run_dir: str) -> list[str]:
     """Return the instances of the daemon with this run directory: each has left the mark of its namespace there."""
     try:
-        found = os.listdir(os.path.join(run_dir, "instances"))
+        return sorted(os.listdir(os.path.join(run_dir, "netns")))
     except OSError:
         return []
-    return sorted(name for name in found if os.path.isfile(os.path.join(run_dir, "instances", name, "netns")))
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -35,7 +35,7 @@ class Inside:
         """Say why an instance's namespace cannot be asked; empty if it can."""
         if os.geteuid() != 0:
             return NEEDS_ROOT
-        mark = os.path.join(self._place.run_dir, "instances", network, "netns")
+        mark = os.path.join(self._place.run_dir, "netns", network)
         if not os.path.isfile(mark) or not os.path.exists(os.path.join(NETNS_DIR, network)):
             return f"the namespace of {network} is not there (is the daemon of another machine?)"
         return ""

@@ -16,6 +16,10 @@ from pathlib import Path
 from netnsmgr.errors import KernelError
 from netnsmgr.kernel import landlock
 
+USERS = 1_900_000_000
+"""User and group of the uplink agent, unless the daemon is told another; instance ``n``'s are this + n + 1.
+
+Above what distributions, systemd and container engines hand out (systemd's UIDS-GIDS.md: up to 1,879,048,191)."""
 CAPABILITIES = {"CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 AGENT = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE")
 """What an agent holds: links, routes, nftables and sysctls of its namespace; packets as they are; ports below 1024."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-from netnsmgr.kernel import backends, doctor_engine, doctor_vpn, scratch
+from netnsmgr.kernel import backends, doctor_engine, doctor_rights, doctor_vpn, scratch
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def examine(run_dir: str, state_dir: str, engine: str = "") -> list[Check]:
 # --- privileges -------------------------------------------------------------------------------------------
 
 CAPABILITIES = {
-    "CHOWN": (0, "dnsmasq cannot own its lease file"),
+    "CHOWN": (0, "agents cannot be given their directories, and do not start"),
     "DAC_OVERRIDE": (1, "the helpers' files cannot be written"),
     "FOWNER": (3, "the helpers' files cannot be written"),
-    "KILL": (5, "helpers that gave up root cannot be stopped"),
-    "SETGID": (6, "dnsmasq cannot give up root"),
-    "SETUID": (7, "dnsmasq cannot give up root"),
+    "KILL": (5, "agents cannot be ended"),
+    "SETGID": (6, "agents cannot give up root, and do not start"),
+    "SETUID": (7, "agents cannot give up root, and do not start"),
     "SETPCAP": (8, "agents cannot give up what they do not need, and do not start"),
     "NET_BIND_SERVICE": (10, "no DNS and no DHCP server (ports below 1024)"),
     "NET_ADMIN": (12, "no links, addresses, routes or packet filter: nothing works"),
@@ -91,6 +91,8 @@ def _privileges() -> Iterator[Check]:
         costs,
         _unless(not missing, "in a container: --cap-add " + " --cap-add ".join(missing)),
     )
+    for name, ok, detail, costs, fix in doctor_rights.bounds():
+        yield Check("privileges", name, ok, detail, False, costs, _unless(ok, fix))
 
 
 def _unless(ok: bool | None, fix: str) -> str:

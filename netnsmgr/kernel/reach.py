@@ -29,11 +29,9 @@ def furnish(run_dir: str) -> None:
     place = Path(run_dir, "python")
     shutil.rmtree(place, ignore_errors=True)
     os.environ.pop(VARIABLE, None)
+    readable()
     home, package = sys.base_prefix, os.path.dirname(netnsmgr.__file__)
     entries = _entries()
-    for each in (home, f"{home}/lib", os.__file__, package, netnsmgr.__file__):
-        if not _open_to_all(each):
-            raise KernelError(f"{each} can be read by its owner alone (chmod -R go+rX {each})")
     if all(map(_reachable, (home, package, *entries))):
         return
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -52,6 +50,14 @@ def furnish(run_dir: str) -> None:
     named = [f"{place}/{name}" for name in ("package", *(each for each in links if each.startswith("path")))]
     (packages / "places.pth").write_text("".join(f"{each}\n" for each in named), encoding="utf-8")
     os.environ[VARIABLE] = str(place)
+
+
+def readable() -> None:
+    """Raise KernelError if others could not even read the code: then no way to it helps."""
+    home, package = sys.base_prefix, os.path.dirname(netnsmgr.__file__)
+    for each in (home, f"{home}/lib", os.__file__, package, netnsmgr.__file__):
+        if not _open_to_all(each):
+            raise KernelError(f"{each} can be read by its owner alone (chmod -R go+rX {each})")
 
 
 def hold() -> None:

@@ -17,6 +17,7 @@ from sdnotify import SystemdNotifier
 from netnsmgr import __version__
 from netnsmgr.errors import NetnsmgrError, Problem
 from netnsmgr.kernel import modules
+from netnsmgr.kernel.confine import USERS
 from netnsmgr.kernel.watch import MountWatch
 from netnsmgr.log import configure
 from netnsmgr.pubsub.hub import Hub
@@ -26,7 +27,6 @@ from netnsmgr.supervisor.agents import CHECKS, Settings, prepare_fork_server
 from netnsmgr.supervisor.counting import Counting
 from netnsmgr.supervisor.damage import fault, tell_damage
 from netnsmgr.supervisor.events import Events
-from netnsmgr.supervisor.homes import USERS
 from netnsmgr.supervisor.log_levels import LogLevels
 from netnsmgr.supervisor.metrics import exposition
 from netnsmgr.supervisor.metrics_server import MetricsServer

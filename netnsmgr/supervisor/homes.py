@@ -20,10 +20,6 @@ from netnsmgr.pubsub.hub import Hub
 from netnsmgr.supervisor.agents import Settings
 
 UPLINK = "uplink"
-USERS = 1_900_000_000
-"""User and group of the uplink agent, unless the daemon is told another; instance ``n``'s are this + n + 1.
-
-Above what distributions, systemd and container engines hand out (systemd's UIDS-GIDS.md: up to 1,879,048,191)."""
 MOST = 65_536
 """How many users there may be: more than there are numbers for instances."""
 

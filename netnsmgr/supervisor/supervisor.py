@@ -13,6 +13,7 @@ from netnsmgr.config.check import check
 from netnsmgr.config.whole import Config, parse
 from netnsmgr.errors import Problem
 from netnsmgr.kernel.backends import probe
+from netnsmgr.kernel.confine import USERS
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import (
@@ -29,7 +30,7 @@ from netnsmgr.pubsub.tables import (
 )
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
-from netnsmgr.supervisor.homes import USERS, Homes
+from netnsmgr.supervisor.homes import Homes
 from netnsmgr.supervisor.lending import Lending
 from netnsmgr.supervisor.numbers import NumbersFile
 from netnsmgr.supervisor.pins import Pins

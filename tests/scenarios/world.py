@@ -32,14 +32,16 @@ class World:
         addressed: bool = False,
         ipv6: bool = False,
         dhcp_ports: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.lab = Lab(ports, addressed=addressed, ipv6=ipv6, dhcp_ports=dhcp_ports)
+        self._options = options
         self._waiting = False
 
     def __enter__(self) -> Self:
         self.lab.__enter__()
         try:
-            self.daemon = self.lab.daemon("--log-level", "debug")
+            self.daemon = self.lab.daemon("--log-level", "debug", *self._options)
             self.client = SyncClient(self.lab.path("/run/netnsmgr"), "cli")
             names = (DEVICE_STATUS, INSTANCE_STATUS, APP_STATUS, AGENT_STATUS)
             self._views = {name: self.client.subscribe(name) for name in names}

@@ -78,9 +78,9 @@ def test_durations(machine: Machine) -> None:
 
 def marked(machine: Machine, name: str) -> None:
     """Leave the mark of an instance's namespace, as its agent does."""
-    directory = machine.run_dir / "instances" / name
+    directory = machine.run_dir / "netns"
     directory.mkdir(parents=True)
-    (directory / "netns").write_text("4026531840")
+    (directory / name).write_text("4026531840")
 
 
 def test_exec_lists_what_exists(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_exec_lists_what_exists(machine: Machine, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(exec_, "NETNS_DIR", str(tmp_path))
     assert "those that exist: none\n" in machine.run("exec", "other", "--", "true").stderr
     marked(machine, "ni1")
-    (machine.run_dir / "instances" / "made").mkdir()  # its agent is about to make the namespace
+    (machine.run_dir / "instances" / "made").mkdir(parents=True)  # its agent is about to make the namespace
     for name in ("ni7", "../instances/ni1", "other", "made"):
         result = machine.run("exec", name, "--", "true")
         assert result.exit_code == 2
