@@ -81,9 +81,11 @@ def python() -> str:
 
 def directories() -> list[str]:
     """Return the directories that a program in Python reads, in words that an agent can open: for Landlock."""
-    held = [f"/proc/self/fd/{number}" for number in descriptors()]
-    own = [os.environ[VARIABLE]] if held else [os.path.dirname(sys.executable), sys.prefix]
-    return [*own, *held] if held else [*own, sys.base_prefix, os.path.dirname(netnsmgr.__file__), *_entries()]
+    if held := [f"/proc/self/fd/{number}" for number in descriptors()]:
+        return [os.environ[VARIABLE], *held]
+    # Beside the package itself what it lies in: an import begins with a list of that.
+    found = os.path.dirname(os.path.dirname(netnsmgr.__file__))
+    return [os.path.dirname(sys.executable), sys.prefix, sys.base_prefix, found, *_entries()]
 
 
 def _entries() -> list[str]:

@@ -38,6 +38,8 @@ class NumbersFile:
         for path in self._paths:
             temporary = path.with_suffix(".tmp")
             try:
+                temporary.unlink(missing_ok=True)
+                temporary.touch(mode=0o600)  # which instances there are is nobody else's
                 temporary.write_text(text, encoding="ascii")
                 os.replace(temporary, path)
             except OSError as error:
