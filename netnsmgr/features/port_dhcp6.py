@@ -27,8 +27,8 @@ from netnsmgr.items.process import Process, Rights
 from netnsmgr.items.sysctl import Sysctl
 
 CLIENT = "dhcpcd"
-PLACES = "/run/dhcpcd", "/var/lib/dhcpcd"
-"""Its process ids and sockets, and what it remembers."""
+PLACES = "/run/dhcpcd", "/var/lib/dhcpcd", "/proc/sys/net"
+"""Its process ids and sockets, what it remembers, and a parameter of IPv4 that it sets when it finds another (``if_init``)."""
 HOOK = """#!/bin/sh
 # Called by dhcpcd with what has happened; leaves the lease for netnsmgr.  What is over is over when its time is.
 case "$reason" in
