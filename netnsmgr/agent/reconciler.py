@@ -186,7 +186,9 @@ class Reconciler:
         if verdict.again:
             outcome.settled = False
             return outcome, False
-        stood = {ref: item for ref, item in wanted.items() if current.get(ref) == item}
+        stood = {
+            ref: item for ref, item in wanted.items() if (now := current.get(ref)) is item or now == item
+        }
         if not todo:
             self._failed = {}
             self.drift.done(look, stood, (), verdict, ())

@@ -91,27 +91,30 @@ def drifts(
                 changed[ref] = foundations(item, wanted)
         elif now is not None and _stray(now, ref, before, other, wanted):
             strays.append(Drift(ref, None, now))
+    takers: dict[str, list[Ref]] = {}
+    for ref in changed:
+        for link in _taken_links(ref, wanted):
+            takers.setdefault(link, []).append(ref)
     causes = {
-        ref: {
-            root
-            for root in changed
-            if (root in below and _takes(root, ref, gone=root not in look.items))
-            or _shares(root, ref, below, wanted)
-        }
+        ref: {root for root in below & changed.keys() if _takes(root, ref, gone=root not in look.items)}
+        | {root for link in _links(ref, below) for root in takers.get(link, ()) if _lower(root, ref)}
         for ref, below in changed.items()
     }
+    near = _near(touched, {**before.items, **wanted}) if touched and changed else {}
     excused = {
         ref
         for ref, below in changed.items()
-        if below & (other - changed.keys()) or _beside(ref, below, touched, wanted, before)
+        if below & (other - changed.keys())
+        or below & touched
+        or any(near.get(link, HIGHEST) < RANK.get(ref.kind, HIGHEST) for link in _links(ref, below))
     }
     # What is missing with something that is excused is excused with it.
     excused |= {ref for ref in changed if causes[ref] & excused}
     roots = [ref for ref in changed if not causes[ref] and ref not in excused]
     along: dict[Ref, list[Ref]] = {root: [] for root in roots}
     for ref in changed.keys() - excused - set(roots):
-        root = next((each for each in roots if each in _all_causes(ref, causes)), None)
-        if root is not None:
+        above = _all_causes(ref, causes)
+        if (root := next((each for each in roots if each in above), None)) is not None:
             along[root].append(ref)
     return [
         Drift(root, before.items[root], look.items.get(root), tuple(sorted(along[root]))) for root in roots
@@ -162,17 +165,17 @@ def _takes(root: Ref, ref: Ref, *, gone: bool) -> bool:
     return root.kind == "link" or (gone and root.kind in GROUND)
 
 
-def _shares(root: Ref, ref: Ref, below: Collection[Ref], items: State) -> bool:
-    """Say whether ``root`` is on a link that ``ref`` is on, too, and takes it along."""
-    if RANK.get(root.kind, HIGHEST) >= RANK.get(ref.kind, HIGHEST):
-        return False
-    if root.kind == "sysctl" and not root.key.endswith("/disable_ipv6"):
-        return False  # the one parameter that takes anything away
+def _taken_links(root: Ref, items: State) -> set[str]:
+    """Return the links of which it takes along what is on them."""
+    if root.kind not in RANK or (root.kind == "sysctl" and not root.key.endswith("/disable_ipv6")):
+        return set()  # that is the one parameter that takes anything away
     item = items.get(root)
     direct = _links(root, item.deps() if item is not None else ())
-    if not direct and root.kind == "address":
-        direct = {root.key.rpartition(" ")[2]}
-    return not direct.isdisjoint(_links(ref, below))
+    return direct or ({root.key.rpartition(" ")[2]} if root.kind == "address" else set())
+
+
+def _lower(root: Ref, ref: Ref) -> bool:
+    return RANK.get(root.kind, HIGHEST) < RANK.get(ref.kind, HIGHEST)
 
 
 def _all_causes(ref: Ref, causes: Mapping[Ref, set[Ref]]) -> set[Ref]:
@@ -185,10 +188,13 @@ def _all_causes(ref: Ref, causes: Mapping[Ref, set[Ref]]) -> set[Ref]:
     return found
 
 
-def _beside(ref: Ref, below: frozenset[Ref], touched: Collection[Ref], wanted: State, before: Seen) -> bool:
-    """Say whether the agent's own operations may have taken it along."""
-    items = {**before.items, **wanted}
-    return any(each in below or _shares(each, ref, below, items) for each in touched)
+def _near(touched: Iterable[Ref], items: State) -> dict[str, int]:
+    """Return the links of which the agent's own operations may have taken something along, and from which rank on."""
+    found: dict[str, int] = {}
+    for ref in touched:
+        for link in _taken_links(ref, items):
+            found[link] = min(found.get(link, HIGHEST), RANK[ref.kind])
+    return found
 
 
 def _stray(item: Item, ref: Ref, before: Seen, other: Collection[Ref], wanted: State) -> bool:
