@@ -185,14 +185,13 @@ class Transactions:
             self.end()
             revision = self._ledger.revision + 1
             meta = Meta(time.time(), writer, what.taken_back(trial.revision, why))
+            self._ledger.trial = None
+            # First this and then the disk, which may be slow, or full: nobody waits for an acknowledgement.
+            self._done(revision, meta, lambda: self._ledger.restore(trial.undo))
             try:
-                await asyncio.to_thread(
-                    self._store.save, self._ledger.state(trial.undo, revision, None), meta
-                )
+                await asyncio.to_thread(self._store.save, self.state(), meta)
             except OSError as e:
                 log.error("cannot store that a change was taken back; it is all the same", cause=str(e))
-            self._ledger.trial = None
-            self._done(revision, meta, lambda: self._ledger.restore(trial.undo))
             text = f"revision {trial.revision} was taken back, because {why}; this is revision {revision}"
             log.warning("a change was taken back", revision=trial.revision, why=why, now=revision)
             if self.undone:
