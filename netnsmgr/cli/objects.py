@@ -11,17 +11,28 @@ from netnsmgr.cli.hub import Daemon
 from netnsmgr.cli.kinds import KindType
 from netnsmgr.cli.place import Place
 from netnsmgr.client.kinds import AGENT, APP, CONFIG_TABLES, DEVICE, INSTANCE, STATE_TABLES, Kind
-from netnsmgr.client.readiness import Rows
+from netnsmgr.client.readiness import Rows, agent_trouble
 
 TABLES = (*CONFIG_TABLES, *STATE_TABLES)
 
 
 def status_rows(kind: Kind, name: str, rows: Rows) -> dict[str, Mapping[str, Any]]:
-    """Return the status rows of an object by key; an application has one for each interface."""
+    """Return the status rows of an object by key; an application has one for each interface.
+
+    Among the reasons is, first, that nobody keeps a row true, because its agent cannot live.
+    """
     table = rows.get(kind.status, {})
     if kind is APP:
-        return {key: row for key, row in sorted(table.items()) if key.split("/")[1:2] == [name]}
-    return {name: table[name]} if name in table else {}
+        found = {key: row for key, row in sorted(table.items()) if key.split("/")[1:2] == [name]}
+    else:
+        found = {name: table[name]} if name in table else {}
+    if kind is AGENT:
+        return found
+    return {
+        key: {**row, "reasons": [*trouble, *(row.get("reasons") or ())]} if trouble else row
+        for key, row in found.items()
+        for trouble in [agent_trouble(kind, key, rows)]
+    }
 
 
 def names(kind: Kind, rows: Rows) -> list[str]:

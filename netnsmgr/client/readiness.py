@@ -98,7 +98,7 @@ class News:
         """Index the targets by the keys of the rows from which ``progress`` judges them."""
         self._about: dict[str, list[Target]] = {}
         for target in wanted:
-            for key in dict.fromkeys((target.key, _agent(target))):
+            for key in dict.fromkeys((target.key, _agent(target.kind, target.key))):
                 self._about.setdefault(key, []).append(target)
 
     def of(self, keys: Iterable[str]) -> list[Target]:
@@ -126,7 +126,7 @@ def progress(target: Target, rows: Rows) -> Progress:
             return Progress(False, f"{_states(target, rows)}, and nobody deletes it")
         left = _left(target, rows)
         return Progress(False, "deleting", left) if left else Progress(True, DELETED)
-    trouble = _trouble(target, rows)
+    trouble = agent_trouble(target.kind, target.key, rows)
     row = rows.get(target.kind.status, {}).get(target.key)
     if row is None:
         return Progress(False, "pending", trouble or ("not taken up yet",))
@@ -136,17 +136,17 @@ def progress(target: Target, rows: Rows) -> Progress:
     return Progress(state == READY and not trouble, state, trouble + tuple(map(str, row.get("reasons", ()))))
 
 
-def _trouble(target: Target, rows: Rows) -> tuple[str, ...]:
-    """Say that the agent behind a row cannot live: then the row is what it said last, and may be untrue."""
-    agent = rows.get(AGENT.status, {}).get(_agent(target), {})
+def agent_trouble(kind: Kind, key: str, rows: Rows) -> tuple[str, ...]:
+    """Say that the agent behind a row of status cannot live: then the row is what it said last, and may be untrue."""
+    agent = rows.get(AGENT.status, {}).get(_agent(kind, key), {})
     if agent.get("state") != "backing-off":
         return ()
     return (f"its agent fails again and again: {agent.get('cause') or 'no cause known'}",)
 
 
-def _agent(target: Target) -> str:
-    """Return the name of the agent that tells of a target."""
-    return "uplink" if target.kind is DEVICE else target.key.partition("/")[0]
+def _agent(kind: Kind, key: str) -> str:
+    """Return the name of the agent that writes a row."""
+    return "uplink" if kind is DEVICE else key.partition("/")[0]
 
 
 def _keys(target: Target, rows: Rows) -> dict[str, Mapping[str, Any]]:

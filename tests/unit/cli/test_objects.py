@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from netnsmgr.cli import output
+from netnsmgr.cli.objects import status_rows
+from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, Kind
 from netnsmgr.kernel import graphviz
 from netnsmgr.pubsub import tables
 from tests.unit.cli.straw import SITE, Machine, Straw
@@ -280,3 +282,18 @@ def test_daemon_absent(machine: Machine) -> None:
         ["graph"],
     ):
         assert machine.run(*args).exit_code == 3, args
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "agent"), [(DEVICE, "edge", "uplink"), (INSTANCE, "ni1", "ni1"), (APP, "app1", "ni1")]
+)
+def test_a_status_that_nobody_keeps_true(kind: Kind, name: str, agent: str) -> None:
+    """What an agent said last is not the whole truth when it cannot live any more."""
+    key = f"ni1/{name}/eth0" if kind is APP else name
+    rows: dict[str, Any] = {
+        kind.status: {key: {"state": "ready", "reasons": ["x"]}},
+        AGENT.status: {agent: {"state": "running"}},
+    }
+    assert status_rows(kind, name, rows)[key]["reasons"] == ["x"]
+    rows[AGENT.status] = {agent: {"state": "backing-off", "cause": "it broke"}}
+    assert status_rows(kind, name, rows)[key]["reasons"] == ["its agent fails again and again: it broke", "x"]
