@@ -16,6 +16,9 @@ MAX_FOUND = 4000
 """Bytes of ``found`` as JSON."""
 MAX_EVENTS = 500
 """Different events that are kept; then the oldest goes."""
+MAX_OF_AGENT = 100
+"""Of those, what one agent has told: whoever tells ever new things pushes out his own."""
+SUPERVISOR = "supervisor"
 
 _OBJECT = re.compile(r"Daemon|(Device|NetworkInstance|App|Agent)/[^\s/]{1,63}(/[^\s/]{1,63})?")
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
@@ -41,7 +44,7 @@ class Event:
     found: Mapping[str, Any] | None = None
     count: int = 1
     first: float = 0.0
-    source: str = "supervisor"
+    source: str = SUPERVISOR
 
     def __post_init__(self) -> None:
         if not _OBJECT.fullmatch(self.object):
@@ -128,11 +131,18 @@ class Ring:
             gone.append(old)
             if number is None:
                 event = replace(event, count=before.count + event.count, first=before.first)
-        elif len(self._events) >= self._size:
-            oldest = next(iter(self._events))
+        elif (own := self._oldest_of(event.source)) is not None or len(self._events) >= self._size:
+            oldest = own if own is not None else next(iter(self._events))
             del self._numbers[self._events.pop(oldest).identity]
             gone.append(oldest)
         self._last = max(self._last + 1, number or 0)
         self._events[self._last] = event
         self._numbers[event.identity] = self._last
         return Kept(self._last, event, tuple(gone))
+
+    def _oldest_of(self, source: str) -> int | None:
+        """Return the oldest of who has as many as an agent may have."""
+        if source == SUPERVISOR or len(self._events) < MAX_OF_AGENT:
+            return None
+        own = [number for number, event in self._events.items() if event.source == source]
+        return own[0] if len(own) >= MAX_OF_AGENT else None

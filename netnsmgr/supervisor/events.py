@@ -17,6 +17,9 @@ from netnsmgr.supervisor.event_file import EventFile
 MAX_COUNT = 1_000_000
 """Of how many equal events an agent may tell in one row."""
 
+BURST, RATE = 100.0, 1.0
+"""Events that an agent may tell at once, and in a second."""
+
 log = structlog.get_logger()
 
 
@@ -27,6 +30,8 @@ class Events:
         self._hub = hub
         self._file = EventFile(state_dir)
         self._ring = self._file.load()
+        self._allowed: dict[str, tuple[float, float, int]] = {}
+        """By agent: what it may tell at once, as of when, and how many were too many since then."""
         self.heard: list[Callable[[Event], None]] = []
         """Who hears of each event as it happens."""
         for number, event in self._ring:
@@ -52,12 +57,32 @@ class Events:
         agent = agent_of_event(table)
         if agent is None or value is None:
             return
+        if not self._may_tell_now(agent):
+            return
         try:
             event = _told(agent, value)
         except ValueError as error:
             log.warning("an agent's event is malformed", agent=agent, cause=str(error))
             return
         self._keep(event)
+
+    def _may_tell_now(self, agent: str) -> bool:
+        """Whether an agent has not told too much; one of ours keeps to less by itself (``agent.events``)."""
+        now = time.monotonic()
+        if (
+            len(self._allowed) > 1000
+        ):  # names of instances that were; who was silent for so long may tell all again
+            self._allowed = {name: was for name, was in self._allowed.items() if now - was[1] < BURST / RATE}
+        left, since, lost = self._allowed.get(agent, (BURST, now, 0))
+        left = min(BURST, left + (now - since) * RATE)
+        if left < 1:
+            self._allowed[agent] = left, now, lost + 1
+            return False
+        self._allowed[agent] = left - 1, now, 0
+        if lost:
+            words = "it told more than an agent may"
+            self._keep(Event(time.time(), f"Agent/{agent}", "Warning", "EventsLost", words, {"events": lost}))
+        return True
 
     def close(self) -> None:
         """Close the file."""

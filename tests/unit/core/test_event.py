@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netnsmgr.core.event import MAX_FOUND, MAX_TEXT, Event, Ring, of_row
+from netnsmgr.core.event import MAX_FOUND, MAX_OF_AGENT, MAX_TEXT, Event, Ring, of_row
 
 
 def event(reason: str = "Drift", message: str = "a route was gone", at: float = 1.0, **more: object) -> Event:
@@ -28,6 +28,19 @@ def test_the_oldest_goes() -> None:
     assert [n for n, _ in ring] == [3, 4]
     ring.add(event(message="0"))  # forgotten, so that it is not counted
     assert [each.count for _, each in ring] == [1, 1]
+
+
+def test_an_agent_pushes_out_its_own() -> None:
+    """Whatever it tells, what the supervisor and other agents have told stays."""
+    ring = Ring()
+    for n in range(50):
+        ring.add(event(message=f"other {n}", source="ni2"))
+        ring.add(event(message=f"supervisor {n}"))
+    for n in range(1000):
+        ring.add(event(message=f"new {n}", source="ni1"))
+    sources = [each.source for _, each in ring]
+    assert (sources.count("ni1"), sources.count("ni2"), sources.count("supervisor")) == (MAX_OF_AGENT, 50, 50)
+    assert [n for n, _ in ring] == sorted(n for n, _ in ring)
 
 
 def test_a_former_life_is_taken_as_it_was() -> None:

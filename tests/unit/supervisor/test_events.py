@@ -13,7 +13,7 @@ import pytest
 from netnsmgr.core.event import MAX_EVENTS
 from netnsmgr.pubsub.tables import EVENT, agent_event
 from netnsmgr.supervisor import event_file
-from netnsmgr.supervisor.events import Events
+from netnsmgr.supervisor.events import BURST, RATE, Events
 
 
 class FakeHub:
@@ -163,3 +163,20 @@ def test_what_an_agent_may_not_tell(tmp_path: Path, row: dict[str, Any]) -> None
     keeper.on_row(agent_event("ni1"), "3", row)
     assert hub.rows == {}
     assert not (tmp_path / "events.jsonl").exists()
+
+
+def test_an_agent_that_floods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has got hold of an agent, and keeps to no limit, fills neither disk nor list; how many it were is told."""
+    clock = [100.0]
+    monkeypatch.setattr("netnsmgr.supervisor.events.time.monotonic", lambda: clock[0])
+    hub, keeper = events(tmp_path)
+    for n in range(10_000):
+        keeper.on_row(agent_event("ni1"), "1", told(message=str(n)))
+    assert len(hub.rows) == BURST
+    size = (tmp_path / "events.jsonl").stat().st_size
+    assert size < BURST * 400
+    keeper.on_row(agent_event("ni2"), "1", told("NetworkInstance/ni2"))
+    clock[0] += 1 / RATE
+    keeper.on_row(agent_event("ni1"), "1", told(message="last"))
+    (lost,) = [row for row in hub.rows.values() if row["reason"] == "EventsLost"]
+    assert lost["found"] == {"events": 10_000 - BURST}
