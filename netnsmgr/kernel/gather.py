@@ -33,7 +33,7 @@ NETWORK = (
 )  # fmt: skip
 """Commands of the shell and the file that they fill, for each network namespace."""
 MACHINE = (
-    ("uname -a; cat /etc/os-release; uptime; cat /proc/cmdline", "machine"),
+    ("uname -a; cat /etc/os-release; uptime", "machine"),
     ("cat /proc/meminfo /proc/loadavg /proc/pressure/* 2>&1", "memory"),
     ("lsmod | sort", "modules"),
     ("ip netns list; ls -li /run/netns", "namespaces"),
