@@ -39,7 +39,7 @@ DROP_GROUP, DNS_GROUP, IN_GROUP, ND_GROUP, SEEN_GROUP, LIMIT_GROUP = 1, 2, 3, 4,
 solicitations by which applications make sure that nobody has the IPv6 address that they take (RFC 4862, 5.4), and on a
 switch what tells of its applications' addresses; and that an application does more than it may."""
 
-Limited = Literal["dhcp", "dns", "metadata", "flows", "hops", "broadcasts", "multicasts", "macs"]
+Limited = Literal["dhcp", "dns", "metadata", "flows", "broadcasts", "multicasts", "macs"]
 """Prefixes of LIMIT_GROUP: of what there was too much."""
 
 DNS_TABLE = "netnsmgr_dns"

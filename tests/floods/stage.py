@@ -6,11 +6,12 @@ What is flooded, and how those who do nothing are served meanwhile.
 from __future__ import annotations
 
 import json
+import signal
 import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,14 @@ from tests.scenarios.world import World
 SENDER, PROBE = (Path(__file__).with_name(name) for name in ("sender.py", "probe.py"))
 WEB = "203.0.113.10"
 GATEWAY, GATEWAY6 = "10.10.0.1", "fd00:10::1"
+WIDE: dict[str, Any] = {
+    "subnets": ["10.10.0.0/16", "fd00:10::/64"],
+    "dhcp": {"range": "10.10.1.50-10.10.1.150"},
+}
+"""Of ni1."""
 SILENT = b"\2zz"
 """How names begin that the site's DNS server is made to keep silent about."""
+MOST_SECONDS = 30.0
 Served = dict[str, dict[str, Any]]
 """By kind of service what `probe` says."""
 
@@ -42,10 +49,9 @@ def stage(**spec: Any) -> Iterator[World]:
     """``mallory`` and ``alice`` in ni1, ``bob`` in ni2; ``spec``: more fields of ni1."""
     with World(["eth0"], ipv6=True) as world:
         hosts = [world.lab.app(name) for name in ("mallory", "alice", "bob")]
-        wide = {"subnets": ["10.10.0.0/16", "fd00:10::/64"], "dhcp": {"range": "10.10.1.50-10.10.1.150"}}
         world.apply(
             device(port6()),
-            instance("ni1", **(wide | spec)),
+            instance("ni1", **(WIDE | spec)),
             instance("ni2", "10.20.0"),
             app("mallory", "ni1"),
             app("alice", "ni1"),
@@ -76,20 +82,22 @@ def served(
     return found
 
 
-def flooding(world: World, flood: Flood, seconds: float) -> Process:
-    """Have mallory flood; the process prints how much was sent."""
-    arguments = flood.arguments(world)
-    argv = ["tcp", *arguments, str(seconds)] if flood.connections else ["eth0", str(seconds), *arguments]
+def flood(world: World, what: Flood, seconds: float) -> Process:
+    """Have mallory flood for so long; the process prints how much was sent."""
+    arguments = what.arguments(world)
+    argv = ["tcp", *arguments, str(seconds)] if what.connections else ["eth0", str(seconds), *arguments]
     return _start(world.lab.apps["mallory"], [str(SENDER), *argv])
 
 
-def flooded(world: World, flood: Flood, seconds: float = 3.0) -> tuple[int, dict[str, Served]]:
-    """How others are served while mallory floods, and how much he sent."""
-    sender = flooding(world, flood, seconds + 1.0)
-    time.sleep(0.7)  # what is to be full fills meanwhile
-    found = served(world, seconds)
-    assert sender.wait(30) == 0, sender.output
-    return int(sender.output), found
+@contextmanager
+def flooding(world: World, name: str) -> Iterator[Process]:
+    """Mallory floods within the block, and has begun when it does."""
+    sender = flood(world, FLOODS[name], MOST_SECONDS)
+    try:
+        time.sleep(0.5)  # what is to be full fills meanwhile
+        yield sender
+    finally:
+        sender.stop(signal.SIGKILL)
 
 
 def _start(host: AppHost, argv: list[str]) -> Process:
@@ -152,6 +160,15 @@ def _nd(world: World) -> list[str]:
     return made
 
 
+def _neighbours(world: World) -> list[str]:
+    mac, _, gateway = _own(world)
+    own = IPv6Interface(world.lab.apps["mallory"].addresses6("eth0")[0]).ip
+    target = IPv6Address("2001:db8::1:0").packed
+    packet = frames.ipv6(own.packed, target, 17, struct.pack("!HHHHH", 5000, 9, 10, 0, 1))
+    # What is counted up in the address is counted down in the data, and the sum stays as it is.
+    return [f"{frames.ethernet(gateway, mac, 0x86DD, packet).hex()}@{14 + 38}@-{14 + 48}"]
+
+
 FLOODS: dict[str, Flood] = {
     "dhcp": Flood("DHCP discovers", _dhcp),
     "dns": Flood(
@@ -167,10 +184,7 @@ FLOODS: dict[str, Flood] = {
     ),
     "arp": Flood("ARP requests for all addresses", _arp),
     "nd": Flood("neighbour solicitations", _nd),
-    "neighbours": Flood(
-        "packets by the gateway to addresses of the subnet that nobody has",
-        lambda w: _udp(w, "10.10.0.0", 9, b"x", 14 + 16 + 2, -(14 + 4)),
-    ),
+    "neighbours": Flood("packets to all addresses of the site's segment", _neighbours),
     "flows": Flood("flows to the outside, each a new one", lambda w: _udp(w, WEB, 9, b"x", 14 + 20, 14 + 22)),
     "metadata": Flood(
         "connections to the metadata service", lambda _: ["169.254.169.254", "80"], connections=True
@@ -184,8 +198,3 @@ FLOODS: dict[str, Flood] = {
 def flows(world: World, network: str | None = None) -> int:
     """How many flows a namespace's conntrack has."""
     return int(world.sh("cat /proc/sys/net/netfilter/nf_conntrack_count", network))
-
-
-def address_number(text: str) -> int:
-    """An address as a number."""
-    return int(IPv4Address(text))

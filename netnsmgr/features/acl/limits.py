@@ -37,9 +37,9 @@ DNS_OPEN = 4
 METADATA, METADATA_BURST, METADATA_OPEN = 100, 200, 16
 """New connections to the metadata service in a second, and how many at a time: more than it lets anybody have, as it
 says so politely (``services/metadata/limits``)."""
-HOPS, HOPS_BURST, HOPS_KEPT = 50, 100, "1m"
-"""New addresses of its own subnet in a second that an application asks the gateway to find: each is an entry in the
-neighbour table for three seconds, or until it answers."""
+HOPS, HOPS_BURST, HOPS_KEPT = 50, 200, "1m"
+"""New neighbours of a port in a second that an instance has the device look for: each is an entry in the neighbour table for
+three seconds, or until it answers.  Within an instance packets to addresses that nobody is known to hold pass no list."""
 MACS, MACS_BURST, MACS_KEPT = 20, 1000, "5m"
 """New addresses of hosts in a second behind an interface without `antiSpoofing`; a bridge forgets them after five minutes."""
 
@@ -99,17 +99,15 @@ chain learn {{
 }}"""
 
 
-def of_flows(limits: Limits, bridge: str, versions: Iterable[Version]) -> str:
+def of_flows(limits: Limits) -> str:
     """Return the chains for what goes to the instance's services, and ``begun`` for flows that an application begins.
 
     Those of services accept what is within.
     """
-    there = tuple(versions)
-    hops = "".join(f"\n    meta nfproto ipv{version} goto hops{version}" for version in there)
     return f"""
-{_rates("dhcp", "dns", "metadata", "flows", "hops")}
+{_rates("dhcp", "dns", "metadata", "flows")}
 {"".join(f"set {name}_open {{ type mark; {_COUNT} }}{chr(10)}" for name in ("dns", "metadata", "flows"))}\
-{_told(("dhcp", "dns", "metadata", "flows", "hops"))}
+{_told(("dhcp", "dns", "metadata", "flows"))}
 chain to_dhcp {{
     {_within("dhcp", DHCP, DHCP_BURST)}
     accept
@@ -132,20 +130,6 @@ chain begun {{
     meta pkttype {{ broadcast, multicast }} return
     {_within("flows", limits.new_flows, 4 * limits.new_flows)}
     {_open("flows", limits.flows)}
-    meta mark and 0xffff0000 != 0 return
-    oifname != "{bridge}" return{hops}
-}}{"".join(_hops(version) for version in there)}"""
-
-
-def _hops(version: Version) -> str:
-    header = "ip" if version == 4 else "ip6"
-    known = f"{VIF} . {header} daddr"
-    return f"""
-set hops_known{version} {{ type mark . ipv{version}_addr; size 65536; flags dynamic,timeout; timeout {HOPS_KEPT}; }}
-chain hops{version} {{
-    {known} @hops_known{version} return
-    {_within("hops", HOPS, HOPS_BURST)}
-    add @hops_known{version} {{ {known} }}
 }}"""
 
 
@@ -168,7 +152,7 @@ chain hops{suffix} {{
 }}
 chain new_hops{suffix} {{
     {known} @hops{suffix} accept
-    update @hops_rate{suffix} {{ iifname limit rate over {HOPS}/second burst {4 * HOPS_BURST} packets }} drop
+    update @hops_rate{suffix} {{ iifname limit rate over {HOPS}/second burst {HOPS_BURST} packets }} counter drop
     add @hops{suffix} {{ {known} }}
 }}"""
     return text
@@ -181,7 +165,6 @@ def words(kind: str, limits: Limits) -> str:
         "dns": f"{limits.dns} packets a second to the DNS server (limits.dns), or {DNS_OPEN} connections to it",
         "metadata": f"{METADATA} connections a second to the metadata service, or {METADATA_OPEN} at a time",
         "flows": f"{limits.new_flows} new flows a second (limits.newFlows), or {limits.flows} at a time (limits.flows)",
-        "hops": f"{HOPS} addresses a second that are looked for in its own subnet by way of the gateway",
         "broadcasts": f"{limits.broadcasts} broadcasts a second, ARP and neighbour discovery included (limits.broadcasts)",
         "multicasts": f"{limits.multicasts} packets a second to groups (limits.multicasts)",
         "macs": f"{MACS} new MAC addresses a second behind it",

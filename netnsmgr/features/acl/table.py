@@ -104,7 +104,7 @@ def frame(
     from_tunnel = FROM_TUNNEL if tunnels else ""
     return f"""
 {DECLARED}
-{limits.of_flows(allowed, bridge, versions)}
+{limits.of_flows(allowed)}
 
 chain forward {{
     type filter hook forward priority filter; policy drop;{to_ipv4}
