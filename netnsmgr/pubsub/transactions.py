@@ -30,8 +30,8 @@ log = structlog.get_logger("netnsmgr.hub")
 class Transactions:
     """Owns the turn of transactions, the store, and the timer of the one that waits for confirmation.
 
-    ``publish`` gets what became different, ``accepted`` the revision afterwards.  ``undone`` is called with a sentence
-    when a change was taken back, and with nobody to call, ``at_start`` keeps it.
+    ``publish`` gets what became different, ``accepted`` the revision afterwards.  ``undone`` is called with a sentence, and whether nobody asked for it,
+    when a change was taken back, and with nobody to call, ``at_start`` keeps it; ``settled`` when one was confirmed.
     """
 
     def __init__(
@@ -54,8 +54,9 @@ class Transactions:
         self._undoing: asyncio.Task[None] | None = None
         self._meta = Meta(0.0, "", "")
         self._begun = False
-        self.undone: Callable[[str], None] | None = None
+        self.undone: Callable[[str, bool], None] | None = None
         self.at_start = ""
+        self.settled: Callable[[Trial], None] = lambda trial: None
 
     # -- Life ----------------------------------------------------------------------------------------------
 
@@ -96,6 +97,11 @@ class Transactions:
     def left(self) -> float | None:
         """Seconds until it is taken back; None if none waits."""
         return self.trial.left(self._clock()) if self.trial else None
+
+    def returns(self, table: str, key: str) -> bool:
+        """Whether this row comes back unless what waits is confirmed."""
+        rows = self.trial.undo if self.trial else ()
+        return any((row.table, row.key) == (table, key) and row.stored for row in rows)
 
     # -- Changes -------------------------------------------------------------------------------------------
 
@@ -174,6 +180,7 @@ class Transactions:
             self._meta = meta
             self._ledger.trial = None
             self.end()
+            self.settled(trial)
             found = [r for r in await asyncio.to_thread(self._store.revisions) if r.number == trial.revision]
         return found[0] if found else Revision(trial.revision, *meta, True, "", 0)
 
@@ -195,7 +202,7 @@ class Transactions:
             text = f"revision {trial.revision} was taken back, because {why}; this is revision {revision}"
             log.warning("a change was taken back", revision=trial.revision, why=why, now=revision)
             if self.undone:
-                self.undone(text)
+                self.undone(text, writer == WRITER)
             else:
                 self.at_start = text
         return True

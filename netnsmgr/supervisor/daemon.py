@@ -124,6 +124,7 @@ async def _serve(settings: Settings, engine: str, users: int, metrics: str) -> N
         hub.serve("log-level", LogLevels(hub, supervisor).answer)
         hub.serve(ALIVE, answer)
         revisions = Revisions(hub.transactions, events.tell)
+        hub.transactions.settled = supervisor.settled
         for call in (revisions.confirm, revisions.rollback, revisions.history, revisions.revision):
             hub.serve(call.__name__, call)
         counting = Counting(hub, supervisor)

@@ -95,15 +95,25 @@ class Homes:
         os.chown(given, 0, group)
         return given, group
 
-    def remove(self, agent: str) -> None:
-        """Remove an agent's directories."""
+    def remove(self, agent: str, *, keep: bool = False) -> None:
+        """Remove an agent's directories; ``keep``: leases and generated keys stay, as the instance may come back."""
         given = given_dir(self._run_dir, agent)
         self._hub.door.shut(Path(given))
-        for path in (given, *self._directories(agent)):
+        for path in (given, f"{self._run_dir}/instances/{agent}"):
+            shutil.rmtree(path, ignore_errors=True)
+        if not keep:
+            self.forget(agent)
+
+    def forget(self, agent: str) -> None:
+        """Remove what outlives a reboot: leases and generated keys."""
+        for path in self._lasting(agent):
             shutil.rmtree(path, ignore_errors=True)
 
     def _directories(self, agent: str) -> Iterator[str]:
         yield f"{self._run_dir}/instances/{agent}"
+        yield from self._lasting(agent)
+
+    def _lasting(self, agent: str) -> Iterator[str]:
         yield os.path.dirname(lease_file(self._state_dir, agent))
         yield secrets_dir(self._state_dir, agent)
 

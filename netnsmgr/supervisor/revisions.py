@@ -45,7 +45,7 @@ class Revisions:
         self._transactions = transactions
         self._tell = tell
         if transactions.at_start:
-            self._undone(transactions.at_start)
+            self._undone(transactions.at_start, True)
         transactions.undone = self._undone
 
     async def confirm(self, asked: Any) -> dict[str, Any]:
@@ -150,8 +150,8 @@ class Revisions:
             "waits": self._transactions.waits,
         }
 
-    def _undone(self, text: str) -> None:
-        self._tell("Daemon", "RolledBack", text, type="Warning")
+    def _undone(self, text: str, unasked: bool) -> None:
+        self._tell("Daemon", "RolledBack", text, type="Warning" if unasked else "Normal")
 
 
 def before_last(revisions: Sequence[Revision], writer: str | None) -> int:

@@ -28,6 +28,7 @@ from netnsmgr.pubsub.tables import (
     agent_event,
     link_status,
 )
+from netnsmgr.pubsub.trial import Trial
 from netnsmgr.supervisor.agents import AgentProcess, Settings
 from netnsmgr.supervisor.attach import Attachments
 from netnsmgr.supervisor.homes import Homes
@@ -192,7 +193,7 @@ class Supervisor:
 
     def _remove(self, name: str) -> None:
         self._pins.remove(name)
-        self._homes.remove(name)
+        self._homes.remove(name, keep=self._hub.transactions.returns(INSTANCE_CONFIG, name))
         self._numbers.pop(name, None)
         self._numbers_file.write(self._numbers)
         self.slices.pop(name, None)
@@ -209,6 +210,12 @@ class Supervisor:
             for other in waiting:
                 self._numbers.pop(other, None)  # too high for the link pool: the one that is free now will do
             asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
+
+    def settled(self, trial: Trial) -> None:
+        """A change was confirmed: of instances that it deleted nothing has to be kept any more."""
+        for table, name, _ in trial.undo:
+            if table == INSTANCE_CONFIG and name not in self.slices:
+                self._homes.forget(name)
 
     def repin(self) -> list[str]:
         """Give their names back to namespaces that lost them; to be called when a mount has changed.  Returns which."""

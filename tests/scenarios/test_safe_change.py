@@ -62,6 +62,9 @@ def newest(w: World) -> int:
     return int(history(w)[-1]["number"])
 
 
+SERVER = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+
+
 class Reach:
     """The device as somebody at the site reaches it: pinged 100 times a second."""
 
@@ -191,6 +194,42 @@ def test_others_while_it_waits(w: World) -> None:
     assert [each["writer"] for each in history(w)[-4:]] == ["cli", "zedagent", "cli", "cli"]
 
 
+def test_a_deletion_on_trial(w: World) -> None:
+    """What was deleted comes back with its leases and the keys that were made for it; confirmed, they go, too."""
+    w.lab.app("app3")
+    peer = {
+        "name": "hub",
+        "publicKey": SERVER,
+        "endpoint": "192.168.0.1:51820",
+        "allowedIps": ["192.168.44.0/24"],
+    }
+    tunnel = {"name": "wg0", "addresses": ["10.9.0.2/24"], "peers": [peer]}
+    w.apply(instance("ni3", "10.10.3", vpn={"wireguard": {"tunnels": [tunnel]}}), app("app3", "ni3"))
+    app3 = w.lab.apps["app3"]
+    lease = app3.dhcp("eth0").address
+
+    def key() -> str:
+        (row,) = w.instance("ni3")["vpn"]["wireguard"]
+        return str(row["publicKey"])
+
+    known, files = key(), "ls -d /var/lib/netnsmgr/secrets/ni3 /var/lib/netnsmgr/leases/ni3 || true"
+    both = w.sh(files)
+    w.command(
+        "delete", "-f", "-", "--confirm", "60s", text=text(app("app3", "ni3"), instance("ni3", "10.10.3"))
+    )
+    assert w.sh(files) == both
+    w.command("rollback")
+    w.attached("ni3", "app3")
+    w.until(lambda: w.instance("ni3").get("vpn", {}).get("wireguard"), "the tunnel")
+    assert key() == known
+    assert app3.dhcp("eth0").address == lease
+    w.command(
+        "delete", "-f", "-", "--confirm", "60s", text=text(app("app3", "ni3"), instance("ni3", "10.10.3"))
+    )
+    w.command("confirm")
+    assert w.sh(files) == ""
+
+
 def test_an_apply_that_fails_half_way(w: World) -> None:
     """What is ready and what is not is said, it is tried on, and all of it can be taken back without harm to others."""
     w.lab.app("app1")
@@ -291,7 +330,7 @@ def test_a_rollback_that_cannot_be(w: World) -> None:
         "peers": [
             {
                 "name": "hub",
-                "publicKey": "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+                "publicKey": SERVER,
                 "endpoint": "192.168.0.1:51820",
                 "allowedIps": ["192.168.44.0/24"],
             }

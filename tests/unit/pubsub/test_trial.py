@@ -60,7 +60,8 @@ async def test_goes_by_itself(site: Site, until: Until) -> None:
         hub.on_config(told.append)
         said: list[str] = []
 
-        def undone(text: str) -> None:
+        def undone(text: str, unasked: bool) -> None:
+            assert unasked
             said.append(text)
             client.look_again()
 

@@ -193,7 +193,7 @@ async def test_forth_and_back(site: Site) -> None:
 async def test_on_trial(site: Site, until: Until) -> None:
     """A rollback that is not confirmed is taken back; while it waits no number can be said."""
     told = Told()
-    async with daemon(site, told) as (hub, cli):
+    async with daemon(site, told, heartbeat=0.1) as (hub, cli):
         await cli.put([(NI, "ni1", OLD)])
         await cli.put([(NI, "ni1", NEW)])
         asked = {"revision": 1, "writer": "zedbox"}
@@ -205,12 +205,13 @@ async def test_on_trial(site: Site, until: Until) -> None:
             ):
                 await cli.call("rollback", wrong)
         view = cli.subscribe(NI)
-        await until(cli, lambda: view.rows == {"ni1": NEW})
+        await until(cli, lambda: view.rows == {"ni1": NEW} and len(told.events) == 2)
         assert [each[:2] for each in told.events] == [("RolledBack", "Normal"), ("RolledBack", "Warning")]
         with pytest.raises(NetnsmgrError, match="revision 3 was taken back: nobody confirmed it within 1 s"):
             await cli.call("confirm", {"revision": None})
         await cli.transact([(NI, "ni1", OLD)], confirm=60)
         assert (await cli.call("rollback", asked | {"revision": None}))["undone"] == 5
+        assert told.events[2][:2] == ("RolledBack", "Normal")
         assert hub.rows(NI) == {"ni1": NEW}
 
 

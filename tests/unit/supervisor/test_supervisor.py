@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 from unittest.mock import Mock
 
@@ -26,6 +27,7 @@ class StrawHub:
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Any]] = {}
         self.complete = True
+        self.transactions = SimpleNamespace(returns=lambda table, key: False)
         self.revision = 1
         self.door = Mock()
 
