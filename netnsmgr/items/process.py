@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.items.system import KernelItem, System
+
+
+class Listens(NamedTuple):
+    """A socket of AF_UNIX at ``path``, made for a helper, which finds its descriptor's number in ``variable``.
+
+    Beside its owner the agent of the instance with this ``number`` may connect.
+    """
+
+    path: str
+    number: int
+    variable: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Rights:
     """Whether it runs others: a shell, and what that calls."""
     python: bool = False
     """Whether it is our own, and needs the interpreter's files."""
+    listens: Listens | None = None
+    """The socket that it is given."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ class Tunnel(KernelItem):
     backend: str
     after: frozenset[Ref] = field(default=frozenset(), compare=False)
     """What has to be there before its first packet leaves."""
-    number: int = field(default=0, compare=False)
-    """Of the instance, whose agent drives wireguard-go by its socket."""
 
     def key(self) -> str:
         return self.birth
@@ -92,7 +90,7 @@ class Tunnel(KernelItem):
             pid = next((info.pid for info in system.processes.running() if info.name == self.birth), None)
             if pid is None:
                 raise KernelError("wireguard-go has ended")
-            await system.wireguard_go.ready(self.birth, pid, self.number)
+            await system.wireguard_go.ready(self.birth)
             if not await system.rtnl.has_link(self.birth):
                 # It was moved, and its namespace is another one since then, or somebody removed it.
                 await system.processes.stop(self.birth)

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from netnsmgr.errors import KernelError
@@ -20,6 +21,7 @@ from netnsmgr.items.process import Rights
 from netnsmgr.items.system import ProcessInfo
 from netnsmgr.kernel import reach
 from netnsmgr.kernel.helper import confined
+from netnsmgr.kernel.listening import listening
 from netnsmgr.kernel.proc import argv_of, former_users, has_ended, helpers, named, parent, pattern_of
 
 RUN_SECONDS = 20.0
@@ -209,9 +211,15 @@ class KernelProcesses:
         executable: str = "",
         env: Sequence[tuple[str, str]] = (),
         output: int = subprocess.DEVNULL,
+        fds: Sequence[int] = (),
     ) -> asyncio.subprocess.Process:
         if rights.writes:
             os.makedirs(rights.writes[0], mode=0o700, exist_ok=True)
+        if rights.listens is not None:
+            with listening(rights.listens) as door:
+                named = (*env, (rights.listens.variable, str(door)))
+                given = replace(rights, listens=None)
+                return await self._spawn(argv, errors, given, executable, named, output, (door,))
         try:
             return await asyncio.create_subprocess_exec(
                 *argv,
@@ -221,7 +229,7 @@ class KernelProcesses:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
-                pass_fds=reach.descriptors() if rights.python else (),
+                pass_fds=(*fds, *(reach.descriptors() if rights.python else ())),
                 env={name: value for name, value in os.environ.items() if name not in NOTIFY} | dict(env),
             )
         except FileNotFoundError as error:

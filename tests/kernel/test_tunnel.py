@@ -19,7 +19,7 @@ from netnsmgr.core.linkname import birth_name
 from netnsmgr.errors import KernelError
 from netnsmgr.features.vpn.tunnel import PROGRAM, QUIET, SOCKETS
 from netnsmgr.items.link import ExternalNetns
-from netnsmgr.items.process import Process, Rights
+from netnsmgr.items.process import Listens, Process, Rights
 from netnsmgr.items.tunnel import GO, KERNEL, Tunnel
 from netnsmgr.kernel import places
 from netnsmgr.kernel.far_links import FarWatch
@@ -39,7 +39,12 @@ def wanted(name: str = "wg0", instance: str = "ni4") -> list[Item]:
     places.lend(None)  # the supervisor does that
     birth = birth_name(instance, name)
     own = f"{ETC}/{birth}.{inode()}.1.conf"
-    rights = Rights(("CAP_NET_ADMIN",), writes=(f"{DIRECTORY}/{PROGRAM}", SOCKETS, "/dev/net/tun"), unix=True)
+    rights = Rights(
+        ("CAP_NET_ADMIN",),
+        writes=(f"{DIRECTORY}/{PROGRAM}", SOCKETS, "/dev/net/tun"),
+        unix=True,
+        listens=Listens(f"{SOCKETS}/{birth}.sock", 0, "WG_UAPI_FD"),
+    )
     return [
         ExternalNetns(instance, f"/run/netns/{instance}"),
         Tunnel(birth, instance, f"/run/netns/{instance}", name, GO),
@@ -96,7 +101,7 @@ async def test_is_born_here_and_lives_there() -> None:
         assert there["ifalias"] == "netnsmgr:ni4.wg0"
         assert "UP" not in there["flags"]
         assert stat.S_IMODE(SOCKET.parent.stat().st_mode) == 0o711
-        assert stat.S_IMODE(SOCKET.stat().st_mode) == 0o700
+        assert stat.S_IMODE(SOCKET.stat().st_mode) == 0o600
         sh(f"wg genkey | wg set {BIRTH} private-key /dev/stdin listen-port 51820; ip -n ni4 link set wg0 up")
         assert ":51820" in sh("ss -Hlun")
         assert ":51820" not in sh("ip netns exec ni4 ss -Hlun")
@@ -160,7 +165,7 @@ async def test_the_agent_is_killed_between_birth_and_move() -> None:
         async with stage(owns_namespace=False) as agent:
             assert isinstance(process, Process)
             await process.create(agent.system)
-            await agent.system.wireguard_go.ready(BIRTH, pid(agent), 0)
+            await agent.system.wireguard_go.ready(BIRTH)
             assert BIRTH in sh("ip link")
         async with stage(owns_namespace=False, fresh=False) as agent:
             await settled(agent, *items)

@@ -14,7 +14,7 @@ from netnsmgr.features.scope import LinkedInstance, UplinkScope, place
 from netnsmgr.features.uplink_links import INSTANCE_TABLE, LAST_METRIC, ONLY6
 from netnsmgr.features.vpn.marks import WIREGUARD_MARK_BASE, WIREGUARD_PRIORITY
 from netnsmgr.items.link import link_ref
-from netnsmgr.items.process import Process, Rights
+from netnsmgr.items.process import Listens, Process, Rights
 from netnsmgr.items.route import Route
 from netnsmgr.items.rule import Rule
 from netnsmgr.items.tunnel import GO, Tunnel
@@ -51,9 +51,7 @@ def _tunnel(scope: UplinkScope, linked: LinkedInstance, name: str, rules: list[R
     instance = linked.instance.name
     birth = birth_name(instance, name)
     after = frozenset(rule.ref for rule in rules)
-    found: list[Item] = [
-        Tunnel(birth, instance, f"/run/netns/{instance}", name, scope.wireguard, after, linked.number)
-    ]
+    found: list[Item] = [Tunnel(birth, instance, f"/run/netns/{instance}", name, scope.wireguard, after)]
     if scope.wireguard == GO:
         own = f"{scope.etc}/{birth}.{scope.netns_inode}.1.conf"
         # NET_ADMIN makes the TUN and marks packets; it listens at a port below 1024 where somebody chooses one.
@@ -61,6 +59,7 @@ def _tunnel(scope: UplinkScope, linked: LinkedInstance, name: str, rules: list[R
             ("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
             writes=(place(scope.etc, PROGRAM), SOCKETS, "/dev/net/tun"),
             unix=True,
+            listens=Listens(f"{SOCKETS}/{birth}.sock", linked.number, "WG_UAPI_FD"),
         )
         found.append(
             Process(birth, (own, "-f", birth), stays=True, executable=PROGRAM, env=QUIET, rights=rights)
