@@ -61,6 +61,8 @@ class Door:
         self._topics: set[str] = set()
         self._greet: set[str] = set()
         self._paths: list[Path] = []
+        self._names: dict[Path, Path] = {}
+        self._opened = 0
         self._again = False
         self._listening = True
         self._complained: deque[bytes] = deque(maxlen=1000)
@@ -98,7 +100,13 @@ class Door:
             return
         self.shut(directory)
         for sock, path in zip((self._router, self._xpub), paths, strict=True):
-            self._paths.append(_bind(sock, path, group))
+            # ZeroMQ removes the file some time after it was told to stop: under a name that never comes again, or it
+            # would be that of an instance which was made anew meanwhile.
+            self._opened += 1
+            own = _bind(sock, path.with_name(f".{self._opened}{path.name}"), group)
+            self._names[path] = own
+            os.rename(own, path)
+            self._paths.append(path)
 
     def shut(self, directory: Path) -> None:
         """Listen there no more; who is connected stays so until he goes."""
@@ -107,7 +115,8 @@ class Door:
             if path in self._paths:
                 self._paths.remove(path)
                 with suppress(zmq.ZMQError):
-                    sock.unbind(f"ipc://{path}")
+                    sock.unbind(f"ipc://{self._names.pop(path)}")
+                path.unlink(missing_ok=True)
 
     def reply(self, peer: bytes, frames: Sequence[bytes]) -> None:
         """Send to one client; to one that has gone, nowhere."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+import resource
 import signal
 import socket
 import sys
@@ -37,6 +38,7 @@ from netnsmgr.supervisor.supervisor import Supervisor
 from netnsmgr.supervisor.watchdog import ALIVE, answer, watchdog, watchdog_seconds
 
 REPIN_SECONDS = 0.2
+DESCRIPTORS = 65_536
 
 log = structlog.get_logger()
 
@@ -70,6 +72,9 @@ def run(
     os.chmod(run_dir, 0o751)  # noqa: S103
     os.makedirs(f"{run_dir}/instances", mode=0o755, exist_ok=True)
     os.makedirs(state_dir, mode=0o755, exist_ok=True)
+    # Each agent has two connections here and two addresses of its own: a shell's 1024 end at 200 instances.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, DESCRIPTORS)), hard))
     try:
         # Two daemons in one namespace would take each other's links, rules and tables for their own strays.  An
         # abstract address exists once in a network namespace, and goes with its process.

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import resource
+import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zmq
 
+from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.client import AsyncClient
+from netnsmgr.pubsub.door import Door
 from tests.unit.pubsub.place import Site, Until
 
 NI, STATUS = "NetworkInstanceConfig", "NetworkInstanceStatus"
@@ -89,3 +94,37 @@ async def test_250_clients_at_once(site: Site, many_files: None) -> None:
             await everybody.wait()
             hub.put(STATUS, "all", {"x": 2})
             await asyncio.gather(*lives)
+
+
+async def test_an_agents_own_address(tmp_path: Path) -> None:
+    """It is its group's alone, opened again as often as one likes, and made anew at once after it was shut."""
+    heard: list[tuple[int, wire.Request]] = []
+    door = Door(
+        tmp_path,
+        None,
+        lambda _peer, user, request: heard.append((user, request)),
+        lambda _: pytest.fail("nobody subscribes"),
+        lambda _user, _table: True,
+    )
+    place = tmp_path / "ni1"
+    context = zmq.Context()
+    try:
+        for number in range(50):
+            place.mkdir()
+            for _ in range(2):
+                door.open(place, os.getgid())
+            asking = context.socket(zmq.DEALER)
+            asking.setsockopt(zmq.LINGER, 1000)
+            asking.connect(f"ipc://{place}/hub.sock")
+            asking.send_multipart(wire.encode_request(wire.Snapshot("AgentStatus")))
+            async with asyncio.timeout(5):
+                while len(heard) <= number:
+                    await asyncio.sleep(0.001)
+            asking.close()
+            assert (place / "updates.sock").stat().st_mode & 0o777 == 0o660
+            door.shut(place)
+            shutil.rmtree(place)
+        assert heard == [(os.getuid(), wire.Snapshot("AgentStatus"))] * 50
+    finally:
+        context.term()
+        await door.close()
