@@ -142,6 +142,7 @@ def _client(scope: UplinkScope, port: Port, wants: list[str]) -> list[Item]:
         writes=(place(scope.etc, CLIENT), scope.lease_dir, *PLACES),
         unix=True,
         programs=True,
+        signals=True,  # the client that a killed shell has left
     )
     return [
         hook,

@@ -42,6 +42,8 @@ class Rights:
     """Whether it runs others: a shell, and what that calls."""
     python: bool = False
     """Whether it is our own, and needs the interpreter's files."""
+    signals: bool = False
+    """Whether it may signal others of its user, and not only what it has started."""
     listens: Listens | None = None
     """The socket that it is given."""
 

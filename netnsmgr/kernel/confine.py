@@ -127,15 +127,16 @@ def narrow(
     read: Iterable[str] | None = None,
     write: Iterable[str] = (),
     program: bytes = b"",
+    scoped: bool = True,
 ) -> Callable[[], None]:
     """Return what a helper does between fork and exec (``preexec_fn``): to hold only ``keep``, see only those files.
 
     ``read`` and ``write`` are what Landlock leaves it, with all below them (None: no rules of its own); paths that do
-    not exist are passed over, and what has such rules signals nobody else.  ``program`` is one more filter of system calls.
+    not exist are passed over, and what has such rules and is ``scoped`` signals nobody else.  ``program`` is one more filter of system calls.
     Everything is worked out here, before the fork; in the child there are system calls only.
     """
     kept = [CAPABILITIES[name] for name in keep]
-    rules = None if read is None else landlock.ruleset(read, write, scoped=True)
+    rules = None if read is None else landlock.ruleset(read, write, scoped=scoped)
 
     def confine() -> None:
         # Agents have done so; without, exec would give user 0 everything again.

@@ -45,6 +45,7 @@ def confined(program: str, rights: Rights) -> Callable[[], None]:
         read=list(_read(program, rights)),
         write=["/dev/null", *rights.writes],
         program=b"" if rights.unix else syscalls.without_unix(),
+        scoped=not rights.signals,
     )
 
 
