@@ -25,9 +25,7 @@ TIMEOUT = 6
 
 @pytest.fixture(scope="module")
 def w() -> Iterator[World]:
-    with World() as made:
-        made.daemon.stop()
-        made.daemon = made.lab.daemon("--log-level", "info", "--agent-timeout", f"{TIMEOUT}s")
+    with World(options=("--log-level", "info", "--agent-timeout", f"{TIMEOUT}s")) as made:
         made.lab.app("app1")
         made.apply(device(), instance("ni1"), app("app1", "ni1"))
         made.lab.apps["app1"].dhcp()

@@ -16,10 +16,8 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture(scope="module")
 def w() -> Iterator[World]:
-    with World() as made:
+    with World(options=("--metrics", "127.0.0.1:9465", "--agent-timeout", "9s")) as made:
         made.lab.app("app1")
-        made.daemon.stop()
-        made.daemon = made.lab.daemon("--metrics", "127.0.0.1:9465", "--agent-timeout", "9s")
         made.apply(device(), instance("ni1"), app("app1", "ni1"))
         made.lab.apps["app1"].dhcp()
         made.ready("ni1")
@@ -71,14 +69,3 @@ def test_what_agents_do_and_what_happens_to_them(w: World) -> None:
 
 def test_the_socket_is_not_for_everybody(w: World) -> None:
     assert w.sh("stat -c '%A %U' /run/netnsmgr/metrics.sock") == "srw-rw---- root\n"
-
-
-def test_a_port_that_is_taken(w: World) -> None:
-    """The daemon says so, and which option it was."""
-    w.stop()
-    holder = "python3 -c 'import socket; s = socket.create_server((\"127.0.0.1\", 9465)); print(1, flush=True); input()'"
-    process = w.lab.device.popen(["sh", "-c", f"sleep 60 | {holder}"])
-    process.wait_line("1")
-    refused = w.command("daemon", "--metrics", "127.0.0.1:9465", code=1)
-    process.stop()
-    assert "--metrics: cannot listen at 127.0.0.1:9465" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,17 @@ def test_addresses_that_are_none(text: str) -> None:
 def test_addresses() -> None:
     assert address("127.0.0.1:9465") == ("127.0.0.1", 9465)
     assert address("[::1]:9465") == ("::1", 9465)
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """The text says which option it was; the unix socket goes again."""
+
+    async def run() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            tcp = f"127.0.0.1:{taken.getsockname()[1]}"
+            with pytest.raises(NetnsmgrError, match=f"--metrics: cannot listen at {tcp}"):
+                async with MetricsServer(str(tmp_path), lambda: b"", tcp):
+                    pass
+        assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(run())
