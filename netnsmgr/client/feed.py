@@ -32,7 +32,7 @@ def known(table: str) -> str:
     if tables.is_table(table):
         return table
     raise NetnsmgrError(
-        f"there is no table {table!r}; tables are {', '.join(tables.PERSISTENT + tables.STATUS)}"
+        f"there is no table {table!r}; tables are {', '.join((*tables.PERSISTENT, *tables.STATUS, tables.EVENT))}"
     )
 
 
@@ -48,8 +48,9 @@ class Feed:
 
     def __init__(self, peer: Peer, table: str) -> None:
         self._table = table
-        self._returns = (
-            not tables.is_persistent(table) and table != tables.AGENT_STATUS
+        self._returns = not tables.is_persistent(table) and table not in (
+            tables.AGENT_STATUS,
+            tables.EVENT,
         )  # those are whole at once
         self._peer = peer
         self._epoch = b""

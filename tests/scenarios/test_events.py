@@ -14,6 +14,7 @@ from netnsmgr.pubsub.row import Change
 from netnsmgr.pubsub.tables import EVENT
 from tests.lab.lab import ROOT
 from tests.scenarios.documents import app, device, instance
+from tests.scenarios.supervisors import client
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
@@ -95,6 +96,13 @@ def test_a_deleted_instance_is_an_event(w: World) -> None:
     w.command("delete", "app", "app1")
     w.command("delete", "ni", "ni1")
     until(w, reason="Deleted", object="NetworkInstance/ni1")
+
+
+def test_supervisors_read_them(w: World) -> None:
+    """By the public client, like any other table; in the order of their keys."""
+    with client(w) as c:
+        rows = c.rows("Event")
+        assert [row for _, row in sorted(rows.items())] == events(w)
 
 
 def test_nobody_but_the_daemon_writes_events(w: World) -> None:
