@@ -12,6 +12,7 @@ from netnsmgr.agent.drift_memory import DriftMemory
 from netnsmgr.agent.drift_words import TOGETHER, Told, along, facts, mended, name_of, sentence, several
 from netnsmgr.core.drift import Drift, Look, Seen, drifts
 from netnsmgr.core.item import Ref, State
+from netnsmgr.core.linkname import BIRTH_PREFIX
 
 WINDOW = 60.0
 """Seconds after which what has drifted before counts as calm."""
@@ -23,6 +24,8 @@ STORM = 40
 """So many things may drift within the window, each told; from then on they are counted."""
 STORM_PAUSE, FIGHT_PAUSE = 1.0, 0.25
 """Seconds between two looks in a storm, and in a fight."""
+GRACE = 2.0
+"""Seconds until drift is told of what two agents have: the other one may have heard of a new configuration before."""
 LOOKS = 3
 """So often what is there is listed anew until two looks agree on what has drifted."""
 MANY = 100
@@ -78,6 +81,9 @@ class DriftWatch:
         self._since = 0.0
         self._held: dict[Ref, Drift] = {}
         """What is left as it is by wish."""
+        self._wanted: State = {}
+        self._later: list[tuple[float, Drift, Told]] = []
+        """What is told at a moment, if it is wanted as it was by then."""
         self._cases: dict[Ref, Case] = {}
         self._recent: deque[float] = deque()
         self._uncounted = 0
@@ -128,6 +134,7 @@ class DriftWatch:
     ) -> Verdict:
         """Decide about what a plan would do; ``of`` names the object that an item belongs to."""
         found = drifts(self.seen, look, wanted, blocked, ops)
+        self._wanted = wanted
         now = self._clock()
         waiting = {ref for ref, case in self._cases.items() if case.until > now}
         refs = frozenset(drift.ref for drift in found) - waiting
@@ -199,7 +206,7 @@ class DriftWatch:
                 else:
                     details = self._details(first.ref)
                     message, found = sentence(first, details) + along(first), facts(first, details)
-                self._tell_one(name, why, f"{message}; {what}", found)
+                self._tell_one(name, why, f"{message}; {what}", found, of=first)
 
     def _storming(self, name: str) -> None:
         if not self._storm:
@@ -215,8 +222,13 @@ class DriftWatch:
         found: dict[str, Any] | None = None,
         *,
         warning: bool = True,
+        of: Drift | None = None,
     ) -> None:
-        self.tell(Told(name, reason, message, warning, found))
+        told = Told(name, reason, message, warning, found)
+        if of is not None and _shared(of.ref):
+            self._later.append((self._clock() + GRACE, of, told))
+        else:
+            self.tell(told)
 
     def begin(self) -> None:
         """Operations begin."""
@@ -245,11 +257,15 @@ class DriftWatch:
         took = (self._clock() - self._since) * 1000
         for name, each in by.items():
             found = {"items": [str(drift.ref) for drift in each[:MANY]], "milliseconds": round(took, 1)}
-            self._tell_one(name, "Repaired", mended(each), found, warning=False)
+            self._tell_one(name, "Repaired", mended(each), found, warning=False, of=each[0])
 
     def rest(self) -> None:
-        """Nothing is under way: end what is over."""
+        """Nothing is under way: tell what had to wait, end what is over."""
         now = self._clock()
+        for moment, drift, told in self._later:
+            if moment <= now and self._wanted.get(drift.ref) == drift.expected:
+                self.tell(told)
+        self._later = [each for each in self._later if each[0] > now]
         for ref, case in list(self._cases.items()):
             if case.calm_at < now:
                 del self._cases[ref]
@@ -271,7 +287,13 @@ class DriftWatch:
     def next_look(self) -> float | None:
         """Return in how many seconds something is to be repaired, or over."""
         now = self._clock()
-        moments = [case.until for case in self._cases.values() if case.until > now]
+        moments = [moment for moment, _, _ in self._later]
+        moments += [case.until for case in self._cases.values() if case.until > now]
         moments += [case.calm_at for case in self._cases.values() if case.pause]
         moments += [self._recent[-1] + WINDOW] if self._storm else []
         return max(0.0, min(moments) - now) + 0.01 if moments else None
+
+
+def _shared(ref: Ref) -> bool:
+    """Say whether another agent may take it away, as it is wanted: a port, a tunnel with the process that is its link."""
+    return ref.kind in {"port", "tunnel"} or (ref.kind == "process" and ref.key.startswith(BIRTH_PREFIX))

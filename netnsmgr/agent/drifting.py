@@ -144,11 +144,13 @@ class Drifting:
             about = f"NetworkInstance/{told.object}" if told.object else own
         else:
             about = f"App/{told.object}" if told.object else f"NetworkInstance/{self._name}"
-        log.info("drift", about=about, reason=told.reason, message=told.message)
+        took = (told.found or {}).get("milliseconds")
+        log.info("drift", about=about, reason=told.reason, message=told.message, milliseconds=took)
         kind: Type = "Warning" if told.warning else "Normal"
         self._events.tell(about, told.reason, told.message, type=kind, found=told.found)
 
 
 def _directories(items: Iterable[Item]) -> set[str]:
-    found = {os.path.dirname(item.path) for item in items if isinstance(item, Sysctl)}
-    return found | {item.path for item in items if isinstance(item, Directory)}
+    listed = list(items)
+    found = {os.path.dirname(item.path) for item in listed if isinstance(item, (Sysctl, File))}
+    return found | {item.path for item in listed if isinstance(item, Directory)}

@@ -19,6 +19,7 @@ from netnsmgr.items.address import Address
 from netnsmgr.items.file import File
 from netnsmgr.items.link import Bridge, Foreign, LinkUp
 from netnsmgr.items.nft_set import NftSet
+from netnsmgr.items.port import LentPort
 from netnsmgr.items.process import Process
 from netnsmgr.items.route import Route
 from netnsmgr.items.sysctl import Sysctl
@@ -27,6 +28,7 @@ BRIDGE = Bridge("bn0", 1500, alias="ni1")
 ADDRESS = Address("bn0", ip_interface("10.0.0.1/24"))
 ROUTE = Route(ip_network("10.9.0.0/16"), link="bn0")
 STRAY = Address("bn0", ip_interface("10.0.0.99/24"))
+NAMESPACES = frozenset({Ref("netns", "ni6")})
 WANTED: list[Item] = [BRIDGE, ADDRESS, ROUTE]
 
 
@@ -61,14 +63,14 @@ class Place:
             if self.first:
                 self.first = False
                 self.watch.recall(look, self.wanted)
-            todo = plan(look.items, self.wanted)
+            todo = plan(look.items, self.wanted, NAMESPACES)
             ops = {op.ref for op in todo.after}
             verdict = self.watch.judge(look, self.wanted, todo.blocked, ops, objects)
             if verdict.again:
                 continue
             if verdict.held:
                 shown, _ = hold(look.items, self.wanted, verdict.held, ops)
-                todo = plan(shown, self.wanted)
+                todo = plan(shown, self.wanted, NAMESPACES)
             self.held = verdict.held
             stood = {ref: item for ref, item in self.wanted.items() if look.items.get(ref) == item}
             if not todo:
@@ -328,6 +330,26 @@ def test_a_successor_with_another_intent_finds_no_drift(tmp_path: Path) -> None:
     place.start()
     assert place.run() == [f"modify {BRIDGE.ref}"]
     assert place.told == []
+
+
+PORT = LentPort("eth3", "ni6", "/run/netns/ni6")
+
+
+def test_what_two_agents_have_is_told_when_the_other_one_cannot_have_meant_it() -> None:
+    """A switch gives a port back because of a configuration that the uplink agent has not heard of yet."""
+    for heard in (True, False):
+        place = Place(wanted=[PORT])
+        place.run()
+        place.there = {}
+        assert place.run() == [f"create {PORT.ref}"]
+        assert place.told == []
+        wait = place.watch.next_look()
+        assert wait is not None
+        place.now += wait
+        if heard:
+            place.wanted = {}
+        place.run()
+        assert place.reasons() == ([] if heard else ["Drift", "Repaired"])
 
 
 def test_what_could_not_be_seen_was_not_added(place: Place) -> None:
