@@ -25,6 +25,8 @@ OPTIONS = struct.Struct(
 ADVERTISEMENT, SOLICITATION = 134, 133
 RDNSS = 25
 INFINITE = 0xFFFFFFFF
+MOST = 16
+"""DNS servers of a link that are remembered."""
 ALL_ROUTERS = "ff02::2"
 HOP_LIMIT = 255  # of all neighbour discovery (RFC 4861, 6.1.1)
 
@@ -98,9 +100,9 @@ class Advertisements:
         with suppress(OSError):
             link = socket.if_indextoname(ifindex)
             if kind == ADVERTISEMENT:
-                self._heard.setdefault(link, {}).update(
-                    rdnss(message[OPTIONS.size : OPTIONS.size + size], _now())
-                )
+                now = _now()
+                news = rdnss(message[OPTIONS.size : OPTIONS.size + size], now)
+                self._heard[link] = newest(self._heard.get(link, {}), news, now)
 
     def _keep(self) -> None:
         temporary = f"{self._path}.tmp"
@@ -110,6 +112,15 @@ class Advertisements:
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump(record, file)
         os.replace(temporary, self._path)
+
+
+def newest(before: Heard, news: Heard, now: float) -> Heard:
+    """Return the servers that may be asked now: those that were advertised last, ``MOST`` of them.
+
+    Who is on the port's network advertises as many as he likes (RFC 8106, 5.3.1, has hosts keep three).
+    """
+    kept = {server: end for server, end in before.items() if server not in news and (not end or end > now)}
+    return dict([*kept.items(), *news.items()][-MOST:])
 
 
 def rdnss(options: bytes, now: float) -> Heard:

@@ -36,8 +36,8 @@ def fine(found: dict[str, Served]) -> None:
             assert each["median"] < SLOW, (who, kind, found)
 
 
-def told(w: World, what: str) -> None:
-    """Status says what mallory does too much of, and an event said it, too; nothing of the others."""
+def told(w: World, what: str, event: str = "") -> None:
+    """Status says what mallory does too much of, and an event said it, too (in words of its time); nothing of the others."""
 
     def seen() -> bool:
         reasons = w.interface("ni1", "mallory").get("reasons") or ()
@@ -47,7 +47,8 @@ def told(w: World, what: str) -> None:
     assert w.interface("ni1", "mallory")["state"] == "ready"
     assert not w.interface("ni1", "alice")["reasons"]
     w.eventually(
-        lambda: what in w.command("events", "--for", "mallory", code=None).stdout, "an event of the flood"
+        lambda: (event or what) in w.command("events", "--for", "mallory", code=None).stdout,
+        "an event of the flood",
     )
 
 
@@ -71,7 +72,7 @@ def test_more_may_be_allowed(w: World) -> None:
     w.apply(instance("ni1", **(WIDE | {"limits": {"newFlows": 1_000_000, "flows": 3000}})))
     before = flows(w, "ni1")
     with flooding(w, "flows"):
-        told(w, "or 3000 at a time")
+        told(w, "or 3000 at a time", event="new flows")
     assert 2000 < flows(w, "ni1") - before < 3000 + 500
     w.apply(instance("ni1", **WIDE))
 

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netnsmgr.kernel.advertisements import rdnss
+from netnsmgr.kernel.advertisements import MOST, Heard, newest, rdnss
 
 ONE, TWO = IPv6Address("2001:db8::1"), IPv6Address("2001:db8::2")
 
@@ -35,3 +35,15 @@ def test_others_are_left_out() -> None:
 def test_nonsense_does_no_harm(data: bytes) -> None:
     """Whatever a router sends."""
     rdnss(data, 0)
+
+
+def test_a_router_that_never_ends() -> None:
+    """Other servers in each advertisement are not kept for ever: the newest few are, and those that have ended are not."""
+    heard: Heard = {}
+    for number in range(10_000):
+        heard = newest(heard, {IPv6Address(0xFD << 120 | number): 1e9}, 1.0)
+    assert list(heard) == [IPv6Address(0xFD << 120 | number) for number in range(10_000 - MOST, 10_000)]
+    one = IPv6Address("fd00::1")
+    assert newest({one: 2.0}, {}, 3.0) == {}
+    assert newest({one: 0.0}, {}, 3.0) == {one: 0.0}
+    assert newest({one: 0.0}, {one: 4.0}, 3.0) == {one: 4.0}
