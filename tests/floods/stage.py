@@ -100,6 +100,11 @@ def flooding(world: World, name: str) -> Iterator[Process]:
         sender.stop(signal.SIGKILL)
 
 
+def frame_flood(host: AppHost, frame: str, seconds: float) -> Process:
+    """Have a host send a frame (of `sender`'s form) by its eth0 for so long."""
+    return _start(host, [str(SENDER), "eth0", str(seconds), frame])
+
+
 def _start(host: AppHost, argv: list[str]) -> Process:
     # Straight into the namespace, without the interpreter's site packages.
     return host.holder.start(host.holder.enter(host.netns), [host.holder.python, "-I", "-S", *argv])

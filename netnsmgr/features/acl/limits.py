@@ -99,6 +99,32 @@ chain learn {{
 }}"""
 
 
+def of_switch(limits: Limits) -> tuple[list[str], list[str], str]:
+    """Return the rules for broadcasts and for multicasts of one interface of a switch, and the chains where they lead.
+
+    Chains of its own have counts of their own.
+    """
+    rules, chains = [], ""
+    for kind, amount in (("broadcasts", limits.broadcasts), ("multicasts", limits.multicasts)):
+        rules.append([f"limit rate over {amount}/second burst {2 * amount} packets goto @@_limited_{kind}"])
+        told = f'limit rate 6/minute burst 1 packets log prefix "{kind}" group {LIMIT_GROUP} snaplen 1'
+        chains += f"\nchain @@_limited_{kind} {{\n    {told}\n    drop\n}}"
+    return rules[0], rules[1], chains
+
+
+def learning() -> str:
+    """Return ``learn`` for a switch: whether a frame's sender is one too many behind an interface that sends for others."""
+    return f"""
+set macs_learnt {{ type ifname . ether_addr; size 65536; flags dynamic,timeout; timeout {MACS_KEPT}; }}
+{_rates("macs")}
+{_told(("macs",))}
+chain learn {{
+    iifname . ether saddr @macs_learnt return
+    {_within("macs", MACS, MACS_BURST)}
+    add @macs_learnt {{ iifname . ether saddr }}
+}}"""
+
+
 def of_flows(limits: Limits) -> str:
     """Return the chains for what goes to the instance's services, and ``begun`` for flows that an application begins.
 

@@ -186,6 +186,7 @@ def _vif(scope: InstanceScope, app: App, interface: AppInterface) -> guard.Vif:
         single=aware(scope),
         listed=wanted(scope),
         spanning=spanning(scope),
+        limits=scope.instance.spec.limits,
     )
 
 

@@ -23,8 +23,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from netnsmgr.config.limits import Limits
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.acl import guard6
+from netnsmgr.features.acl.limits import learning, of_switch
 from netnsmgr.items.link import link_ref
 from netnsmgr.items.nft import PREFIX, NftTable
 from netnsmgr.items.nft_part import NftPart
@@ -84,6 +86,7 @@ class Vif:
     single: bool = False
     listed: bool = False
     spanning: bool = False
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
 
 
 def ref(link: str) -> Ref:
@@ -96,7 +99,7 @@ NOTHING = Watched()
 
 def items(body: str = "") -> list[Item]:
     """Return the table; ``body`` are chains and sets that interfaces' parts lead to."""
-    return [NftTable.of(FAMILY, NAME, f"\n{body}", carries=True)]
+    return [NftTable.of(FAMILY, NAME, f"{learning()}\n{body}", carries=True)]
 
 
 def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
@@ -106,9 +109,15 @@ def part(vif: Vif, watched: Watched = NOTHING) -> NftPart:
     mark, fast = [f"meta mark set {vif.number}"], [*_FAST, _TCP]
     # Without lists only those ask for the mark who look at what is slow; it costs 2 % of the packets.
     first, later = (mark, []) if vif.listed else ([], mark)
-    coming = [*tags, *first, "meta pkttype multicast goto @@_many", *fast, *later, *_slow(vif)]
+    broadcasts, multicasts, limited = of_switch(vif.limits)
+    # A bridge remembers each sender, and behind this interface there may be others than its own.
+    learn = [] if vif.guarded else [f"ether saddr != {vif.mac} meta mark set {vif.number} jump learn"]
+    for_many = "meta pkttype vmap { broadcast : goto @@_all, multicast : goto @@_many }"
+    coming = [*tags, *first, *learn, for_many, *fast, *later, *_slow(vif)]
     body = _hook("ingress", vif.link, "from", coming) + _chain("tcp", watched.tcp, "accept")
-    body += _chain("many", *later, *_groups(vif), _TCP, *_slow(vif))
+    body += _chain("all", *later, *broadcasts, *_slow(vif))
+    body += _chain("many", *later, *multicasts, *_groups(vif), _TCP, *_slow(vif))
+    body += limited
     body += watched.chains
     body += _guarded(vif.mac, watched) if vif.guarded else _unguarded(vif.mac, watched)
     if going := _going(vif):
