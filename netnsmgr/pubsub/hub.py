@@ -96,8 +96,11 @@ class Hub:
 
     @complete.setter
     def complete(self, value: bool) -> None:
-        """Say that somebody who knows has put what was missing.  On disk with the next transaction."""
+        """Say that somebody who knows has put what was missing.  On disk soon after."""
         self._ledger.complete = value
+        task = asyncio.get_running_loop().create_task(self.transactions.keep())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     def rows(self, table: str) -> Mapping[str, Row]:
         """The rows of a table by key.  A live view: don't change it, don't keep it."""

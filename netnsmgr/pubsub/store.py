@@ -234,7 +234,8 @@ class Store:
                 self._set_aside(path, e)
                 continue
             if state is None:
-                self.damage.append(f"{self.directory} is empty, though revisions have been written to it")
+                if not self._files(aside=True):
+                    self.damage.append(f"{self.directory} is empty, though revisions have been written to it")
                 return None, 0.0
             if path == backup and not self.damage:
                 self.damage.append(f"{self.former} is gone; its backup is used, which is one change older")

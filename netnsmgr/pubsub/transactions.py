@@ -207,6 +207,15 @@ class Transactions:
                 self.at_start = text
         return True
 
+    async def keep(self) -> None:
+        """Put the present state on disk again, as what is known of it has become more."""
+        async with self._turn:
+            state = self._ledger.state((), self._ledger.revision, self.trial)
+            try:
+                await asyncio.to_thread(self._store.save, state, self._meta)
+            except OSError as e:
+                log.error("cannot store the configuration", cause=str(e))
+
     # -- Pieces --------------------------------------------------------------------------------------------
 
     async def _accept(

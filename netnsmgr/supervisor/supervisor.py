@@ -60,6 +60,7 @@ class Supervisor:
         self._numbers_file = NumbersFile(settings.run_dir, settings.state_dir)
         self._numbers = self._numbers_file.read()
         self._seen: set[str] = set()  # instances that were in the configuration since our start
+        self._given = False  # a Device was: with it one applies a configuration as a whole
         self.slices: dict[str, dict[str, Any]] = {}
         self._backends: dict[str, str] = {}
 
@@ -85,6 +86,7 @@ class Supervisor:
         names = set(config.instances)
         if (
             not self._hub.complete
+            and self._given
             and config.device is not None
             and self._numbers.keys() <= names | self._seen
         ):
@@ -266,6 +268,9 @@ class Supervisor:
         ):
             # The same documents again would be no news; somebody has exchanged a key.
             asyncio.get_running_loop().call_soon(self.apply, self._hub.revision)
+        self._given |= not problems and any(
+            change.table == DEVICE_CONFIG and change.value is not None for change in changes
+        )
         places = [place for place, change in enumerate(changes) if change.value is not None]
         return [
             # -1 is a document that was applied before; its name stands in the text.

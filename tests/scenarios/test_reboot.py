@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.scenarios.documents import app, device, instance
+from tests.scenarios.traffic import Flow
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.root
@@ -68,16 +70,103 @@ def test_a_restarted_daemon_finishes_a_deletion(w: World) -> None:
     assert w.pids("^dnsmasq .*/ni1/") == []
 
 
-def test_damaged_state(w: World) -> None:
-    """Of a damaged state nothing is deleted: what runs goes on, the log says so, and applying the file mends it."""
+REVISIONS = "/var/lib/netnsmgr/revisions"
+
+
+def reasons(w: World) -> list[str]:
+    told = json.loads(w.command("events", "-o", "json").stdout)
+    return [event["reason"] for event in told["items"]]
+
+
+def test_all_is_damaged(w: World) -> None:
+    """Of a lost configuration nothing is deleted: what runs goes on, events say so, and applying the file mends it."""
     app1 = w.lab.app("app1")
     documents = (device(), instance("ni1"), app("app1", "ni1"))
     w.apply(*documents)
     app1.dhcp("eth0")
     w.stop()
-    w.sh("truncate -s '<100' /var/lib/netnsmgr/revisions/*")
+    w.sh(f"truncate -s '<100' {REVISIONS}/*")
     w.restart()
     assert app1.http("http://github.com").startswith("I am github.com")
+    assert {"ConfigDamaged", "ConfigIncomplete"} <= set(reasons(w))
     w.apply(*documents)
     w.ready("ni1")
     assert app1.http("http://github.com").startswith("I am github.com")
+    assert "ConfigComplete" in reasons(w)
+
+
+def test_the_newest_revision_is_damaged(w: World) -> None:
+    """The one before it is used; what only the newest had goes on working and is not deleted; a new change counts."""
+    app1, app2 = w.lab.app("app1"), w.lab.app("app2")
+    first = (device(), instance("ni1"), app("app1", "ni1"))
+    more = (instance("ni2", "10.10.2"), app("app2", "ni1"))
+    w.apply(*first)
+    w.apply(*more)
+    app1.dhcp("eth0")
+    app2.dhcp("eth0")
+    newest = w.sh(f"ls {REVISIONS} | tail -1").strip()
+    w.crash()
+    w.sh(f"dd if=/dev/zero of={REVISIONS}/{newest} bs=1 seek=200 count=1 conv=notrunc")
+    with Flow(app1) as flow1, Flow(app2) as flow2:
+        since = w.mark()
+        w.restart()
+        w.looked("ni1", since)
+        w.looked("uplink", since)
+        w.ready("ni1")
+        w.put(instance("ni3", "10.10.3"))  # a change that says nothing of what was lost
+        w.ready("ni3")
+    assert (flow1.lost, flow2.lost) == (0, 0)
+    assert newest + ".damaged" in w.sh(f"ls {REVISIONS}")
+    w.apply(*first, *more)
+    w.ready("ni1", "ni2")
+    w.attached("ni1", "app2")
+    assert app2.http("http://github.com").startswith("I am github.com")
+    since = w.mark()
+    w.crash()
+    w.restart()
+    w.ready("ni1", "ni2")
+    assert reasons(w)[-1] != "ConfigIncomplete"
+    assert w.operations(since) == []
+
+
+def test_after_a_power_cut(w: World) -> None:
+    """What was acknowledged is there after a reboot, whatever else was being written, and so is the instance's number."""
+    app1 = w.lab.app("app1")
+    w.apply(device(), instance("ni0", "10.10.9"), instance("ni1"), app("app1", "ni1"))
+    w.put(remove=(instance("ni0", "10.10.9"),))
+    w.until(lambda: not w.instance("ni0"), "ni0 is gone")
+    lease, number = app1.dhcp("eth0"), w.instance("ni1")["number"]
+    reboot(w)
+    # What the next change had begun to write, and what nobody had synced.
+    w.sh(
+        f"head -c 300 /dev/zero >{REVISIONS}/new; : >/var/lib/netnsmgr/events.jsonl; rm -f {REVISIONS}/../*.tmp"
+    )
+    w.lab.apps.clear()
+    app1 = w.lab.app("app1")
+    w.restart()
+    w.ready("ni1")
+    w.attached("ni1", "app1")
+    assert (app1.dhcp("eth0").address, w.instance("ni1")["number"]) == (lease.address, number)
+    assert "ConfigDamaged" not in reasons(w)
+
+
+def test_a_full_disk(w: World) -> None:
+    """A change that cannot be stored is refused and does nothing; a restart goes on with what was; then it works."""
+    app1 = w.lab.app("app1")
+    documents = (device(), instance("ni1"), app("app1", "ni1"))
+    w.apply(*documents)
+    app1.dhcp("eth0")
+    w.sh(
+        "mount -t tmpfs -o size=64k full /mnt && cp -a /var/lib/netnsmgr/. /mnt && mount --move /mnt /var/lib/netnsmgr"
+    )
+    w.sh("head -c 1M /dev/zero >/var/lib/netnsmgr/others || true")
+    refused = w.apply(instance("ni2", "10.10.2"), code=2)
+    assert "No space left" in refused.stderr
+    assert not w.agent("ni2")
+    w.crash()
+    w.restart()
+    w.ready("ni1")
+    assert app1.http("http://github.com").startswith("I am github.com")
+    w.sh("rm /var/lib/netnsmgr/others")
+    w.apply(instance("ni2", "10.10.2"))
+    w.ready("ni1", "ni2")

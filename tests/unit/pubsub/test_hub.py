@@ -111,6 +111,17 @@ async def test_damaged_file(site: Site) -> None:
     assert Store(site.state).load().complete
 
 
+async def test_mended_without_another_change(site: Site) -> None:
+    """That nothing is missing any more is on disk by itself, in the same revision."""
+    async with site.both() as (hub, client):
+        await client.put([(NI, "ni1", {})])
+    (site.state / "revisions/0000000001.jsonl").write_bytes(b"")
+    async with site.hub() as hub:
+        hub.complete = True
+    async with site.hub() as hub:
+        assert (hub.complete, hub.revision) == (True, 2)
+
+
 async def test_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be stored is refused, and is not in memory either."""
 

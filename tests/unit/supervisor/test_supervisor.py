@@ -169,6 +169,26 @@ def test_a_damaged_store_deletes_nothing(hub: StrawHub, tmp_path: Path) -> None:
     assert sorted(StrawAgent.started) == ["ni1", "uplink"]
 
 
+DEVICE = HEAD | {"kind": "Device", "metadata": {"name": "edge"}, "spec": {}}
+
+
+def test_when_a_damaged_configuration_is_whole_again(hub: StrawHub, tmp_path: Path) -> None:
+    """With the Device somebody applies it as a whole; neither a start nor another change says what was lost of it."""
+    hub.complete = False
+    hub.configure(DEVICE, NI)
+    made = supervisor(hub, tmp_path)
+
+    async def given(document: dict[str, Any]) -> bool:
+        table = KIND_TABLE[document["kind"]]
+        assert await made.validate([Change(table, document["metadata"]["name"], document)]) == []
+        made.apply(2)
+        return hub.complete
+
+    made.apply(1)
+    assert not hub.complete
+    assert [asyncio.run(given(document)) for document in (NI, DEVICE)] == [False, True]
+
+
 async def _later() -> None:
     await asyncio.sleep(0)  # what was put off with call_soon has been done after this
 
