@@ -49,7 +49,7 @@ def command(
 
     With --confirm the change is taken back by the daemon itself, unless 'netnsmgr confirm' follows in time: also when
     the change has cut your own way to the device, when the daemon was killed meanwhile (as soon as it runs again), and
-    at once when the device starts again. Only one change at a time can wait. Meanwhile others can change other things,
+    at once when the device starts again. Nothing else confirms it, and only one change at a time can wait. Meanwhile others can change other things,
     as long as that would also be right without what waits; that stays when it is taken back.
     """
     loaded = read(files, more, place)

@@ -69,8 +69,8 @@ def revisions(answer: Mapping[str, Any]) -> tuple[Revision, ...]:
 
 
 def documents(answer: Mapping[str, Any]) -> tuple[Document, ...]:
-    """Return the documents in the answer to ``revision``."""
-    return tuple(value for rows in answer["rows"].values() for _, value in rows.values())
+    """Return the documents in the answer to ``revision``, in the order in which one stands on the other."""
+    return tuple(value for table in BY_TABLE for _, value in answer["rows"].get(table, {}).values())
 
 
 def rolled_back(answer: Mapping[str, Any]) -> RolledBack:

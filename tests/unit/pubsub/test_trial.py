@@ -247,6 +247,8 @@ async def test_nothing_rests_on_it(site: Site, clock: Clock) -> None:
         assert await client.put([(APP, "app2", {"network": "ni2"})]) == 3
         trial = hub.transactions.trial
         assert trial is not None
+        # What uses goes back before what it uses goes.
+        assert [key for _, key, _ in trial.undo] == ["app1", "ni3"]
         await hub.transactions.undo(trial, "of a test", "cli")
         assert await validate([]) == []
         assert set(hub.rows(APP)) == {"app1", "app2"}
