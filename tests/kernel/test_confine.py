@@ -171,3 +171,22 @@ def test_numbers_that_mean_nobody_are_found_out() -> None:
     program = "from netnsmgr.kernel.confine import has_user; print(has_user(0), has_user(1_900_000_001))"
     words = told(["unshare", "--user", "--map-root-user", sys.executable, "-c", program])
     assert words.split() == ["True", "False"]
+
+
+def test_an_agent_where_root_is_alone() -> None:
+    """In a user namespace with one user an agent gives up the same, but for the user."""
+    program = (
+        "from netnsmgr.agent.rights import Person, give_up\n"
+        "give_up(Person(None), [], 0)\n"
+        "print(open('/proc/self/status', 'rb').read().decode())"
+    )
+    words = told(["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", program])
+    found = dict(line.split(":\t", 1) for line in words.splitlines() if ":\t" in line)
+    assert found["Uid"].split() == ["0"] * 4
+    assert [int(found[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")] == [
+        HELD,
+        HELD,
+        HELD,
+        0,
+    ]
+    assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
