@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
+import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -37,34 +39,40 @@ MACHINE = (
     ("cat /proc/meminfo /proc/loadavg /proc/pressure/* 2>&1", "memory"),
     ("lsmod | sort", "modules"),
     ("ip netns list; ls -li /run/netns", "namespaces"),
-    ("for p in nft dnsmasq radvd unbound charon-systemd; do command -v $p && $p --version 2>&1 | head -2; done", "tools"),
+    # charon has no option for this: it would start, in the device's own namespace.
+    ("for p in nft dnsmasq radvd wireguard-go swanctl; do command -v $p && $p --version 2>&1 | head -2; done", "tools"),
     ("journalctl --unit netnsmgr --lines 5000 --no-pager --output short-iso 2>&1", "journal"),
 )  # fmt: skip
-HELPERS = ("dnsmasq", "names", "forwarder", "radvd", "unbound", "tayga", "dhcp")
-"""Beginnings of names of helpers' files that hold no secrets; no other file is read."""
+HELPERS = (
+    *(f"etc/{name}*" for name in ("dnsmasq", "names", "forwarder", "radvd", "unbound", "tayga", "dhcp")),
+    "*/*.log",
+)
+"""Helpers' files in an instance's directory that hold no secrets; no other file is read."""
 
 
 def run(script: str, netns: str | None = None) -> str:
     """Return what a script of the shell says, in a namespace by its name; never raises for what the script does."""
     argv = ["nsenter", f"--net={PINS}/{netns}", "--"] if netns else []
     try:
-        done = subprocess.run(
+        popen = subprocess.Popen(
             [*argv, "sh", "-c", script],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=SECONDS,
             env={**os.environ, "LC_ALL": "C"},
-            check=False,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         return f"({error})\n"
-    text = done.stdout[:MAX_BYTES].decode("utf-8", "replace")
-    return (
-        text
-        if len(done.stdout) <= MAX_BYTES
-        else text + f"\n({len(done.stdout)} bytes; the rest is cut off)\n"
-    )
+    late = ""
+    try:
+        said, _ = popen.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(popen.pid, signal.SIGKILL)  # with what the shell has started
+        said, _ = popen.communicate()
+        late = f"(ended after {SECONDS:g} s)\n"
+    rest = f"\n({len(said)} bytes; the rest is cut off)\n" if len(said) > MAX_BYTES else ""
+    return said[:MAX_BYTES].decode("utf-8", "replace") + rest + late
 
 
 def answers(commands: Sequence[tuple[str, str]], netns: str | None = None) -> Iterator[tuple[str, str]]:
@@ -105,14 +113,29 @@ def instances(run_dir: str) -> list[str]:
 
 
 def helper_files(run_dir: str) -> Iterator[tuple[str, str]]:
-    """Yield the helpers' configuration by its path below the run directory."""
-    for path in sorted(Path(run_dir, "instances").glob("*/etc/*")):
-        if path.name.startswith(HELPERS) and not path.is_symlink() and path.is_file():
-            try:
-                with path.open("rb") as file:
-                    yield str(path.relative_to(run_dir)), file.read(MAX_BYTES).decode("utf-8", "replace")
-            except OSError as error:
-                yield str(path.relative_to(run_dir)), f"({error})\n"
+    """Yield the helpers' configuration and logs by their path below the run directory."""
+    for directory in sorted(Path(run_dir, "instances").glob("*")):
+        for path in sorted({path for pattern in HELPERS for path in directory.glob(pattern)}):
+            text = _file_of(path, directory)
+            if text is not None:
+                yield str(path.relative_to(run_dir)), text
+
+
+def _file_of(path: Path, directory: Path) -> str | None:
+    """Return what is in an agent's file; None if it is none.
+
+    Whoever has got hold of an agent can put anything there, links to others' files too: root reads only what is the
+    agent's own.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != directory.lstat().st_uid:
+            return None
+        return file.read(MAX_BYTES).decode("utf-8", "replace")
 
 
 def tail(path: str) -> str:
