@@ -113,6 +113,8 @@ def _watch(daemon: Daemon, wanted: Callable[[Row], bool], fmt: str) -> None:
     while True:
         for rows, _ in daemon.watch(EVENT, timeout=WATCH_SECONDS):
             # An event that is counted once more has a new number; so what was seen is told by the last one.
+            if max(rows[EVENT], default=seen) < seen:
+                seen = ""  # a device that has lost its state counts from the beginning
             news = {key: row for key, row in rows[EVENT].items() if key > seen}
             seen = max(news, default=seen)
             for row in listed(news, wanted):

@@ -92,9 +92,10 @@ class Events:
         for callback in self.heard:
             callback(event)
         kept = self._ring.add(event)
+        # First what is new: who follows them must never see the numbers go back.
+        self._hub.put(EVENT, _key(kept.number), kept.event.row())
         for number in kept.gone:
             self._hub.put(EVENT, _key(number), None)
-        self._hub.put(EVENT, _key(kept.number), kept.event.row())
         self._file.append(kept.number, kept.event, self._ring)
 
 
