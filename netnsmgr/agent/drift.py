@@ -8,18 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from netnsmgr.agent.drift_case import WINDOW, Case
 from netnsmgr.agent.drift_memory import DriftMemory
-from netnsmgr.agent.drift_words import TOGETHER, Told, along, facts, mended, name_of, sentence, several
-from netnsmgr.core.drift import Drift, Look, Seen, drifts
+from netnsmgr.agent.drift_words import TOGETHER, Told, again, along, facts, mended, name_of, sentence, several
+from netnsmgr.core.drift import Drift, Look, Seen, drifts, shared
 from netnsmgr.core.item import Ref, State
-from netnsmgr.core.linkname import BIRTH_PREFIX
 
-WINDOW = 60.0
-"""Seconds after which what has drifted before counts as calm."""
-OFTEN = 4
-"""So often within the window something may drift and be put back at once; from then on somebody fights with us."""
-FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
-"""Seconds between two repairs of what somebody fights about."""
 STORM = 40
 """So many things may drift within the window, each told; from then on they are counted."""
 STORM_PAUSE, FIGHT_PAUSE = 1.0, 0.25
@@ -30,26 +24,6 @@ LOOKS = 3
 """So often what is there is listed anew until two looks agree on what has drifted."""
 MANY = 100
 """How many items are named for programs."""
-FOUGHT = (
-    "again and again: another program wants it otherwise, so that it is put back with pauses of 1 s to 30 s"
-)
-
-
-@dataclass
-class Case:
-    """Something of ``object`` that has drifted, and maybe drifts again and again."""
-
-    object: str
-    times: deque[float] = field(default_factory=deque)
-    count: int = 0
-    pause: float = 0.0
-    until: float = 0.0
-    """Before then it is not repaired."""
-
-    @property
-    def calm_at(self) -> float:
-        """When it is over, unless it happens again."""
-        return self.times[-1] + max(WINDOW, 2 * self.pause)
 
 
 @dataclass(frozen=True)
@@ -163,25 +137,20 @@ class DriftWatch:
         for drift in found:
             case = self._cases.setdefault(drift.ref, Case(of.get(drift.ref, "")))
             if case.until > now:
-                held |= dict.fromkeys(drift.refs, f"{sentence(drift)}, {FOUGHT}")
+                held |= dict.fromkeys(drift.refs, f"{sentence(drift)}, {again(drift)}")
                 continue
             repairs.append(drift)
-            case.count += 1
-            case.times.append(now)
-            while case.times[0] < now - WINDOW:
-                case.times.popleft()
-            if not case.pause and len(case.times) <= OFTEN:
+            fought = bool(case.pause)
+            if not case.happens(now):
                 news.append(drift)
-                continue
-            if not case.pause:
+            elif not fought:
                 fights.append(drift)
-            case.pause = min(max(FIRST_PAUSE, case.pause * 2), LAST_PAUSE)
-            case.until = now + case.pause
         self._tell_news(news, of, "repaired")
-        self._tell_news(fights, of, FOUGHT, "DriftFight")
+        self._tell_news(fights, of)
         return Verdict(held=held, repairs=repairs)
 
-    def _tell_news(self, news: Sequence[Drift], of: Mapping[Ref, str], what: str, reason: str = "") -> None:
+    def _tell_news(self, news: Sequence[Drift], of: Mapping[Ref, str], what: str = "") -> None:
+        """Tell what is done about it, or that somebody fights."""
         if not news:
             return
         now = self._clock()
@@ -195,7 +164,8 @@ class DriftWatch:
             if len(self._recent) >= STORM:
                 self._storming(name)
                 self._uncounted += len(each)
-            why = reason or ("HelperEnded" if kind == "process" and gone else "Drift")
+            ends = kind == "process" and gone
+            why = ("HelperEnded" if ends else "Drift") if what else ("HelperFails" if ends else "DriftFight")
             for telling in [[drift] for drift in each] if len(each) <= TOGETHER else [each]:
                 self._recent.append(now)
                 if self._storm:
@@ -206,7 +176,7 @@ class DriftWatch:
                 else:
                     details = self._details(first.ref)
                     message, found = sentence(first, details) + along(first), facts(first, details)
-                self._tell_one(name, why, f"{message}; {what}", found, of=first)
+                self._tell_one(name, why, f"{message}; {what or again(first)}", found, of=first)
 
     def _storming(self, name: str) -> None:
         if not self._storm:
@@ -225,7 +195,7 @@ class DriftWatch:
         of: Drift | None = None,
     ) -> None:
         told = Told(name, reason, message, warning, found)
-        if of is not None and _shared(of.ref):
+        if of is not None and shared(of.ref):
             self._later.append((self._clock() + GRACE, of, told))
         else:
             self.tell(told)
@@ -292,8 +262,3 @@ class DriftWatch:
         moments += [case.calm_at for case in self._cases.values() if case.pause]
         moments += [self._recent[-1] + WINDOW] if self._storm else []
         return max(0.0, min(moments) - now) + 0.01 if moments else None
-
-
-def _shared(ref: Ref) -> bool:
-    """Say whether another agent may take it away, as it is wanted: a port, a tunnel with the process that is its link."""
-    return ref.kind in {"port", "tunnel"} or (ref.kind == "process" and ref.key.startswith(BIRTH_PREFIX))

@@ -159,3 +159,10 @@ def mended(drifts: Sequence[Drift]) -> str:
     if len(drifts) > 1:
         return f"{len(drifts)} items are as intended again"
     return f"{name_of(drifts[0].ref)} is {'gone' if drifts[0].expected is None else 'as intended'} again"
+
+
+def again(drift: Drift) -> str:
+    """Say what is done about something that drifts again and again."""
+    if drift.ref.kind == "process":
+        return "again and again: it is started again with pauses of 1 s to 30 s"
+    return "again and again: another program wants it otherwise, so that it is put back with pauses of 1 s to 30 s"

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netnsmgr.core.item import Item, Ref, State
+from netnsmgr.core.linkname import BIRTH_PREFIX
 
 LIFE = frozenset({"lease", "flows", "led-flows", "led-flows-end"})
 """Kinds that come and go by themselves, or that only remember what was done: none of them is changed by hand."""
@@ -132,6 +133,11 @@ def foundations(item: Item, items: State) -> frozenset[Ref]:
             if (below := items.get(ref)) is not None:
                 ahead += below.deps()
     return frozenset(found)
+
+
+def shared(ref: Ref) -> bool:
+    """Say whether another agent may take it away, as it is wanted: a port, a tunnel with the process that is its link."""
+    return ref.kind in {"port", "tunnel"} or (ref.kind == "process" and ref.key.startswith(BIRTH_PREFIX))
 
 
 def hold(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netnsmgr.agent import drift
+from netnsmgr.agent import drift, drift_case
 from netnsmgr.agent.drift import DriftWatch, Verdict
 from netnsmgr.agent.drift_memory import DriftMemory, config_digest, digest
 from netnsmgr.agent.drift_words import Told, differences, sentence
@@ -167,22 +167,38 @@ def test_somebody_who_fights_is_told_of_once_and_gets_pauses(place: Place) -> No
         repairs += len(place.run())
         place.now += 0.05
     reasons = place.reasons()
-    assert reasons.count("Drift") == drift.OFTEN
+    assert reasons.count("Drift") == drift_case.OFTEN
     assert reasons.count("DriftFight") == 1
     assert set(reasons) == {"Drift", "Repaired", "DriftFight"}
-    assert repairs <= drift.OFTEN + 9
+    assert repairs <= drift_case.OFTEN + 9
     assert ROUTE.ref in place.held
     assert place.watch.pause == drift.FIGHT_PAUSE
-    place.now += drift.LAST_PAUSE
+    place.now += drift_case.LAST_PAUSE
     assert place.run() == [f"create {ROUTE.ref}"]
     assert place.watch.next_look() is not None
-    place.now += 2 * drift.LAST_PAUSE + 1
+    place.now += 2 * drift_case.LAST_PAUSE + 1
     place.run()
     assert place.reasons() == ["DriftFightEnded"]
     assert place.watch.next_look() is None
     del place.there[ROUTE.ref]
     place.run()
     assert place.reasons() == ["Drift", "Repaired"]
+
+
+def test_a_helper_that_ends_again_and_again_is_no_fight() -> None:
+    """Nobody else need be at work; it is started with the same pauses."""
+    helper = Process("dnsmasq", ("dnsmasq",))
+    place = Place(wanted=[helper])
+    place.run()
+    for _ in range(100):
+        place.there = {}
+        place.run()
+        place.now += 0.05
+    fails = [told.message for told in place.told if told.reason == "HelperFails"]
+    assert fails == [
+        "helper dnsmasq has ended; again and again: it is started again with pauses of 1 s to 30 s"
+    ]
+    assert "DriftFight" not in place.reasons()
 
 
 def test_a_fight_about_what_is_added_is_one_too(place: Place) -> None:
@@ -203,7 +219,7 @@ def test_a_storm_is_told_as_one(place: Place) -> None:
     assert place.watch.pause == drift.STORM_PAUSE
     assert len(place.told) <= 2 * drift.STORM + 1
     assert place.reasons().count("DriftStorm") == 1
-    place.now += drift.WINDOW + 1
+    place.now += drift_case.WINDOW + 1
     place.run()
     assert place.reasons() == ["DriftStormEnded"]
     assert place.watch.pause == 0
