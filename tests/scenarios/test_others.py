@@ -123,7 +123,7 @@ def test_others_are_not_touched(w: World) -> None:
     intact("after instances came")
     # A process id that somebody wrote down and that is another's by now: after a reboot an innocent process was killed
     # for it elsewhere.
-    w.sh(f"for f in /run/netnsmgr/instances/*/*.pid; do echo {others[0].pid} >$f; done")
+    w.sh(f"for f in /run/netnsmgr/instances/*/*/*.pid; do echo {others[0].pid} >$f; done")
     w.sh("ip link del bn0; nft flush ruleset", "ni1")
     w.sh("ip link del nm-ni1; ip rule del priority 40")
     w.ready("ni1")
