@@ -60,7 +60,7 @@ CAPABILITIES = {
     "NET_BIND_SERVICE": (10, "no DNS and no DHCP server (ports below 1024)"),
     "NET_ADMIN": (12, "no links, addresses, routes or packet filter: nothing works"),
     "NET_RAW": (13, "no DHCP server (it answers through raw sockets)"),
-    "SYS_PTRACE": (19, "no applications attached by process id of another user"),
+    "SYS_PTRACE": (19, "no applications by process id, no name again for a namespace that lost it"),
     "SYS_ADMIN": (21, "no network namespaces: nothing works"),
 }
 """Capability → its bit in CapEff (linux/capability.h), and what fails without."""
