@@ -18,6 +18,7 @@ import structlog
 from netnsmgr.agent.main import main as agent_main
 from netnsmgr.agent.rights import Person
 from netnsmgr.agent.words import Listener
+from netnsmgr.supervisor.fork_server import answering
 
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 30.0
@@ -105,7 +106,8 @@ class AgentProcess:
             target=agent_main, args=(self.name, *self._settings, person, speak), name=self.name, daemon=True
         )
         try:
-            process.start()
+            with answering(self._settings.silence):
+                process.start()
             assert process.pid is not None
             self._pidfd = os.pidfd_open(process.pid)
         except (OSError, EOFError) as error:  # the fork server died this moment, or its child already has

@@ -47,6 +47,20 @@ def test_a_stopped_agent_is_started_again(w: World) -> None:
     w.until(lambda: any(row["message"].startswith(said) for row in events.rows.values()), "the event")
 
 
+def test_a_stopped_fork_server_is_ended(w: World) -> None:
+    """The daemon waits for it when an agent is to be started, but not for ever; then all agents are started anew."""
+    before = {name: w.agent(name)["pid"] for name in ("ni1", "uplink")}
+    server = min(w.pids("[f]orkserver import main"))
+    with Flow(w.lab.apps["app1"]) as flow:
+        w.lab.device.run(["kill", "-STOP", str(server)])
+        w.kill(before["ni1"])
+        for name, pid in before.items():
+            w.succeeded(name, pid)
+        w.ready("ni1")
+    assert (flow.lost, flow.downloaded) == (0, "1000000 bytes")
+    assert w.logged(0, event="the fork server hangs")
+
+
 def test_an_agent_that_works_is_left_alone(w: World) -> None:
     """Longer than it may be silent: no agent is ended that shows signs of life."""
     restarts = {name: w.agent(name)["restarts"] for name in ("ni1", "uplink")}
