@@ -20,8 +20,8 @@ class Limits(Model):
     new_flows: Amount = 1000
     """Flows begun in a second; four times as many at once after a pause. Not of a switch."""
 
-    dns: Amount = 200
-    """Packets to the instance's DNS server in a second; twice as many at once after a pause. Not of a switch."""
+    dns: Amount = 100
+    """Packets to the instance's DNS server in a second; four times as many at once after a pause. Not of a switch."""
 
     broadcasts: Amount = 500
     """Broadcasts in a second, ARP and neighbour discovery among them; twice as many at once after a pause."""

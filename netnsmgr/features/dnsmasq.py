@@ -31,7 +31,7 @@ from netnsmgr.items.process import Process, Rights
 
 NAME = "dnsmasq"
 QUESTIONS = 10_000
-"""Questions that wait for the servers' answers: of four applications that ask all they may, and get none."""
+"""Questions that wait for the servers' answers: of seven applications that ask all they may, and get none."""
 
 
 def items(scope: InstanceScope) -> list[Item]:

@@ -13,6 +13,14 @@ import time
 from tests.floods.stage import FLOODS, Served, flood, flows, served, stage
 from tests.scenarios.world import World
 
+PROCESSES = (
+    "dnsmasq --conf-file=/run/netnsmgr/instances/ni1",
+    "services.metadata",
+    "radvd",
+    "netnsmgr daemon",
+)
+"""By a part of their command lines."""
+
 
 def main() -> int:
     """Run the floods one after the other."""
@@ -52,24 +60,19 @@ def row(name: str, sent: str, found: dict[str, Served]) -> None:
 
 def memory(world: World) -> dict[str, int]:
     """The proportional set size of each process of the daemon and its helpers, by what it is called."""
+    # An agent is a fork, known by the name that it gave itself.
     script = r"""
 for dir in /proc/[0-9]*; do
     pss=$(awk '/^Pss:/ {print $2}' "$dir/smaps_rollup" 2>/dev/null) || continue
-    [ -n "$pss" ] && echo "$pss $(tr '\0' ' ' <"$dir/cmdline" | cut -c1-100)"
+    [ -n "$pss" ] && echo "$pss $(cat "$dir/comm") $(tr '\0\n' '  ' <"$dir/cmdline" | cut -c1-100)"
 done"""
     found: dict[str, int] = {}
     for line in world.sh(script).splitlines():
-        size, _, command = line.partition(" ")
-        for word in (
-            "dnsmasq --conf-file=/run/netnsmgr/instances/ni1",
-            "services.metadata",
-            "radvd",
-            "netnsmgr:",
-            "netnsmgr daemon",
-        ):
-            if word in command:
-                name = command.strip()[:24] if word == "netnsmgr:" else word[:24]
-                found[name] = found.get(name, 0) + int(size)
+        size, name, command = line.split(" ", 2)
+        known = next((word for word in PROCESSES if word in command), "")
+        name = name if name.startswith("netnsmgr:") else known.split(" --", maxsplit=1)[0]
+        if name:
+            found[name] = found.get(name, 0) + int(size)
     return found
 
 

@@ -139,7 +139,7 @@ chain to_dhcp {{
     accept
 }}
 chain to_dns {{
-    {_within("dns", limits.dns, 2 * limits.dns)}
+    {_within("dns", limits.dns, 4 * limits.dns)}
     meta l4proto tcp {NEW} {_open("dns", DNS_OPEN)}
     accept
 }}
