@@ -28,7 +28,7 @@ def in_place(table: NftTable, found: Table, *, leave: bool = False) -> str:
     A base chain that it still has is not deleted but filled anew: the kernel registers a new hook before
     the transaction counts, and a chain without rules has nothing but its policy.
     """
-    names = {name for _, name in re.findall(r"\b(chain|set|map)\s+([\w.\-]+)\s*\{", table.body)}
+    names = {name for _, name in re.findall(r"\b(chain|set|map|counter)\s+([\w.\-]+)\s*\{", table.body)}
     staying = Objects([("chain", body) for body in found.skeleton.named("chain") if body["name"] in names])
     going = Objects(
         [

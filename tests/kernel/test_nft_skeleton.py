@@ -48,6 +48,18 @@ async def test_the_skeleton_changes_beneath_its_parts() -> None:
         assert PART.prefix in sh(f"nft list map {WHERE} ports")
 
 
+@isolated
+async def test_the_skeleton_changes_around_a_counter_of_its_parts() -> None:
+    """A counter that it still has stays, as parts use it, and so does its count: the next pass has nothing to do."""
+    counting = "counter lost { }" + SKELETON
+    using = part(body=BODY.replace("    drop", '    counter name "lost" drop'))
+    async with stage() as agent:
+        await agent.bring(NftTable.of(FAMILY, "acl", counting, carries=True), using)
+        changed = NftTable.of(FAMILY, "acl", counting.replace("chain old", "chain new"), carries=True)
+        assert await agent.bring(changed, using) == [f"modify {TREF}"]
+        assert await agent.bring(changed, using) == []
+
+
 @pytest.mark.parametrize(
     "skeleton",
     [

@@ -128,7 +128,7 @@ def test_the_next_version(w: World, installed: Path, tmp_path: Path) -> None:
     begin(w)
     operations = taken_over(w, installed, tmp_path)
     assert [each for each in operations if not FLOWLOG.search(each)] == []
-    w.apply(app("app1", "ni1", "ni2", acl=OPEN))
+    w.apply(app("app2", "ni2", acl=OPEN[:1]))
     versions = [json.loads(line)["version"] for line in heads(w)]
     assert [version == "99.0" for version in versions] == [False, True]
 
