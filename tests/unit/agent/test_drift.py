@@ -42,11 +42,12 @@ class Place:
         self.wanted = state(wanted)
         self.path = path
         self.number = 3
+        self.inode = 1
         self.start()
 
     def start(self, config: str = "", *, report: bool = False) -> None:
         """Another agent."""
-        memory = DriftMemory(str(self.path / "drift.json"), 1) if self.path is not None else None
+        memory = DriftMemory(str(self.path / "drift.json"), self.inode) if self.path is not None else None
         self.watch = DriftWatch(memory, clock=lambda: self.now)
         self.watch.tell = self.told.append
         self.watch.configured(config, report=report)
@@ -323,6 +324,23 @@ def test_a_memory_that_is_damaged_counts_for_nothing(tmp_path: Path, damage: str
     place.start()
     place.run()
     assert place.told == []
+
+
+def test_a_successor_elsewhere_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another namespace, and of another version, which may see more: what stood there says nothing."""
+    for other in ("inode", "version"):
+        place = Place(tmp_path)
+        place.run()
+        place.watch.remember()
+        del place.there[ROUTE.ref]
+        with monkeypatch.context() as patch:
+            if other == "inode":
+                place.inode = 2
+            else:
+                patch.setattr("netnsmgr.agent.drift_memory.__version__", "99")
+            place.start()
+            place.run()
+        assert place.told == []
 
 
 def test_a_successor_leaves_what_was_left(tmp_path: Path) -> None:

@@ -143,3 +143,10 @@ class TestSlices:
     def test_there_is_always_an_uplink_agent(self) -> None:
         """Without any configuration the uplink agent is told that there is none."""
         assert Cutter().cut() == {UPLINK: {"device": None, "deleting": False, "instances": [], "revision": 1}}
+
+
+def test_everybody_hears_what_to_do_about_drift() -> None:
+    """And nobody of the default: a device that never names it has slices as before."""
+    told = Cutter().cut(device(drift="report"), ni("ni1"))
+    assert {name: part.get("drift") for name, part in told.items()} == {"ni1": "report", UPLINK: "report"}
+    assert not any("drift" in part for part in Cutter().cut(device(drift="repair"), ni("ni1")).values())
