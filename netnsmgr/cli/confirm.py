@@ -38,7 +38,7 @@ class Waits:
 
     def limit(self, timeout: float) -> float:
         """Return how long it makes sense to wait for anything."""
-        return min(timeout, self._left) if self._revision else timeout
+        return min(timeout, round(self._left, 1)) if self._revision else timeout
 
     def end(self, code: int) -> int:
         """Say what is to be done about it; return the exit code."""
