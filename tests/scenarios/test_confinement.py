@@ -57,8 +57,8 @@ def tried(w: World, agent: str, what: dict[str, Any]) -> dict[str, str]:
     w.lab.path("/run/lab/tries.json").write_text(json.dumps(what))
     w.lab.path("/run/lab/tries.json").chmod(0o644)
     netns = "" if agent == "uplink" else f"nsenter --net=/run/netns/{agent} "
-    said = w.sh(f"cd /; PYTHONPATH={ROOT} {netns}{sys.executable} {TRIES} {agent} {user} /run/lab/tries.json")
-    found: dict[str, str] = json.loads(said)
+    script = f"cd /; PYTHONPATH={ROOT} {netns}{sys.executable} {TRIES} {agent} {user} /run/lab/tries.json"
+    found: dict[str, str] = json.loads(w.lab.device.run(["sh", "-ec", script], timeout=60).stdout)
     return found
 
 

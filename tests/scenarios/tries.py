@@ -13,12 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import pyroute2.netlink  # noqa: F401  as in agents: what is imported later is found by descriptors
-import zmq  # noqa: F401
-
 from netnsmgr.agent.rights import Person, give_up
-from netnsmgr.errors import ConfigError, Unreachable
-from netnsmgr.pubsub.client import AsyncClient
 
 CALLS: dict[str, tuple[int, ...]] = {
     "unshare": (0x10000000,),
@@ -36,6 +31,9 @@ RUN = "/run/netnsmgr"
 def main(agent: str, user: int, file: str) -> None:
     with open(file, encoding="utf-8") as opened:
         wanted: dict[str, list[Any]] = json.load(opened)
+    asks = bool(wanted.get("read") or wanted.get("put"))
+    if asks:
+        import netnsmgr.pubsub.client  # noqa: F401  while it is still root
     own = [
         f"{RUN}/instances/{agent}",
         f"/var/lib/netnsmgr/leases/{agent}",
@@ -58,7 +56,8 @@ def main(agent: str, user: int, file: str) -> None:
                 found[f"{kind} {thing}"] = "fine"
             except OSError as error:
                 found[f"{kind} {thing}"] = errno.errorcode[error.errno or 0]
-    found |= asyncio.run(hub(agent, wanted))
+    if asks:
+        found |= asyncio.run(hub(agent, wanted))
     print(json.dumps(found))
 
 
@@ -80,9 +79,10 @@ def connect(path: str) -> None:
 
 
 async def hub(agent: str, wanted: dict[str, list[Any]]) -> dict[str, str]:
+    from netnsmgr.errors import ConfigError, Unreachable
+    from netnsmgr.pubsub.client import AsyncClient
+
     found: dict[str, str] = {}
-    if not (wanted.get("read") or wanted.get("put")):
-        return found
     async with AsyncClient(f"{RUN}/given/{agent}", f"agent:{agent}") as client:
         views = {table: client.subscribe(table) for table in wanted.get("read", ())}
         for table, key in wanted.get("put", ()):
