@@ -238,7 +238,7 @@ async def test_a_changed_file_makes_it_read_again() -> None:
 async def test_one_that_lingers_goes_on_for_a_while() -> None:
     """It is gone for its agent at once, is taken up again if it is wanted meanwhile, and ends with its time or agent."""
     helper.install()
-    wanted = replace(helper.helper(), lingers=0.3)
+    wanted = replace(helper.helper(), lingers=2.0)
     async with stage() as agent:
         await once(agent, wanted)
         number = pid()
