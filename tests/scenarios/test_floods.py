@@ -68,12 +68,16 @@ def test_neighbours(w: World) -> None:
 
 
 def test_more_may_be_allowed(w: World) -> None:
-    """The limits are fields of the instance."""
+    """The limits are fields of the instance, and count at once, also for who has met the former ones."""
+    with flooding(w, "flows"):
+        told(w, "new flows")
+    assert "ct count over 16384" in w.sh("nft list sets", "ni1")
     w.apply(instance("ni1", **(WIDE | {"limits": {"newFlows": 1_000_000, "flows": 3000}})))
     before = flows(w, "ni1")
     with flooding(w, "flows"):
         told(w, "or 3000 at a time", event="new flows")
     assert 2000 < flows(w, "ni1") - before < 3000 + 500
+    assert "ct count over 16384" not in w.sh("nft list sets", "ni1")
     w.apply(instance("ni1", **WIDE))
 
 

@@ -57,17 +57,23 @@ chain limited_{kind} {{
     )
 
 
-def _within(kind: Limited, amount: int, burst: int, meter: str = "") -> str:
+def _within(kind: Limited, amount: int, burst: int) -> str:
     rate = f"limit rate over {amount}/second burst {burst} packets"
-    return f"update @{meter or kind}_rate {{ {VIF} {rate} }} goto limited_{kind}"
+    return f"update @{kind}_rate_{amount} {{ {VIF} {rate} }} goto limited_{kind}"
 
 
-def _open(kind: Limited, most: int, meter: str = "") -> str:
-    return f"add @{meter or kind}_open {{ {VIF} ct count over {most} }} goto limited_{kind}"
+def _open(kind: Limited, most: int) -> str:
+    return f"add @{kind}_open_{most} {{ {VIF} ct count over {most} }} goto limited_{kind}"
 
 
-def _rates(*names: str) -> str:
-    return "\n".join(f"set {name}_rate {{ type mark; {_RATE} }}" for name in names)
+def _rates(**amounts: int) -> str:
+    """Return the sets where `_within` counts.  An element keeps the bound that it was made with, hence the name."""
+    return "\n".join(f"set {kind}_rate_{amount} {{ type mark; {_RATE} }}" for kind, amount in amounts.items())
+
+
+def _opens(**most: int) -> str:
+    """Return the same for `_open`."""
+    return "\n".join(f"set {kind}_open_{amount} {{ type mark; {_COUNT} }}" for kind, amount in most.items())
 
 
 def on_link(limits: Limits) -> str:
@@ -76,7 +82,7 @@ def on_link(limits: Limits) -> str:
     ``learn`` is asked about frames of interfaces that may send for others.
     """
     return f"""
-{_rates("broadcasts", "multicasts", "macs")}
+{_rates(broadcasts=limits.broadcasts, multicasts=limits.multicasts, macs=MACS)}
 set macs_learnt {{ type mark . ether_addr; size 65536; flags dynamic,timeout; timeout {MACS_KEPT}; }}
 {_told(("broadcasts", "multicasts", "macs"))}
 chain limits {{
@@ -116,7 +122,7 @@ def learning() -> str:
     """Return ``learn`` for a switch: whether a frame's sender is one too many behind an interface that sends for others."""
     return f"""
 set macs_learnt {{ type ifname . ether_addr; size 65536; flags dynamic,timeout; timeout {MACS_KEPT}; }}
-{_rates("macs")}
+{_rates(macs=MACS)}
 {_told(("macs",))}
 chain learn {{
     iifname . ether saddr @macs_learnt return
@@ -131,8 +137,8 @@ def of_flows(limits: Limits) -> str:
     Those of services accept what is within.
     """
     return f"""
-{_rates("dhcp", "dns", "metadata", "flows")}
-{"".join(f"set {name}_open {{ type mark; {_COUNT} }}{chr(10)}" for name in ("dns", "metadata", "flows"))}\
+{_rates(dhcp=DHCP, dns=limits.dns, metadata=METADATA, flows=limits.new_flows)}
+{_opens(dns=DNS_OPEN, metadata=METADATA_OPEN, flows=limits.flows)}
 {_told(("dhcp", "dns", "metadata", "flows"))}
 chain to_dhcp {{
     {_within("dhcp", DHCP, DHCP_BURST)}
