@@ -174,17 +174,18 @@ def of_ports(ports: Iterable[str], links: str, versions: Iterable[Version]) -> s
     text = ""
     for version in versions:
         header, suffix = ("ip", "") if version == 4 else ("ip6", "6")
-        known = f"iifname . rt {header} nexthop"
+        # By number, which is nobody's when an instance has gone: its name would stand here for another minute.
+        known = f"iif . rt {header} nexthop"
         text += f"""
-set hops{suffix} {{ type ifname . ipv{version}_addr; size 65536; flags dynamic,timeout; timeout {HOPS_KEPT}; }}
-set hops_rate{suffix} {{ type ifname; {_RATE} }}
+set hops{suffix} {{ type iface_index . ipv{version}_addr; size 65536; flags dynamic,timeout; timeout {HOPS_KEPT}; }}
+set hops_rate{suffix} {{ type iface_index; {_RATE} }}
 chain hops{suffix} {{
     type filter hook forward priority 1; policy accept;
     meta nfproto ipv{version} iifname {links} oifname {{ {names} }} {NEW} goto new_hops{suffix}
 }}
 chain new_hops{suffix} {{
     {known} @hops{suffix} accept
-    update @hops_rate{suffix} {{ iifname limit rate over {HOPS}/second burst {HOPS_BURST} packets }} counter drop
+    update @hops_rate{suffix} {{ iif limit rate over {HOPS}/second burst {HOPS_BURST} packets }} counter drop
     add @hops{suffix} {{ {known} }}
 }}"""
     return text
