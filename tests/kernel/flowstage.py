@@ -11,10 +11,12 @@ from typing import Any
 
 from netnsmgr.core.item import Item, Ref
 from netnsmgr.features.link_facts import LinkFacts
+from netnsmgr.features.rows import given_dir
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.system import ProcessInfo
 from netnsmgr.kernel.nfnetlink import Nfnetlink
 from netnsmgr.pubsub.hub import Hub
+from netnsmgr.pubsub.store import Store
 from tests.kernel.stage import Stage, sh, stage
 from tests.kernel.told import told
 
@@ -41,6 +43,16 @@ class Making(Stage):
 async def making() -> AsyncIterator[Making]:
     async with stage() as agent:
         yield Making(agent.system)
+
+
+@asynccontextmanager
+async def hub_of_agent() -> AsyncIterator[Hub]:
+    """The hub, listening where the agent and its helpers find it."""
+    given = Path(given_dir("/run", "agent"))
+    given.mkdir(parents=True, exist_ok=True)
+    async with Hub("/run", Store("/run/store")) as hub:
+        hub.door.open(given, 0)
+        yield hub
 
 
 def app(name: str, address: str, hosts: Sequence[str] = ()) -> Document:

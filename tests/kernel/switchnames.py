@@ -20,10 +20,8 @@ from netnsmgr.features.names import host_sets
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.features.switch import names
 from netnsmgr.items.file import File
-from netnsmgr.pubsub.hub import Hub
-from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import FLOW_LOG
-from tests.kernel.flowstage import HEAD, Making, Rows, making
+from tests.kernel.flowstage import HEAD, Making, Rows, hub_of_agent, making
 from tests.kernel.stage import ETC, sh
 from tests.kernel.told import told
 
@@ -161,7 +159,7 @@ def _answers() -> bool:
 async def running(of: InstanceScope, *options: str) -> AsyncIterator[tuple[Rows, Making]]:
     """The switch with its program, which hears, and the site's DNS server with these options."""
     build()
-    async with Hub("/run", Store("/run/store")) as hub, making() as agent, dnsmasq(*options):
+    async with hub_of_agent() as hub, making() as agent, dnsmasq(*options):
         rows = Rows(hub, FLOW_LOG)
         await agent.once(*items(of))
         async with asyncio.timeout(10):

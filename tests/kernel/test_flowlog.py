@@ -16,10 +16,8 @@ from netnsmgr.features.names import host_key
 from netnsmgr.features.scope import InstanceScope
 from netnsmgr.items.file import File
 from netnsmgr.items.process import Process
-from netnsmgr.pubsub.hub import Hub
-from netnsmgr.pubsub.store import Store
 from netnsmgr.pubsub.tables import FLOW_LOG
-from tests.kernel.flowstage import SITE, Rows, build, end_flows, making, scope, upstream
+from tests.kernel.flowstage import SITE, Rows, build, end_flows, hub_of_agent, making, scope, upstream
 from tests.kernel.stage import ETC, Stage, sh
 from tests.kernel.upstream import address_of
 from tests.lab import isolated
@@ -88,7 +86,7 @@ async def running(of: InstanceScope, *others: Item) -> AsyncIterator[tuple[Rows,
     """The flow log has begun to publish: there is a row for each application."""
     build()
     sh(f"nft -f - <<'END'\n{TABLES}\nEND")
-    async with Hub("/run", Store("/run/store")) as hub, making() as agent:
+    async with hub_of_agent() as hub, making() as agent:
         rows = Rows(hub, FLOW_LOG)
         await agent.once(*items(of), *others)
         if of.instance.spec.flow_log:
@@ -180,14 +178,14 @@ async def test_it_survives_the_hub_and_its_own_end() -> None:
     build()
     sh(f"nft -f - <<'END'\n{TABLES}\nEND")
     async with making() as agent:
-        async with Hub("/run", Store("/run/store")) as hub:
+        async with hub_of_agent() as hub:
             rows = Rows(hub, FLOW_LOG)
             await agent.once(*items(scope()))
             await rows.until(lambda found: len(found) == 2)
             say("app1", SITE, 5000)
             before = await rows.record("app1", dport=5000)
         say("app1", SITE, 5001)
-        async with Hub("/run", Store("/run/store")) as hub:
+        async with hub_of_agent() as hub:
             rows = Rows(hub, FLOW_LOG)
             assert (await rows.record("app1", dport=5001))["n"] > before["n"]
             await rows.record("app1", dport=5000)
