@@ -118,6 +118,10 @@ bench: $(STAMP) ## measure, beside the same work by a shell script; prints a tab
 chaos: $(STAMP) ## kill processes at random moments of changes for two minutes; make chaos ARGS='--seed 7 --seconds 600'
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: floods
+floods: $(STAMP) ## an application floods what all share, ten ways; what its neighbours have of it (two minutes)
+	@$(BIN)/python -m tests.floods $(ARGS)
+
 .PHONY: diagrams
 diagrams: $(STAMP) ## draw diagrams/ anew: the scenario, its processes and items, the architecture (no root, no daemon)
 	@$(BIN)/python poc/diagrams.py

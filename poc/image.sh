@@ -41,7 +41,7 @@ pip=.venv/bin/pip
 read -r fit names < <(.venv/bin/python -c '
 import re, sys, tomllib
 names = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]
-print(int(sys.version_info[:2] == (3, 11)), *(re.split("[^a-zA-Z0-9-]", name)[0] for name in names))
+print(int(sys.version_info[:2] == (3, 11)), *(re.split("[^a-zA-Z0-9._-]", name)[0] for name in names))
 ')
 sums=$(echo "$fit $names" | cat - constraints.txt | sha256sum | cut -c1-16)
 wheels=$work/requirements
