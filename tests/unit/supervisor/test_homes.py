@@ -93,3 +93,33 @@ def test_what_is_given_is_not_the_agents_to_change(place: Path) -> None:
     made.remove("ni1")
     assert not given.exists()
     assert not (place / "run" / "instances" / "ni1").exists()
+
+
+def dig(place: Path, depth: int) -> None:
+    """Directories within each other, deeper than a path may be long."""
+    where = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=where)
+        deeper = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=where)
+        os.close(where)
+        where = deeper
+    os.close(where)
+
+
+def test_what_an_agent_left_is_removed_however_deep_it_is(place: Path) -> None:
+    """The instance could never be deleted otherwise, nor the daemon be started, while leases outlive everything."""
+    made = homes(place)
+    made.furnish("ni1")
+    for path in ("run/instances/ni1", "state/leases/ni1"):
+        dig(place / path, 3000)
+    made.remove("ni1")
+    assert not (place / "run/instances/ni1").exists()
+    assert not (place / "state/leases/ni1").exists()
+
+
+def test_another_users_deep_tree_keeps_no_agent_from_starting(place: Path) -> None:
+    homes(place).furnish("ni1")
+    leases = place / "state/leases/ni1"
+    dig(leases, 3000)
+    homes(place, USERS + 100).furnish("ni1")
+    assert (os.lstat(leases).st_uid, list(leases.iterdir())) == (USERS + 101, [])
