@@ -158,7 +158,9 @@ class AgentProcess:
             if isinstance(end := said.get("end"), str):
                 self._said = end
             if isinstance(counters := said.get("counters"), dict):
-                self.counters = {name: n for name, n in counters.items() if isinstance(n, int)}
+                self.counters = {
+                    name: n for name, n in counters.items() if isinstance(n, int) and 0 <= n < 1 << 63
+                }
 
     def _exited(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

@@ -110,9 +110,9 @@ def families(seen: Seen) -> Iterator[Metric]:
         "port_state",
         "1 for the state that a port of the device is in.",
         [
-            ((device, str(port.get("name", "")), _state(port)), 1)
+            ((device, name, _state(port)), 1)
             for device, row in rows.get(DEVICE_STATUS, {}).items()
-            for port in row.get("ports") or ()
+            for name, port in _ports(row)
         ],
         "device",
         "port",
@@ -184,6 +184,14 @@ def _counter(name: str, text: str, samples: Samples, *labels: str) -> Metric:
     return family
 
 
+def _ports(row: Row) -> Iterator[tuple[str, Row]]:
+    """Yield what are ports of what is said to be."""
+    ports = row.get("ports")
+    for port in ports if isinstance(ports, list) else ():
+        if isinstance(port, dict):
+            yield str(port.get("name", "")).encode("utf-8", "replace").decode(), port
+
+
 def _state(row: Mapping[str, Any]) -> str:
     state = row.get("state")
-    return state if state in STATES else "other"
+    return state if isinstance(state, str) and state in STATES else "other"

@@ -74,6 +74,19 @@ def test_what_is_shown() -> None:
     assert expected.items() <= samples.items()
 
 
+@pytest.mark.parametrize("odd", [{}, [], 7, None, "\ud800"])
+def test_rows_of_any_form_leave_the_others(odd: Any) -> None:
+    """Agents write rows of status: what one says costs nobody the metrics of all."""
+    rows = {
+        INSTANCE_STATUS: {"ni1": {"state": "ready"}, "ni2": {"state": odd}},
+        APP_STATUS: {"ni2/app/eth0": {"state": odd}},
+        DEVICE_STATUS: {"edge": {"ports": odd}, "other": {"ports": [odd, {"name": odd, "state": odd}]}},
+    }
+    samples = read(seen(rows=rows))
+    assert samples["instance_state{instance=ni1,state=ready}"] == 1
+    assert samples["instance_state{instance=ni2,state=other}"] == 1
+
+
 def test_applications_make_no_series() -> None:
     """A thousand interfaces more are the same number of lines."""
     rows = {APP_STATUS: {f"ni1/app{n}/eth0": {"state": f"odd{n}"} for n in range(1000)}}
