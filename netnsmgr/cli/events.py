@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -119,6 +118,6 @@ def _watch(daemon: Daemon, wanted: Callable[[Row], bool], fmt: str) -> None:
             seen = max(news, default=seen)
             for row in listed(news, wanted):
                 if fmt == "json":
-                    click.echo(json.dumps(row, ensure_ascii=False), color=False)
+                    click.echo(output.json_text(row), color=False)
                 else:
                     show(line(row))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -117,7 +116,7 @@ def _follow(
     def show(records: Sequence[Record]) -> None:
         for record in records:
             if fmt == "json":
-                click.echo(json.dumps(record, ensure_ascii=False), color=False)
+                click.echo(output.json_text(record), color=False)
             else:
                 output.say(_padded(line(record), widths))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -56,9 +57,24 @@ def colourful(stream: Any = None) -> bool:
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+_COMMANDS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What moves a terminal's cursor or tells it something, and what UTF-8 has nothing for; colours may stay."""
+
+
+def harmless(text: str) -> str:
+    """Return a text that can be printed, whoever wrote it: the words of agents and applications are not ours."""
+    return _COMMANDS.sub("\ufffd", text)
+
+
+def json_text(value: Any, **options: Any) -> str:
+    """Return JSON that a terminal can be shown, too, and that says the same to a program."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def say(text: str = "", *, err: bool = False) -> None:
     """Print one line, without its colours where they are not wanted."""
-    click.echo(text, err=err, color=colourful(sys.stderr if err else sys.stdout))
+    click.echo(harmless(text), err=err, color=colourful(sys.stderr if err else sys.stdout))
 
 
 def fail(text: str) -> None:
@@ -74,9 +90,9 @@ def state_word(word: str) -> str:
 def data(value: Any, fmt: str) -> None:
     """Print a value as ``json`` or ``yaml``."""
     if fmt == "json":
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False), color=False)
+        click.echo(json_text(value, indent=2), color=False)
     else:
-        click.echo(yaml_text(value), nl=False, color=False)
+        click.echo(harmless(yaml_text(value)), nl=False, color=False)
 
 
 def yaml_text(value: Any) -> str:
@@ -104,7 +120,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    listed = [[str(cell) for cell in row] for row in rows]
+    listed = [[harmless(str(cell)) for cell in row] for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold" if colourful() else "", padding=(0, 2, 0, 0))
     for heading in headings:
         grid.add_column(heading, no_wrap=True, overflow="ellipsis")

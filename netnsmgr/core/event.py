@@ -47,7 +47,7 @@ class Event:
     source: str = SUPERVISOR
 
     def __post_init__(self) -> None:
-        if not _OBJECT.fullmatch(self.object):
+        if not _OBJECT.fullmatch(self.object) or not self.object.isprintable():
             raise ValueError(f"an event is of Daemon or KIND/NAME, not of {self.object[:80]!r}")
         if self.type not in ("Normal", "Warning"):
             raise ValueError(f"an event is Normal or Warning, not {str(self.type)[:80]!r}")

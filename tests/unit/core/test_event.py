@@ -62,7 +62,19 @@ def test_everything_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", ["", "ni1", "Pod/a", "App/", "App/a/b/c", "Daemon/x", "App/a b", "App/" + "a" * 99]
+    "thing",
+    [
+        "",
+        "ni1",
+        "Pod/a",
+        "App/",
+        "App/a/b/c",
+        "Daemon/x",
+        "App/a b",
+        "App/" + "a" * 99,
+        "App/\x1b[2J",
+        "App/\ud800",
+    ],
 )
 def test_an_event_is_of_something(thing: str) -> None:
     with pytest.raises(ValueError, match="an event is of"):
