@@ -65,8 +65,10 @@ class Milestones:
             if before != "degraded" or news:
                 self._tell(about, "Degraded", "; ".join(news or reasons) or "no reason is known")
             told.update(news)
-        elif state == "pending" and before == "ready":
-            self._tell(about, "Waiting", "; ".join(reasons) or "no reason is known", type="Normal")
+        elif (
+            state == "pending" and before == "ready" and reasons
+        ):  # without, it is on its way through a change
+            self._tell(about, "Waiting", "; ".join(reasons), type="Normal")
         elif state == "ready":
             if before not in (None, "ready"):
                 self._tell(about, "Ready", "it is ready again", type="Normal")

@@ -106,3 +106,14 @@ def test_rows_that_are_none(table: str, row: dict[str, Any]) -> None:
     heard = Heard()
     heard.on_row(table, "x", row)
     assert heard.told == []
+
+
+def test_an_application_that_is_changed_waits_for_nothing() -> None:
+    """Of a change of the configuration nobody has to be told; what it waits for in the end is told."""
+    heard = Heard()
+    for state in ("ready", "pending", "ready"):
+        heard.on_row(APP_STATUS, "ni1/app1/eth0", {"state": state, "reasons": []})
+    assert heard.told == []
+    for reasons in ([], ["pending: network namespace app1"]):
+        heard.on_row(APP_STATUS, "ni1/app1/eth0", {"state": "pending", "reasons": reasons})
+    assert heard.short == ["Waiting"]
