@@ -135,10 +135,10 @@ class Screen:
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
         for target, state in shown:
-            word = Text(state.state, style=output.COLOURS.get(state.state, ""))
+            word = Text(output.harmless(state.state), style=output.COLOURS.get(state.state, ""))
             # The word stands in the column before already.
             why = "; ".join(reason.removeprefix(f"{state.state}: ") for reason in state.reasons)
-            grid.add_row(target.label, word, why if reasons and not state.done else "")
+            grid.add_row(target.label, word, Text(output.harmless(why if reasons and not state.done else "")))
         hidden = len(states) - len(shown)
         seconds = time.monotonic() - self._began
         footer = f"{done} of {len(states)} {goal(states)}, {seconds:.1f} s" + (

@@ -56,10 +56,20 @@ def command(place: Place, kind: Kind | str, name: str | None, fmt: str) -> None:
             output.say()
         first = False
         headings, wide, lines = DRAWN[k]
-        drawn = [line for one in found for line in lines(one, rows, fmt == "wide")]
-        output.table((wide if fmt == "wide" else headings).split(), drawn)
+        cells = [line for one in found for line in drawn(lines, one, rows, fmt == "wide")]
+        output.table((wide if fmt == "wide" else headings).split(), cells)
     if first and len(kinds) > 1:
         output.say("nothing is configured yet: netnsmgr apply FILE", err=True)
+
+
+def drawn(
+    lines: Callable[[str, Rows, bool], list[Line]], name: str, rows: Rows, wide: bool = False
+) -> list[Line]:
+    """Return an object's lines; of one whose agent says what makes no sense, that, and the others are shown."""
+    try:
+        return lines(name, rows, wide)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        return [[name, f"its status is malformed: {error}"]]
 
 
 def _devices(name: str, rows: Rows, wide: bool) -> list[Line]:

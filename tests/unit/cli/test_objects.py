@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from netnsmgr.cli import output
+from netnsmgr.cli import get, output
 from netnsmgr.cli.objects import status_rows
 from netnsmgr.client.kinds import AGENT, APP, DEVICE, INSTANCE, Kind
 from netnsmgr.kernel import graphviz
@@ -297,3 +297,14 @@ def test_a_status_that_nobody_keeps_true(kind: Kind, name: str, agent: str) -> N
     assert status_rows(kind, name, rows)[key]["reasons"] == ["x"]
     rows[AGENT.status] = {agent: {"state": "backing-off", "cause": "it broke"}}
     assert status_rows(kind, name, rows)[key]["reasons"] == ["its agent fails again and again: it broke", "x"]
+
+
+@pytest.mark.parametrize("odd", [{"subnets": 5}, {"reasons": 7}, {"state": {}, "reasons": 1}])
+def test_a_malformed_status_hides_no_other(odd: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """An agent that somebody has got hold of can say anything of its own instance."""
+    rows = {tables.INSTANCE_STATUS: {"ni1": odd, "ni2": {"state": "ready"}}}
+    headings, _, lines = get.DRAWN[INSTANCE]
+    output.table(headings.split(), [line for name in ("ni1", "ni2") for line in get.drawn(lines, name, rows)])
+    first, second = capsys.readouterr().out.splitlines()[1:]
+    assert "its status is malformed" in first
+    assert second.split()[:2] == ["ni2", "ready"]
