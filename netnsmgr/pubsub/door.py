@@ -23,6 +23,7 @@ import zmq
 from netnsmgr.core.clone import Msg
 from netnsmgr.errors import NetnsmgrError
 from netnsmgr.pubsub import tables, wire
+from netnsmgr.pubsub.crowd import Crowd
 from netnsmgr.pubsub.row import MAX_FRAME, WireError
 
 QUEUE = 100_000
@@ -32,6 +33,8 @@ noticed and repaired, but by yet another snapshot, which a slow peer needs least
 BACKLOG = 1024
 """Connections waiting to be accepted.  ZeroMQ's 100 is less than what comes at once when a hub returns and all
 agents reconnect; a refused one tries again only after a while."""
+REST = 5.0
+"""Seconds for which an address is closed at which too many came."""
 SLICE = 256
 """Messages read before others have their turn in the loop."""
 TOPICS = 10_000
@@ -62,6 +65,9 @@ class Door:
         self._greet: set[str] = set()
         self._paths: list[Path] = []
         self._names: dict[Path, Path] = {}
+        self._groups: dict[Path, int] = {}
+        """Directories of agents, which are open unless they rest."""
+        self._resting: set[Path] = set()
         self._opened = 0
         self._again = False
         self._listening = True
@@ -76,6 +82,7 @@ class Door:
         self._xpub = self._context.socket(zmq.XPUB)
         # We say what becomes of a subscription, and hear of each of them: not all tables are for everybody.
         self._xpub.setsockopt(zmq.XPUB_MANUAL, 1)
+        self._crowd = Crowd(self._context, (self._router, self._xpub), self._full)
         try:
             for sock, name in (self._router, wire.HUB_SOCKET), (self._xpub, wire.UPDATES_SOCKET):
                 sock.setsockopt(zmq.SNDHWM, QUEUE)
@@ -86,19 +93,22 @@ class Door:
         except BaseException:
             self._context.destroy(linger=0)
             raise
-        self._fds = [sock.fileno() for sock in (self._router, self._xpub)]
+        self._fds = [*(sock.fileno() for sock in (self._router, self._xpub)), *self._crowd.fds]
         for fd in self._fds:
             self._loop.add_reader(fd, self._drain)
         self._look_again()
 
     def open(self, directory: Path, group: int) -> None:
         """Listen in another directory too, which is root's and the group's; again is as good as once."""
+        self._groups[directory] = group
+        if directory in self._resting:
+            return
         paths = [wire.socket_path(directory, name) for name in (wire.HUB_SOCKET, wire.UPDATES_SOCKET)]
         if all(path in self._paths and path.is_socket() for path in paths):
             for path in paths:
                 os.chown(path, -1, group)
             return
-        self.shut(directory)
+        self._unbind(directory)
         for sock, path in zip((self._router, self._xpub), paths, strict=True):
             # ZeroMQ removes the file some time after it was told to stop: under a name that never comes again, or it
             # would be that of an instance which was made anew meanwhile.
@@ -110,6 +120,10 @@ class Door:
 
     def shut(self, directory: Path) -> None:
         """Listen there no more; who is connected stays so until he goes."""
+        self._groups.pop(directory, None)
+        self._unbind(directory)
+
+    def _unbind(self, directory: Path) -> None:
         for sock, name in (self._router, wire.HUB_SOCKET), (self._xpub, wire.UPDATES_SOCKET):
             path = directory / name
             if path in self._paths:
@@ -117,6 +131,23 @@ class Door:
                 with suppress(zmq.ZMQError):
                     sock.unbind(f"ipc://{self._names.pop(path)}")
                 path.unlink(missing_ok=True)
+
+    def _full(self, directory: Path) -> bool:
+        """Close an agent's address for a while, as far too many came: ZeroMQ aborts when descriptors run out."""
+        if directory not in self._groups:
+            return False
+        log.warning("too many connections; all are closed", directory=str(directory), seconds=REST)
+        self._resting.add(directory)
+        self._unbind(directory)
+        self._loop.call_later(REST, self._rested, directory)
+        return True
+
+    def _rested(self, directory: Path) -> None:
+        self._resting.discard(directory)
+        self._crowd.again(directory)
+        group = self._groups.get(directory)
+        if group is not None and self._listening and directory.is_dir():
+            self.open(directory, group)
 
     def reply(self, peer: bytes, frames: Sequence[bytes]) -> None:
         """Send to one client; to one that has gone, nowhere."""
@@ -144,6 +175,7 @@ class Door:
     async def close(self) -> None:
         """Send what is waiting, close, remove the socket files."""
         self.stop_listening()
+        self._crowd.close()
         self._router.close()
         self._xpub.close()
         await asyncio.to_thread(self._context.term)  # waits for the linger time
@@ -166,7 +198,8 @@ class Door:
         if not self._listening:
             return
         # Requests first, so that the greeting of a new subscriber tells where the table stands after them.
-        more = self._read(self._router, self._take_request)
+        more = self._crowd.look()
+        more |= self._read(self._router, self._take_request)
         more |= self._read(self._xpub, self._take_subscription)
         for table in self._greet:
             self.publish(wire.encode_update(table, self._hugz(table)))

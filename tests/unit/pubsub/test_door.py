@@ -15,6 +15,7 @@ import zmq
 
 from netnsmgr.pubsub import wire
 from netnsmgr.pubsub.client import AsyncClient
+from netnsmgr.pubsub.crowd import MOST
 from netnsmgr.pubsub.door import Door
 from tests.unit.pubsub.place import Site, Until
 
@@ -125,5 +126,63 @@ async def test_an_agents_own_address(tmp_path: Path) -> None:
         assert list(place.iterdir()) == []
         assert heard == [(os.getuid(), wire.Snapshot("AgentStatus"))] * 50
     finally:
+        context.term()
+        await door.close()
+
+
+async def test_an_address_takes_no_crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent's address is closed for a while at many connections, with all of them; the others are not."""
+    heard: list[bytes] = []
+    door = Door(
+        tmp_path,
+        None,
+        lambda peer, _user, _request: heard.append(peer),
+        lambda _: pytest.fail("nobody subscribes"),
+        lambda _user, _table: True,
+    )
+    place = tmp_path / "ni1"
+    context = zmq.Context()
+    held: list[socket.socket] = []
+    monkeypatch.setattr("netnsmgr.pubsub.door.REST", 1.0)
+
+    def connects() -> bool:
+        held.append(socket.socket(socket.AF_UNIX))
+        try:
+            held[-1].connect(str(place / "hub.sock"))
+        except OSError:
+            held.pop().close()
+            return False
+        return True
+
+    async def ask(directory: Path) -> None:
+        known = len(heard)
+        asking = context.socket(zmq.DEALER)
+        asking.setsockopt(zmq.LINGER, 0)
+        asking.connect(f"ipc://{directory}/hub.sock")
+        asking.send_multipart(wire.encode_request(wire.Snapshot("AgentStatus")))
+        async with asyncio.timeout(5):
+            while len(heard) == known:
+                await asyncio.sleep(0.001)
+        asking.close()
+
+    try:
+        place.mkdir()
+        door.open(place, os.getgid())
+        async with asyncio.timeout(10):
+            while connects():
+                assert len(held) < 5 * MOST
+                await asyncio.sleep(0.001)
+        door.open(place, os.getgid())  # as when the agent is started again
+        assert not connects()
+        await ask(tmp_path)
+        while held:
+            held.pop().close()
+        async with asyncio.timeout(10):
+            while not connects():
+                await asyncio.sleep(0.01)
+        await ask(place)
+    finally:
+        for each in held:
+            each.close()
         context.term()
         await door.close()
