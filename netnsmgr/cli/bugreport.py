@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import sys
 import tarfile
 import time
@@ -76,7 +77,10 @@ def _open(path: str) -> Any:
         return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     try:
         # For nobody else: without its secrets it still tells a lot about the device.
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            os.fchmod(fd, 0o600)  # a file that was there keeps the mode that it had
+        return os.fdopen(fd, "wb")
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from None
 
