@@ -21,9 +21,14 @@ SHOWN = (
     "nft list ruleset",
     "ls /run/netnsmgr/instances",
 )
+# Whose namespace a process of another user is in, only those with CAP_SYS_PTRACE may ask; a container's root is none.
 PROCESSES = """
 for process in /proc/[0-9]*; do
-    [ "$(readlink $process/ns/net 2>/dev/null)" != "$1" ] || { tr '\\0' ' ' <$process/cmdline; echo; }
+    line=$(cat $process/comm; tr '\\0' ' ' <$process/cmdline)
+    case "$(readlink $process/ns/net) $line" in
+        "$1 "* | *"/instances/$2/"* | *"netnsmgr:$2
+"*) echo $line ;;
+    esac
 done 2>/dev/null
 """
 
@@ -35,7 +40,7 @@ class Traces:
     """
 
     def __init__(self, scene: Scene, document: str, instance: str) -> None:
-        self.scene = scene
+        self.scene, self.instance = scene, instance
         device = scene.device
         self.netns = scene.instance(instance).run(["readlink", "/proc/self/ns/net"]).stdout.strip()
         self.interfaces = interfaces(document, instance)
@@ -62,7 +67,9 @@ class Traces:
         found = [line.strip() for line in lines if any(re.search(pattern, line) for pattern in self.patterns)]
         found += [
             f"process {line.strip()}"
-            for line in run(["sh", "-c", PROCESSES, "sh", self.netns], timeout=30).stdout.splitlines()
+            for line in run(
+                ["sh", "-c", PROCESSES, "sh", self.netns, self.instance], timeout=30
+            ).stdout.splitlines()
         ]
         found += [
             f"{interface} of {app}"
