@@ -23,6 +23,8 @@ ADDRESS = {4: "10.10.1.1", 6: "fd00:10:1::1"}
 NETWORK = {4: "10.10.1.0/24", 6: "fd00:10:1::/64"}
 HOST_ADDRESS = {4: "192.168.0.2/24", 6: "2001:db8::2/64"}
 BITS = {4: 32, 6: 128}
+LONGEST = 64
+"""Characters of an address as somebody may write it, with zone and prefix length."""
 
 
 def address(value: object, version: Version | None = None, instead: str = "") -> IPAddress:
@@ -34,16 +36,21 @@ def address(value: object, version: Version | None = None, instead: str = "") ->
     _, percent, zone = written.partition("%")
     if percent:
         raise ValueError(
-            f"'{written}' must be an address without a zone; leave out %{zone}: the port says which link"
+            f"{_quoted(written)} must be an address without a zone; leave out %{zone}: the port says which link"
         )
     try:
         found = ip_address(written)
     except ValueError:
         if "/" in written:
-            raise ValueError(f"'{written}' must be an address without a prefix length") from None
-        raise ValueError(f"'{written}' is not an {_ip(version)} address such as {example}") from None
+            raise ValueError(f"{_quoted(written)} must be an address without a prefix length") from None
+        raise ValueError(f"{_quoted(written)} is not an {_ip(version)} address such as {example}") from None
     _is(found.version, version, written, instead or example)
     return found
+
+
+def _quoted(written: str) -> str:
+    # What is longer than any address is something else, and may hold what is nobody's business.
+    return f"'{written}'" if len(written) <= LONGEST else f"a text of {len(written)} characters"
 
 
 def address4(value: object) -> IPv4Address:

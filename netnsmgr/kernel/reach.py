@@ -149,4 +149,5 @@ def _reachable(path: str) -> bool:
 
 
 def _ancestors(path: str) -> Iterator[str]:
-    yield from map(str, Path(os.path.realpath(path)).parents)
+    # Of the way that is written, and of the one that links make of it.
+    yield from map(str, {*Path(os.path.abspath(path)).parents, *Path(os.path.realpath(path)).parents})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,14 +15,13 @@ from netnsmgr.features.rows import etc_dir, given_dir, lease_file, secrets_dir
 from netnsmgr.kernel import places, reach
 from netnsmgr.kernel.confine import has_user
 from netnsmgr.kernel.processes import end_all
+from netnsmgr.kernel.trees import remove_tree
 from netnsmgr.pubsub.hub import Hub
 from netnsmgr.supervisor.agents import Settings
 
 UPLINK = "uplink"
 MOST = 65_536
 """How many users there may be: more than there are numbers for instances."""
-REMOVE_SECONDS = 10.0
-"""That the removal of what an agent has left may take of the daemon's time."""
 
 log = structlog.get_logger()
 
@@ -85,7 +82,7 @@ class Homes:
                 try:
                     _give(path, owner)
                 except RecursionError:  # no agent of ours makes such a tree
-                    _remove(path)
+                    remove_tree(path)
                     os.makedirs(path, mode=0o700)
                     os.chown(path, owner, owner)
             os.chmod(path, 0o700)
@@ -108,14 +105,14 @@ class Homes:
         given = given_dir(self._run_dir, agent)
         self._hub.door.shut(Path(given))
         for path in (given, f"{self._run_dir}/instances/{agent}"):
-            _remove(path)
+            remove_tree(path)
         if not keep:
             self.forget(agent)
 
     def forget(self, agent: str) -> None:
         """Remove what outlives a reboot: leases and generated keys."""
         for path in self._lasting(agent):
-            _remove(path)
+            remove_tree(path)
 
     def _directories(self, agent: str) -> Iterator[str]:
         yield f"{self._run_dir}/instances/{agent}"
@@ -150,18 +147,6 @@ def _possible(users: int, run_dir: str) -> bool:
     if why:
         log.warning("agents stay root, without root's rights", reason=why)
     return not why
-
-
-def _remove(path: str) -> None:
-    """Remove a tree that was somebody else's to fill: rmtree goes down as deep as Python can, and others can go deeper."""
-    with suppress(RecursionError):
-        shutil.rmtree(path, ignore_errors=True)
-    if not os.path.lexists(path):
-        return
-    try:
-        subprocess.run(["rm", "-rf", "--", path], check=True, capture_output=True, timeout=REMOVE_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        log.warning("cannot be removed", path=path, cause=str(error))
 
 
 def _owner(path: str) -> int | None:

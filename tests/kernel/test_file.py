@@ -16,13 +16,13 @@ FILE = File(f"{ETC}/hosts/static", "10.1.0.9 printer\n")
 
 @isolated
 async def test_are_there_as_intended() -> None:
-    """A directory and a file in it are made, readable for helpers of other users whatever our umask, and go
+    """A directory and a file in it are made, the directory for us and our helpers alone, whatever our umask, and go
     in the opposite order; the second plan is empty."""
     os.umask(0o077)
     async with stage() as agent:
         assert await agent.bring(TOP, BELOW, FILE) == [f"create {BELOW.ref}", f"create {FILE.ref}"]
         assert Path(FILE.path).read_text() == FILE.text
-        assert sh(f"stat -c %a {BELOW.path} {FILE.path}") == "755\n644"
+        assert sh(f"stat -c %a {BELOW.path} {FILE.path}") == "700\n644"
         assert await agent.bring(TOP) == [f"delete {FILE.ref}", f"delete {BELOW.ref}"]
 
 

@@ -50,7 +50,7 @@ def numbers(w: World) -> dict[str, Any]:
 def rules(w: World) -> str:
     """The ruleset without counters and what was learned."""
     text = w.sh("nft -s list ruleset", "ni1")
-    return re.sub(r"\s+elements = \{[^}]*(expires|counter)[^}]*\}", "", text)
+    return re.sub(r"\s+elements = \{[^}]*(expires|counter|limit rate|ct count)[^}]*\}", "", text)
 
 
 @pytest.mark.parametrize("what", ["agent", "daemon", "all at once"])

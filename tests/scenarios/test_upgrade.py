@@ -63,7 +63,7 @@ def former(place: Path, commit: str) -> Path:
     if archive.returncode:
         pytest.skip(f"the history of the package is not here: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(place, filter="data")
+        files.extractall(place)
     return place
 
 
