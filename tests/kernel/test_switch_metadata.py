@@ -39,6 +39,11 @@ class Wire:
             "eth3",
             "-w",
             "/run/wire",
+            # Of tcpdump's own size a ring has room for eight packets.
+            "-s",
+            "4096",
+            "-B",
+            "8192",
         ]
         self._tcpdump = subprocess.Popen([*argv, "-Z", "root"], stderr=subprocess.PIPE, text=True)
         assert self._tcpdump.stderr is not None

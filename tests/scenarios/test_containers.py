@@ -188,7 +188,7 @@ def without_engine(w: World) -> None:
         instance("ni1"),
         contained("app1"),
         app("app2", "ni1"),
-        options=("--timeout", "1s"),
+        options=("--timeout", "3s"),
         code=1,
     )
     assert f"app/app1/eth0: {reason}" in done.stderr

@@ -59,7 +59,7 @@ class Flow:
 
 
 class Questions:
-    """``with Questions(app, server, {"app1": address}) as asked``: each name every 5 ms; then ``asked.unanswered``."""
+    """``with Questions(app, server, {"app1": address}) as asked``: a name every 12.5 ms; then ``asked.unanswered``."""
 
     def __init__(self, app: AppHost, server: str, *names: str) -> None:
         self._argv = [sys.executable, "-I", "-S", str(ASKER), server, *names]
