@@ -163,6 +163,8 @@ def instance(number: int, **spec: Any) -> dict[str, Any]:
         "type": "local",
         "ports": ["eth0"],
         "subnets": [f"{net}.0/24"],
+        # What is measured is what lists cost, not how much one application may do.
+        "limits": {"newFlows": 1_000_000, "flows": 1_000_000, "dns": 1_000_000},
         "dhcp": {"range": f"{net}.150-{net}.200"},
     }
     return document("NetworkInstance", f"n{number}", default | spec)
