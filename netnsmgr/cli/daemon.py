@@ -60,11 +60,11 @@ def command(
 
     Stopping it, however it ends, leaves every network instance working; the next start carries on.
     """
-    from netnsmgr.supervisor import main
+    from netnsmgr.supervisor.daemon import run
 
     if agent_timeout < 1:
         raise click.UsageError("--agent-timeout: an agent needs a second at least to show that it lives")
-    return main(
+    return run(
         place.run_dir,
         place.state_dir,
         log_level=log_level,

@@ -18,7 +18,6 @@ from sdnotify import SystemdNotifier
 from netnsmgr import __version__
 from netnsmgr.errors import NetnsmgrError, Problem
 from netnsmgr.kernel import modules
-from netnsmgr.kernel.confine import USERS
 from netnsmgr.kernel.watch import MountWatch
 from netnsmgr.log import configure
 from netnsmgr.pubsub.hub import Hub
@@ -49,10 +48,10 @@ def run(
     *,
     log_level: str,
     log_format: str,
-    engine: str = "",
-    agent_timeout: float = 60.0,
-    users: int = USERS,
-    metrics: str = "",
+    engine: str,
+    agent_timeout: float,
+    users: int,
+    metrics: str,
 ) -> int:
     """Run the daemon; 0 when it was told to end, 1 when it could not start.
 

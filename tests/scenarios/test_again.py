@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,7 @@ from tests.scenarios.documents import app, device, instance
 from tests.scenarios.ipv6 import dual, port6
 from tests.scenarios.portmaps import port_map
 from tests.scenarios.traffic import fetches
-from tests.scenarios.world import World
+from tests.scenarios.world import World, uncounted
 
 pytestmark = pytest.mark.root
 
@@ -28,8 +27,6 @@ CYCLES = int(os.environ.get("NETNSMGR_CYCLES", "24"))
 GROWTH = (6 << 10) + 8 * CYCLES
 """KiB by which the memory of a process may grow: caches fill, and the uplink's agent keeps some 6 KiB of each cycle (see
 docs/reliability.md)."""
-COUNTED = re.compile(r"(flags [^\n]*dynamic[^{}]*)\s*elements = {[^{}]*}")
-"""What packets themselves put into sets, and what goes from there by itself within a minute."""
 THREADS = 8
 """Threads that asyncio may start for what blocks (``ThreadPoolExecutor``: four more than processors), and keeps."""
 LISTS = {
@@ -59,8 +56,7 @@ APP1 = app("app1", "ni1", acl=[port_map(), {"id": 1}])
 
 def there(w: World) -> dict[str, list[str]]:
     """Everything that could be left behind, by kind."""
-    shown = {kind: COUNTED.sub(r"\1", w.sh(script)).splitlines() for kind, script in LISTS.items()}
-    return {kind: sorted(line for line in lines if line.strip()) for kind, lines in shown.items()}
+    return {kind: sorted(uncounted(w.sh(script))) for kind, script in LISTS.items()}
 
 
 def processes(w: World) -> dict[str, int]:

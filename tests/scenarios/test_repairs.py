@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from tests.lab import AppHost
 from tests.scenarios.documents import app, device, instance
 from tests.scenarios.traffic import fetches
-from tests.scenarios.world import World
+from tests.scenarios.world import World, uncounted
 
 pytestmark = pytest.mark.root
 
@@ -28,9 +27,6 @@ def w() -> Iterator[World]:
 def app1(w: World) -> AppHost:
     return w.lab.apps["app1"]
 
-
-COUNTED = re.compile(r"(flags [^\n]*dynamic[^{}]*)elements = {[^{}]*}")
-"""What packets themselves put into sets: who sends how much."""
 
 BREAKAGES = {
     "bridge deleted": ("ni1", "ip link del bn0"),
@@ -82,8 +78,8 @@ def picture(w: World) -> str:
     links = r"ip -o link | sed 's/^[0-9]*: //; s/@[^:]*//; s/state [A-Z]*//; s/link\/.*//'"
     addresses = "ip -br -4 address | sed 's/@[^ ]*//; s/UNKNOWN/UP/; s/  */ /g'"
     shown = f"{links}; {addresses}; ip rule; ip -4 route show table all; nft -s list ruleset | sed '/set hits/,/^\t}}/d'"
-    text = "\n".join(COUNTED.sub(r"\1", w.sh(shown, network)) for network in ("ni1", None))
-    return "\n".join(sorted(line for line in text.splitlines() if line.strip() and "linkdown" not in line))
+    lines = [line for network in ("ni1", None) for line in uncounted(w.sh(shown, network))]
+    return "\n".join(sorted(line for line in lines if "linkdown" not in line))
 
 
 def test_a_deleted_vif_comes_back_for_the_application_to_ask_for_its_lease_again(

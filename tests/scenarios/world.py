@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -18,6 +19,7 @@ from tests.lab.patience import patient
 from tests.scenarios.documents import Document
 
 Row = Mapping[str, Any]
+_COUNTED = re.compile(r"(flags [^\n]*dynamic[^{}]*)elements = {[^{}]*}")
 PATIENCE = 15.0
 """Seconds until a test gives up waiting for what should happen within one; the machine may be busy."""
 
@@ -239,3 +241,8 @@ class World:
 
 def _change(document: Document, value: Document | None) -> Change:
     return Change(KIND_TABLE[document["kind"]], document["metadata"]["name"], value)
+
+
+def uncounted(shown: str) -> list[str]:
+    """The lines of what commands show, without what packets themselves put into sets of nftables: who sends how much."""
+    return [line for line in _COUNTED.sub(r"\1", shown).splitlines() if line.strip()]
